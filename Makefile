@@ -1,0 +1,76 @@
+# `make demo` and `make test` need Python 3.11, git and make; the rest is installed into .venv.
+
+# The first of these that is 3.11 or newer; another one: make PYTHON=/where/it/is
+ifndef PYTHON
+PYTHON := $(shell for p in python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+endif
+DOCKER ?= docker
+VERSION := $(shell cat version)
+BIN := .venv/bin
+# Tests run side by side, each on one thread.
+SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.PHONY: help demo test lint docs benchmarks lock image clean
+
+help:  ## say what can be made
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
+
+demo: .venv/installed demo/simulated  ## simulate a dataset and run the app on it, into demo/out
+	$(BIN)/python run.py demo/bids demo/out participant
+	$(BIN)/python run.py demo/bids demo/out group
+
+test: lint  ## lint, check types and imports, run the tests
+	$(SERIAL) $(BIN)/pytest -n 2 --dist worksteal
+
+lint: .venv/tested  ## lint, check types and the import contract
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: .venv/installed  ## write docs/settings.md from config.py
+	$(BIN)/python docs/make_settings.py
+
+benchmarks: .venv/installed  ## measure time and memory
+	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+image:  ## build the container image
+	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag bids-eeg2fmri:$(VERSION) .
+
+clean:  ## remove everything that was made here
+	rm -rf .venv demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+demo/simulated: | .venv/installed
+	rm -rf demo/bids
+	$(BIN)/python -m bids_eeg2fmri.simulate demo/bids
+	touch $@
+
+.venv/installed: requirements.lock pyproject.toml version
+	$(if $(PYTHON),,$(error Python 3.11 or newer is needed; name it with make PYTHON=/where/it/is))
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv/tested: requirements-test.lock .venv/installed
+	$(BIN)/pip install --quiet --requirement requirements-test.lock
+	touch $@
+
+# Both lock files come from one fresh environment. A local build such as torch's +cpu is locked as the
+# plain version, and what only a CUDA build of torch needs is left to torch.
+TORCH := torch==2.13.0
+FREEZE = build/lock/bin/pip freeze --all --exclude bids_eeg2fmri --exclude pip --exclude wheel \
+	| sed 's/+.*//' | grep -Ev '^(nvidia-|cuda-|triton)'
+
+lock:  ## resolve the dependencies anew and write both lock files
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/pip install --quiet $(TORCH) .
+	echo '# Run time, for Python 3.11. Written by `make lock`.' > requirements.lock
+	$(FREEZE) >> requirements.lock
+	build/lock/bin/pip install --quiet '.[test]'
+	echo '# Tests, on top of run time. Written by `make lock`.' > requirements-test.lock
+	echo '--requirement requirements.lock' >> requirements-test.lock
+	$(FREEZE) | grep -vxFf requirements.lock >> requirements-test.lock
+	build/lock/bin/pip check

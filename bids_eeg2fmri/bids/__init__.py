@@ -1,0 +1,1 @@
+"""From disk to types and back: finding, reading and writing BIDS."""

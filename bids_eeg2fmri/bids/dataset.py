@@ -1,0 +1,182 @@
+"""Write what describes the whole output dataset; every job may do so, beside any other."""
+
+import os
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from bids_eeg2fmri.bids.references import CREDITS, bibliography, reference_list
+from bids_eeg2fmri.bids.sidecars import read_json, read_table
+from bids_eeg2fmri.bids.write import write_json, write_table, write_text
+from bids_eeg2fmri.errors import DatasetError, DataWarning
+
+_DESCRIPTIONS = {
+    "brain": "Voxels inside the brain",
+    "residual": "Observed minus synthesised BOLD",
+    "synth": "BOLD synthesised from the EEG alone, and scores of it",
+    "target": "Observed BOLD of the volumes that were synthesised",
+}
+# Without trailing slashes, with which the validator matches nothing. It knows `logs`, and skips
+# hidden files by itself.
+_BIDSIGNORE = """\
+*.html
+figures
+models
+group
+work
+*_boldmap.*
+*_timeseries.*
+*_metrics.*
+*_graph.*
+"""
+_README = """\
+# fMRI synthesised from EEG: {name}
+
+Made by bids_eeg2fmri {version} from simultaneous EEG and fMRI.
+
+| where | what |
+|---|---|
+| `sub-*.html`, `group.html` | Reports: read these first |
+| `sub-*/func/*_desc-synth_bold.nii.gz` | Synthesised BOLD of the test volumes |
+| `sub-*/func/*_desc-target_bold.nii.gz` | What the scanner observed at the same volumes |
+| `sub-*/func/*_desc-residual_bold.nii.gz` | Observed minus synthesised |
+| `sub-*/func/*_stat-*_desc-synth_boldmap.nii.gz` | Scores by voxel |
+| `sub-*/func/*_desc-synth_timeseries.tsv` | Scores by volume |
+| `sub-*/func/*_desc-synth_metrics.tsv` | Scores by model |
+| `group_task-*_metrics.tsv`, `group/` | Scores and maps of participants that no model had seen |
+| `models/` | Trained models |
+| `logs/` | What to cite, the settings, the software |
+
+Synthesised BOLD is a prediction, not a measurement. Compare each score with its row for the mean
+volume: a model that is no better has learnt nothing about what changes from volume to volume.
+
+The last command that wrote here:
+
+    {command}
+"""
+
+
+def write_dataset(
+    out: Path, bids_dir: Path, *, command: str, version: str, container: str | None = None
+) -> None:
+    """Describe the output dataset: its origin, its files, what the validator leaves out, citations.
+
+    Parameters
+    ----------
+    out, bids_dir
+        The output and the input dataset.
+    command
+        As it was typed, for the README.
+    version
+        Of this program.
+    container
+        Image tag, where it runs in one.
+
+    Raises
+    ------
+    DatasetError
+        The description of the input cannot be read.
+    OutputError
+        A file cannot be written.
+    """
+    source = {"Name": bids_dir.name, **read_json(bids_dir, bids_dir / "dataset_description.json")}
+    link = _link(bids_dir, out)
+    write_json(out / "dataset_description.json", _description(source, link, version, container))
+    readme = _README.format(name=source["Name"], version=version, command=command)
+    write_text(out / "README.md", readme)
+    write_text(out / ".bidsignore", _BIDSIGNORE)
+    _write_descriptions(out)
+    write_text(out / "logs" / "CITATION.md", _citation())
+    write_text(out / "logs" / "CITATION.bib", bibliography(CREDITS))
+
+
+def write_participants(out: Path, bids_dir: Path) -> None:
+    """Copy the input's rows on those participants that have a folder in ``out``.
+
+    Any number of jobs may do so at once, after they made their own folders.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    table, columns = _read_participants(bids_dir)
+    about = {"Description": "Participants whose recordings were used"}
+    # The folders tell who is done, and are looked at again after writing: whoever writes last has
+    # seen everyone, so that no lock is needed, which network file systems may not have.
+    written: list[str] = []
+    while (done := sorted(folder.name for folder in out.glob("sub-*/"))) != written:
+        chosen = table.reindex(done, fill_value="n/a").reset_index()
+        rows = {str(name): values.tolist() for name, values in chosen.items()}
+        write_table(out / "participants.tsv", rows, columns, metadata=about)
+        written = done
+
+
+def _link(bids_dir: Path, out: Path) -> str:
+    """Say where the input is: relative where the two datasets move together."""
+    raw, derived = bids_dir.resolve(), out.resolve()
+    if derived.is_relative_to(raw) or raw.is_relative_to(derived):
+        return Path(os.path.relpath(raw, derived)).as_posix()
+    return raw.as_uri()
+
+
+def _description(
+    source: dict[str, object], link: str, version: str, container: str | None
+) -> dict[str, object]:
+    """Return dataset_description.json, which credits the input's authors and keeps its licence."""
+    authors = source.get("Authors") or f"The authors of {source['Name']}"
+    generator: dict[str, object] = {"Name": "bids_eeg2fmri", "Version": version}
+    if container:
+        generator["Container"] = {"Tag": container}
+    doi = source.get("DatasetDOI")
+    return {
+        "Name": f"fMRI synthesised from EEG: {source['Name']}",
+        "BIDSVersion": "1.11.1",
+        "DatasetType": "derivative",
+        **({"License": source["License"]} if source.get("License") else {}),
+        # At least two, or the validator suspects that someone was forgotten.
+        "Authors": [
+            *(authors if isinstance(authors, list) else [authors]),
+            "The bids_eeg2fmri developers",
+        ],
+        "GeneratedBy": [generator],
+        "SourceDatasets": [{"DOI": doi} if doi else {"URL": link}],
+        "DatasetLinks": {"raw": link},
+    }
+
+
+def _citation() -> str:
+    works = "\n".join(f"- {work}" for work in reference_list(CREDITS))
+    return f"# What to cite\n\n{CREDITS}\n\n{works}\n"
+
+
+def _write_descriptions(out: Path) -> None:
+    labels = [f"desc-{label}" for label in _DESCRIPTIONS]
+    rows = {"desc_id": labels, "description": list(_DESCRIPTIONS.values())}
+    columns = {
+        "desc_id": {"Description": "Part of the file name"},
+        "description": {"Description": "What files of that name hold"},
+    }
+    about = {"Description": "What the files of this dataset hold"}
+    write_table(out / "descriptions.tsv", rows, columns, metadata=about)
+
+
+def _read_participants(bids_dir: Path) -> tuple[pd.DataFrame, dict[str, dict[str, object]]]:
+    """Return the input's participants by label, as text, and what it says of each column."""
+    path = bids_dir / "participants.tsv"
+    table, described = pd.DataFrame(index=pd.Index([], name="participant_id")), {}
+    try:
+        if path.is_file():
+            rows = read_table(path).replace("", "n/a").drop_duplicates("participant_id")
+            table = rows.set_index("participant_id")
+        if path.with_suffix(".json").is_file():
+            described = read_json(bids_dir, path.with_suffix(".json"))
+    except (DatasetError, KeyError, ValueError) as error:
+        warnings.warn(
+            f"{path}: cannot be read ({error}); what it says is left out.", DataWarning, 3
+        )
+    columns = [str(name) for name in table.reset_index()]
+    return table, {
+        name: described.get(name, {"Description": "As in the input dataset"}) for name in columns
+    }

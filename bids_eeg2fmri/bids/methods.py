@@ -1,0 +1,141 @@
+"""Say in words what was run, with citations."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from jinja2 import Environment, StrictUndefined
+
+from bids_eeg2fmri.bids.references import cite
+from bids_eeg2fmri.config import Config
+
+Grid = tuple[int, int, int]
+
+
+class Facts(TypedDict):
+    """What a run found out by itself; everything else that the text tells is in the settings."""
+
+    participants: int
+    """Participants whose recordings were used."""
+    runs: int
+    """Runs of simultaneous EEG and BOLD."""
+    volumes: int
+    """Volumes stored in all runs."""
+    pairs: int
+    """Volumes with a full history of EEG."""
+    tr: Sequence[float]
+    """The repetition times that occur, in seconds."""
+    channels: int
+    """EEG channels of the model."""
+    clocks: Sequence[str]
+    """The sources of the clocks, e.g. ``triggers:Response/R128``."""
+    clock_residual: float
+    """Largest distance of a marker from its clock in all runs, in seconds."""
+    native_grids: Sequence[Grid]
+    """The grids that the BOLD runs were stored on."""
+    grid: Grid
+    """The model's grid."""
+    split: tuple[int, int, int]
+    """Pairs for training, validation and test."""
+    gap: float
+    """Seconds left out between those parts."""
+    held_out: Sequence[str]
+    """Participants that only tested the model; none at participant level."""
+    parameters: int
+    """Trained weights of the model."""
+    epochs: int
+    """Passes over the training pairs until training ended."""
+    best_epoch: int
+    """The pass after which the model was kept."""
+    software: Mapping[str, str]
+    """Versions, by package."""
+
+
+_TEXT = """\
+Simultaneous EEG and BOLD fMRI of {{ count(participants, "participant") }}
+({{ count(runs, "run") }}, {{ count(volumes, "volume") }}, repetition time
+{{ listed(repetition_times) }} s, {{ count(channels, "EEG channel") }}) were taken from a BIDS
+dataset ({{ cite("gorgolewski2016", "pernet2019") }}) with PyBIDS ({{ cite("yarkoni2019") }}),
+MNE-BIDS ({{ cite("appelhoff2019") }}), MNE-Python ({{ cite("gramfort2013") }}) and NiBabel
+({{ cite("brett2024") }}). When each volume was acquired on the EEG clock is known from
+{{ listed(clocks) }} {%- if clock_residual %}, with no marker further than
+{{ "%.2g" % (1000 * clock_residual) }} ms from its place{% endif %}.
+
+A volume at time t was paired with the EEG from t − {{ "%g" % cfg.window.start }} s to t −
+{{ "%g" % cfg.window.stop }} s; {{ count(pairs, "volume") }} had that history in full. From this
+EEG came a spectrogram, the {{ "logarithm of the power" if stft.value == "log" else stft.value }}
+of the short-time Fourier transform (window {{ "%g" % stft.window }} s, hop {{ "%g" % stft.hop }}
+s, taper {{ stft.taper }}, {{ "%g" % stft.fmin }}–{{ "%g" % stft.fmax }} Hz).
+{% if kept_grid %}BOLD stayed on its native grid of {{ grid }} voxels.{% else %}BOLD was brought
+from {{ listed(native_grids) }} to {{ grid }} voxels by cutting its discrete cosine transform, and
+synthesised volumes were brought back by padding it.{% endif %} EEG was standardised by electrode
+and frequency, BOLD by one mean and one standard deviation, all of the training pairs. The brain
+mask is the largest connected part of the temporal mean above Otsu's threshold
+({{ cite("otsu1979") }}).
+
+The network is model (iv) of the original work ({{ cite("calhas2022") }}): topographical attention
+between electrodes, a residual encoder, and random Fourier features ({{ cite("rahimi2007") }}) of a
+latent space of {{ size(cfg.model.latent, cfg.model.latent, cfg.model.latent) }}, decoded by one
+dense layer; {{ style[cfg.model.style] }}; {{ count(parameters, "weight") }} in all. Z3
+({{ cite("demoura2008") }}) generated encoders that fit the shape of the data.
+
+It was trained on {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }} after them in time
+chose the epoch; it was tested on {{ count(split[2], "pair") }}, {% if held_out %}all of
+{{ listed(held_out) }}, held out from training{% else %}the last of each task{% endif %}. Between
+these parts of a recording {{ "%g" % gap }} s were left out. Training minimised the mean absolute
+error plus {{ "%g" % fit.regularisation }} times the cosine distance between the latents of EEG and
+BOLD, by AdamW ({{ cite("loshchilov2019") }}; learning rate {{ "%g" % fit.learning_rate }},
+schedule {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
+({{ cite("paszke2019") }}), with {{ count(fit.batch_size, "pair") }} a step and a dropout of
+{{ "%g" % cfg.model.dropout }}. It ended after {{ count(epochs, "epoch") }}; the network of epoch
+{{ best_epoch }} was kept. All draws derive from seed {{ cfg.seed }}.
+
+Synthesised and observed test volumes were compared by root mean squared error, mean absolute
+error, peak signal-to-noise ratio, three-dimensional structural similarity
+({{ cite("wang2004") }}), each voxel's correlation over time, and skill: one minus the squared
+error over that of the mean training volume, which stands beside the model as a baseline. What
+chance gives was found by up to {{ count(cfg.evaluate.null_draws, "circular shift") }} of the EEG
+in time.
+
+Software: {{ listed(software) }}.
+"""
+_STYLE = {
+    "posterior": "the latent is multiplied by a style computed from the attention scores",
+    "prior": "the latent is multiplied by a learnt style",
+    "none": "no style is used",
+}
+
+
+def methods_text(cfg: Config, facts: Facts) -> str:
+    """Describe what was run: paragraphs of plain text with a blank line between them.
+
+    ``reference_list`` and ``bibliography`` of the text give the works that it cites.
+    """
+    words = {
+        **facts,
+        "cfg": cfg,
+        "stft": cfg.spectrogram,
+        "fit": cfg.train,
+        "style": _STYLE,
+        "repetition_times": [f"{tr:g}" for tr in facts["tr"]],
+        "kept_grid": set(facts["native_grids"]) == {facts["grid"]},
+        "grid": _size(*facts["grid"]),
+        "native_grids": [_size(*grid) for grid in facts["native_grids"]],
+        "software": [f"{name} {version}" for name, version in facts["software"].items()],
+    }
+    environment = Environment(undefined=StrictUndefined, autoescape=False)  # not HTML
+    environment.globals.update(cite=cite, count=_count, listed=_listed, size=_size)
+    text = environment.from_string(_TEXT).render(words)
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _listed(items: Sequence[str]) -> str:
+    *first, last = items
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _size(*extents: int) -> str:
+    return "×".join(map(str, extents))

@@ -1,0 +1,276 @@
+"""Find the runs: which EEG recording belongs to which BOLD series of a BIDS dataset."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bids import BIDSLayout, BIDSLayoutIndexer
+from bids.layout import Query
+
+from bids_eeg2fmri.bids.formats import EEG_EXTENSIONS, companions
+from bids_eeg2fmri.bids.pairing import Scan, Unpaired, pair, run_entities
+from bids_eeg2fmri.bids.sidecars import entities_of, inherited, read_json
+from bids_eeg2fmri.errors import (
+    DatasetError,
+    MissingInputError,
+    NothingFoundError,
+    UsageError,
+)
+
+_SCANS: dict[str, dict[str, Any]] = {
+    "eeg": {
+        "datatype": "eeg",
+        "suffix": "eeg",
+        "task": Query.ANY,
+        "extension": list(EEG_EXTENSIONS),
+    },
+    "bold": {
+        "datatype": "func",
+        "suffix": "bold",
+        "task": Query.ANY,
+        "extension": [".nii", ".nii.gz"],
+        "part": ["mag", None],
+    },
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user wants of a dataset; empty means all. Labels may carry their BIDS prefix."""
+
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    filters: Mapping[str, Mapping[str, Any]] | None = None
+    """pybids filters by kind of scan: ``{"eeg": {…}, "bold": {…}}``, as fMRIPrep takes them."""
+    validate: bool = True
+    """Whether ``dataset_description.json`` must be there and complete."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """An EEG recording and the BOLD series acquired at the same time."""
+
+    root: Path
+    """The dataset."""
+    participant: str
+    session: str | None
+    task: str
+    run: str | None
+    entities: dict[str, str]
+    """Entities of the BOLD file except echo and part, by their short names, in BIDS order."""
+    eeg: Path
+    bold: Path
+
+    @property
+    def name(self) -> str:
+        """What the run is called, e.g. ``sub-01_ses-1_task-rest_run-1``."""
+        return "_".join(f"{key}-{label}" for key, label in self.entities.items())
+
+    def relative(self, path: Path) -> str:
+        """Path inside the dataset, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
+
+    def files(self) -> tuple[Path, ...]:
+        """Every file that reading this run depends on."""
+        sidecars = [
+            *inherited(self.root, self.eeg, "eeg", ".json"),
+            *inherited(self.root, self.eeg, "channels", ".tsv"),
+            *inherited(self.root, self.eeg, "electrodes", ".tsv"),
+            *inherited(self.root, self.eeg, "coordsystem", ".json"),
+            *inherited(self.root, self.eeg, "events", ".tsv"),
+            *inherited(self.root, self.bold, "bold", ".json"),
+        ]
+        present = [path for path in companions(self.eeg) if path.exists()]
+        return (self.eeg, *present, self.bold, *sidecars)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A run, or half of one, that cannot be used; the other runs go on."""
+
+    participant: str
+    name: str
+    """The run, or the file relative to the dataset."""
+    reason: str
+    """What is wrong and what to do, in one line."""
+
+
+def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Refusal]]:
+    """Pair the EEG and BOLD files of a dataset by participant, session, task, run, acquisition.
+
+    Where a task has one EEG and one BOLD file and only one of the two carries a run or acquisition
+    label, they belong together as well. Of several echoes the first is taken.
+
+    Returns
+    -------
+    runs
+        In natural order of participant, session, task and run.
+    refusals
+        Files without a partner, ambiguous ones, and runs with a broken sidecar or without content.
+
+    Raises
+    ------
+    MissingInputError
+        ``root`` is not a folder.
+    DatasetError
+        It is empty, has no valid ``dataset_description.json``, or a sidecar at its top is broken.
+    NothingFoundError
+        A participant does not exist, there is no EEG or no BOLD, or the filters matched nothing.
+    UsageError
+        A filter names an entity that BIDS does not know.
+    """
+    root = root.resolve()
+    _check_dataset(root, selection.validate)
+    layout = _index(root, _participants(root, selection))
+    eeg, bold = (_query(layout, kind, selection) for kind in _SCANS)
+    _check_found(root, layout, {"EEG": eeg, "BOLD": bold})
+    runs: list[RunFiles] = []
+    refusals = [
+        Refusal(label, f"sub-{label}", "neither EEG nor BOLD among the files that were asked for.")
+        for label in _bare(selection.participants, "sub-")
+        if label not in {scan.entities["sub"] for scan in (*eeg, *bold)}
+    ]
+    for match in pair(eeg, bold):
+        if isinstance(match, Unpaired):
+            file = match.scan.path.relative_to(root).as_posix()
+            refusals.append(Refusal(match.scan.entities["sub"], file, match.reason))
+            continue
+        run = _run(root, *match)
+        reason = _obstacle(run)
+        if reason is None:
+            runs.append(run)
+        else:
+            refusals.append(Refusal(run.participant, run.name, reason))
+    return (
+        sorted(runs, key=lambda run: _natural(run.relative(run.bold))),
+        sorted(refusals, key=lambda refusal: _natural(refusal.participant, refusal.name)),
+    )
+
+
+def _check_dataset(root: Path, validate: bool) -> None:
+    if not root.is_dir():
+        raise MissingInputError(f"{root}: no such folder. Give the folder of a BIDS dataset.")
+    if not any(root.iterdir()):
+        raise DatasetError(f"{root}: the folder is empty. Give the folder of a BIDS dataset.")
+    if not validate:
+        return
+    description = root / "dataset_description.json"
+    if not description.exists():
+        raise DatasetError(
+            f"{root}: no dataset_description.json, so not a BIDS dataset. Add one, or use "
+            "--skip-bids-validation."
+        )
+    missing = {"Name", "BIDSVersion"} - read_json(root, description).keys()
+    if missing:
+        raise DatasetError(
+            f"{description}: lacks {' and '.join(sorted(missing))}, which BIDS requires. Add it, "
+            "or use --skip-bids-validation."
+        )
+
+
+def _participants(root: Path, selection: Selection) -> list[str]:
+    """Labels of the chosen participants, all of which must exist."""
+    folders = sorted((path.name for path in root.glob("sub-*") if path.is_dir()), key=_natural)
+    existing = [name.removeprefix("sub-") for name in folders]
+    chosen = _bare(selection.participants, "sub-")
+    unknown = [label for label in chosen if label not in existing]
+    if unknown:
+        examples = ", ".join(existing[:5]) + (", …" if len(existing) > 5 else "")
+        raise NothingFoundError(
+            f"{root}: no participant {', '.join(unknown)}. There are {examples or 'none'}."
+        )
+    return chosen or existing
+
+
+def _index(root: Path, participants: Sequence[str]) -> BIDSLayout:
+    """Index the EEG and BOLD files of these participants only, and no metadata.
+
+    pybids would read every JSON file for the metadata and crash on the first broken one.
+    """
+    labels = "|".join(re.escape(label) for label in participants)
+    wanted = rf"/sub-({labels})(/ses-[^/]+)?(/(eeg|func)(/[^/]+_(eeg|bold)\.[^/]+)?)?$"
+    others = re.compile(f"^(?!{wanted})")
+    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[others])
+    return BIDSLayout(root, validate=False, indexer=indexer)
+
+
+def _query(layout: BIDSLayout, kind: str, selection: Selection) -> list[Scan]:
+    chosen = {
+        "session": _bare(selection.sessions, "ses-"),
+        "task": _bare(selection.tasks, "task-"),
+        "run": _bare(selection.runs, "run-"),
+    }
+    special = {None: Query.NONE, "*": Query.ANY}
+    filters = {
+        key: special.get(value, value) if value is None or isinstance(value, str) else value
+        for key, value in (selection.filters or {}).get(kind, {}).items()
+    }
+    query = _SCANS[kind] | {key: value for key, value in chosen.items() if value} | filters
+    try:
+        paths = layout.get(return_type="file", **query)
+    except ValueError as error:
+        reason = str(error).split(". ")[0].rstrip(".")
+        raise UsageError(f"--bids-filter-file: {kind}: {reason}.") from error
+    return [Scan(Path(path), entities_of(Path(path))) for path in paths]
+
+
+def _check_found(root: Path, layout: BIDSLayout, found: Mapping[str, list[Scan]]) -> None:
+    """Say which of the two is missing, and whether the filters are to blame."""
+    missing = [kind for kind, scans in found.items() if not scans]
+    absent = [kind for kind in missing if not layout.get(**_SCANS[kind.lower()])]
+    if absent:
+        raise NothingFoundError(
+            f"{root}: no {' and no '.join(absent)} file of the chosen participants under "
+            f"sub-*/[ses-*/]. Both EEG ({', '.join(EEG_EXTENSIONS)}) and BOLD are needed."
+        )
+    if missing:
+        tasks, sessions = ", ".join(layout.get_tasks()), ", ".join(layout.get_sessions())
+        raise NothingFoundError(
+            f"{root}: the filters match no {' and no '.join(missing)} file. "
+            f"Tasks: {tasks}; sessions: {sessions or 'none'}."
+        )
+
+
+def _run(root: Path, eeg: Scan, bold: Scan) -> RunFiles:
+    labels = eeg.entities | bold.entities
+    return RunFiles(
+        root=root,
+        participant=labels["sub"],
+        session=labels.get("ses"),
+        task=labels["task"],
+        run=labels.get("run"),
+        entities=run_entities(bold),
+        eeg=eeg.path,
+        bold=bold.path,
+    )
+
+
+def _obstacle(run: RunFiles) -> str | None:
+    """Why the files of a run cannot be read, as far as that shows without opening the data."""
+    for path in (run.eeg, run.bold):
+        if not path.exists():
+            return f"{run.relative(path)} is a link without content. Fetch it: datalad get."
+    for path in (
+        *inherited(run.root, run.eeg, "eeg", ".json"),
+        *inherited(run.root, run.bold, "bold", ".json"),
+    ):
+        try:
+            read_json(run.root, path)
+        except DatasetError as error:
+            if path.parent == run.root:  # it concerns every participant
+                raise
+            return str(error)
+    return None
+
+
+def _bare(labels: Iterable[str], prefix: str) -> list[str]:
+    return [label.removeprefix(prefix) for label in labels]
+
+
+def _natural(*names: str) -> list[str | int]:
+    """Sort key that puts sub-2 before sub-10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", " ".join(names))]

@@ -1,0 +1,186 @@
+"""The works that results of this program rest on, in running text, as a list and as BibTeX."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_VENUE = {"article": "journal", "inproceedings": "booktitle", "misc": "howpublished"}
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One work to cite."""
+
+    kind: str
+    """Type of its BibTeX entry."""
+    authors: str
+    """As BibTeX writes them: ``Family, Given and Family, Given``; ``and others`` for the rest."""
+    year: int
+    title: str
+    venue: str
+    """Journal, volume and pages, or where else it is found."""
+    url: str
+
+    @property
+    def label(self) -> str:
+        """Short form in running text, e.g. ``Calhas & Henriques, 2022``."""
+        names = [name.split(",")[0] for name in self.authors.split(" and ")]
+        return f"{' & '.join(names).replace(' & others', ' et al.')}, {self.year}"
+
+    def bibtex(self, key: str) -> str:
+        """Entry of a ``.bib`` file."""
+        fields = {
+            "author": self.authors,
+            "year": str(self.year),
+            "title": f"{{{self.title}}}",  # its capitals are meant
+            _VENUE[self.kind]: self.venue,
+            "url": self.url,
+        }
+        lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+        return f"@{self.kind}{{{key},\n{lines}}}\n"
+
+    def __str__(self) -> str:
+        authors = self.authors.replace(" and others", " et al.")
+        return f"{authors} ({self.year}). {self.title}. {self.venue}. {self.url}"
+
+
+REFERENCES: Mapping[str, Reference] = {
+    "abraham2014": Reference(
+        "article",
+        "Abraham, Alexandre and others",
+        2014,
+        "Machine learning for neuroimaging with scikit-learn",
+        "Frontiers in Neuroinformatics, 8, 14",
+        "https://doi.org/10.3389/fninf.2014.00014",
+    ),
+    "appelhoff2019": Reference(
+        "article",
+        "Appelhoff, Stefan and others",
+        2019,
+        "MNE-BIDS: Organizing electrophysiological data into the BIDS format and facilitating "
+        "their analysis",
+        "Journal of Open Source Software, 4(44), 1896",
+        "https://doi.org/10.21105/joss.01896",
+    ),
+    "brett2024": Reference(
+        "misc",
+        "Brett, Matthew and others",
+        2024,
+        "nipy/nibabel",
+        "Zenodo",
+        "https://doi.org/10.5281/zenodo.591597",
+    ),
+    "calhas2022": Reference(
+        "misc",
+        "Calhas, David and Henriques, Rui",
+        2022,
+        "EEG to fMRI Synthesis Benefits from Attentional Graphs of Electrode Relationships",
+        "arXiv:2203.03481",
+        "https://arxiv.org/abs/2203.03481",
+    ),
+    "demoura2008": Reference(
+        "inproceedings",
+        "de Moura, Leonardo and Bjørner, Nikolaj",
+        2008,
+        "Z3: An Efficient SMT Solver",
+        "Tools and Algorithms for the Construction and Analysis of Systems, 337–340",
+        "https://doi.org/10.1007/978-3-540-78800-3_24",
+    ),
+    "gorgolewski2016": Reference(
+        "article",
+        "Gorgolewski, Krzysztof J. and others",
+        2016,
+        "The brain imaging data structure, a format for organizing and describing outputs of "
+        "neuroimaging experiments",
+        "Scientific Data, 3, 160044",
+        "https://doi.org/10.1038/sdata.2016.44",
+    ),
+    "gramfort2013": Reference(
+        "article",
+        "Gramfort, Alexandre and others",
+        2013,
+        "MEG and EEG data analysis with MNE-Python",
+        "Frontiers in Neuroscience, 7, 267",
+        "https://doi.org/10.3389/fnins.2013.00267",
+    ),
+    "loshchilov2019": Reference(
+        "inproceedings",
+        "Loshchilov, Ilya and Hutter, Frank",
+        2019,
+        "Decoupled Weight Decay Regularization",
+        "International Conference on Learning Representations",
+        "https://arxiv.org/abs/1711.05101",
+    ),
+    "otsu1979": Reference(
+        "article",
+        "Otsu, Nobuyuki",
+        1979,
+        "A Threshold Selection Method from Gray-Level Histograms",
+        "IEEE Transactions on Systems, Man, and Cybernetics, 9(1), 62–66",
+        "https://doi.org/10.1109/TSMC.1979.4310076",
+    ),
+    "paszke2019": Reference(
+        "inproceedings",
+        "Paszke, Adam and others",
+        2019,
+        "PyTorch: An Imperative Style, High-Performance Deep Learning Library",
+        "Advances in Neural Information Processing Systems, 32, 8024–8035",
+        "https://arxiv.org/abs/1912.01703",
+    ),
+    "pernet2019": Reference(
+        "article",
+        "Pernet, Cyril R. and others",
+        2019,
+        "EEG-BIDS, an extension to the brain imaging data structure for electroencephalography",
+        "Scientific Data, 6, 103",
+        "https://doi.org/10.1038/s41597-019-0104-8",
+    ),
+    "rahimi2007": Reference(
+        "inproceedings",
+        "Rahimi, Ali and Recht, Benjamin",
+        2007,
+        "Random Features for Large-Scale Kernel Machines",
+        "Advances in Neural Information Processing Systems, 20, 1177–1184",
+        "https://papers.nips.cc/paper/3182-random-features-for-large-scale-kernel-machines",
+    ),
+    "wang2004": Reference(
+        "article",
+        "Wang, Zhou and others",
+        2004,
+        "Image Quality Assessment: From Error Visibility to Structural Similarity",
+        "IEEE Transactions on Image Processing, 13(4), 600–612",
+        "https://doi.org/10.1109/TIP.2003.819861",
+    ),
+    "yarkoni2019": Reference(
+        "article",
+        "Yarkoni, Tal and others",
+        2019,
+        "PyBIDS: Python tools for BIDS datasets",
+        "Journal of Open Source Software, 4(40), 1294",
+        "https://doi.org/10.21105/joss.01294",
+    ),
+}
+
+
+def cite(*keys: str) -> str:
+    """Return the short forms of some works, for brackets in running text."""
+    return "; ".join(REFERENCES[key].label for key in keys)
+
+
+def reference_list(text: str) -> list[str]:
+    """List the works that ``text`` cites, by first author."""
+    return [str(work) for work in REFERENCES.values() if work.label in text]
+
+
+def bibliography(text: str) -> str:
+    """Return the works that ``text`` cites as BibTeX."""
+    return "\n".join(work.bibtex(key) for key, work in REFERENCES.items() if work.label in text)
+
+
+CREDITS = (
+    "Each report says what was run and cites it. Any use of the results rests on the method of "
+    f"{cite('calhas2022')}, on the data standard ({cite('gorgolewski2016', 'pernet2019')}), and on "
+    f"PyBIDS ({cite('yarkoni2019')}), MNE-Python ({cite('gramfort2013')}), MNE-BIDS "
+    f"({cite('appelhoff2019')}), NiBabel ({cite('brett2024')}), Nilearn ({cite('abraham2014')}), "
+    f"PyTorch ({cite('paszke2019')}) and Z3 ({cite('demoura2008')})."
+)
+"""Whom every use of this program should cite."""

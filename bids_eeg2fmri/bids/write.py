@@ -1,0 +1,261 @@
+"""Turn results into files, each of which appears whole or not at all.
+
+Everything goes to a hidden temporary file in the same folder, which is then renamed: several jobs
+may write into one output folder side by side, and a killed job leaves no half-written result.
+"""
+
+import errno
+import json
+import math
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float, Float64
+
+from bids_eeg2fmri.errors import OutputError, UsageError
+
+Column = Mapping[str, object]
+"""What a table's sidecar says of one column: ``Description`` and, where it has one, ``Units``."""
+
+# What the specification puts after all entities that a raw BOLD file may have, but for `chunk`.
+# `stat` is not yet part of it and stands before `desc`, as in XCP-D.
+_LAST = {key: i for i, key in enumerate(("space", "chunk", "res", "stat", "desc"), start=1)}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def check_output(out: Path, bids_dir: Path, work: Path) -> None:
+    """Make the output and work folders, or say why that cannot be.
+
+    Raises
+    ------
+    UsageError
+        One of them is the input dataset or lies inside its raw tree; below ``derivatives`` is fine.
+    OutputError
+        One of them cannot be made or written into.
+    """
+    raw = bids_dir.resolve()
+    for name, folder in (("output_dir", out.resolve()), ("work_dir", work.resolve())):
+        if folder.is_relative_to(raw) and not folder.is_relative_to(raw / "derivatives"):
+            raise UsageError(
+                f"{name} {folder}: lies in the input dataset, which is never written to. "
+                f"Choose a folder outside it or below {raw / 'derivatives'}."
+            )
+    for folder in (out, work):
+        with _explaining(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+
+
+def derivative_path(
+    out: Path,
+    entities: Mapping[str, str],
+    datatype: str,
+    *,
+    suffix: str,
+    extension: str,
+    desc: str | None = None,
+    stat: str | None = None,
+    space: str | None = None,
+) -> Path:
+    """Name a derivative of the recording with these entities (short names, in the order of BIDS).
+
+    Without ``sub`` the datatype's folder stands directly in ``out``.
+    """
+    own = {"space": space, "stat": stat, "desc": desc}
+    named = {**entities, **{key: value for key, value in own.items() if value is not None}}
+    parts = [f"{key}-{named[key]}" for key in sorted(named, key=lambda key: _LAST.get(key, 0))]
+    folders = [f"{key}-{named[key]}" for key in ("sub", "ses") if key in named]
+    return out.joinpath(*folders, datatype, "_".join([*parts, suffix]) + extension)
+
+
+def bids_uri(path: Path, bids_dir: Path) -> str:
+    """Name a file of the input dataset as sidecars do, e.g. ``bids:raw:sub-01/func/…``."""
+    return f"bids:raw:{path.relative_to(bids_dir).as_posix()}"
+
+
+def write_image(
+    path: Path,
+    data: Float[np.ndarray, "x y z *volumes"],
+    affine: Float64[np.ndarray, "4 4"],
+    *,
+    tr: float | None = None,
+    metadata: Mapping[str, object],
+) -> None:
+    """Write a volume or a series as 32-bit floating-point NIfTI with its sidecar.
+
+    Equal data give equal bytes. What is undefined stays NaN.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.nii.gz``.
+    data
+        In the unit that ``metadata`` names.
+    affine
+        From voxel indices to scanner millimetres.
+    tr
+        Repetition time of a series, in seconds.
+    metadata
+        For the sidecar: ``Description``, ``Units``, ``Sources``, and ``TaskName`` for BOLD;
+        ``SkullStripped`` unless it is false.
+
+    Raises
+    ------
+    OutputError
+        The files cannot be written.
+    """
+    image = _image(data.astype(np.float32, copy=False), affine)
+    timing = {}
+    if tr is not None:
+        image.header.set_zooms((*image.header.get_zooms()[:3], tr))
+        timing["RepetitionTime"] = tr
+    _write_nifti(path, image, {"SkullStripped": False, **timing, **metadata})
+
+
+def write_mask(
+    path: Path,
+    mask: Bool[np.ndarray, "x y z"],
+    affine: Float64[np.ndarray, "4 4"],
+    *,
+    metadata: Mapping[str, object],
+) -> None:
+    """Write a brain mask as 8-bit NIfTI with its sidecar; see ``write_image``.
+
+    The validator wants ``Description``, ``Sources`` and ``SpatialReference`` in ``metadata``, the
+    last being the URI of an image on the same grid.
+
+    Raises
+    ------
+    OutputError
+        The files cannot be written.
+    """
+    _write_nifti(path, _image(mask.astype(np.uint8), affine), {"Type": "Brain", **metadata})
+
+
+def write_table(
+    path: Path,
+    rows: Mapping[str, Sequence[object] | np.ndarray],
+    columns: Mapping[str, Column],
+    *,
+    metadata: Mapping[str, object] | None = None,
+) -> None:
+    """Write columns as ``.tsv``, ``n/a`` where a value is missing or not finite, with a sidecar.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.tsv``.
+    rows
+        The values, by column.
+    columns
+        What each column holds; those that ``rows`` lacks are left out.
+    metadata
+        For the sidecar, about the table as a whole.
+
+    Raises
+    ------
+    OutputError
+        The files cannot be written.
+    """
+    described = {name: columns[name] for name in rows}
+    table = pd.DataFrame(rows).replace([math.inf, -math.inf], math.nan)
+    write_json(path.with_suffix(".json"), {**(metadata or {}), **described})
+    write_text(path, table.to_csv(sep="\t", na_rep="n/a", index=False, lineterminator="\n"))
+
+
+def write_json(path: Path, mapping: Mapping[str, object]) -> None:
+    """Write settings or metadata, made ``plain``.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    text = json.dumps(plain(mapping), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, text + "\n")
+
+
+def plain(value: object) -> object:
+    """Turn a value into what JSON knows; what is not finite becomes ``None``, i.e. ``null``."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text, e.g. a report.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes, e.g. a figure.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    with _replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _image(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
+    image = nib.Nifti1Image(data, affine)
+    image.set_sform(affine, code="scanner")
+    image.set_qform(affine, code="scanner")
+    image.header.set_xyzt_units("mm", "sec")
+    return image
+
+
+def _write_nifti(path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, object]) -> None:
+    # The sidecar first: an image that is there can be understood. nibabel writes gzip level 1,
+    # without a time stamp; level 3 takes half as long again and saves a thousandth.
+    write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), sidecar)
+    with _replacing(path) as temporary:
+        nib.save(image, temporary)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """Lend a temporary path beside ``path``, which takes its place if all goes well."""
+    # Hidden from the validator, and with the same ending, by which nibabel knows the format.
+    temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")
+    with _explaining(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    """Turn what the operating system refuses into one line that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in _FULL
+        remedy = "Free some space" if full else "Choose a folder that you may write into"
+        what = f"cannot be written ({error.strerror or error})"
+        raise OutputError(f"{path}: {what}. {remedy}, then run again.") from error

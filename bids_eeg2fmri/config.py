@@ -1,0 +1,170 @@
+"""The knobs: one frozen dataclass for each stage. The defaults are the paper's.
+
+A stage sees only its own dataclass; what a stage does not see cannot make its stored results stale.
+Settings come, later ones winning, from the defaults, ``--config FILE.toml``, options and ``--set``.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class ReadConfig:
+    """Read recordings from disk."""
+
+    max_bad_channels: float = 0.3
+    """Largest share of flat or bad channels that are interpolated; a recording with more is
+    refused."""
+
+
+@dataclass(frozen=True)
+class ClockConfig:
+    """Tie the EEG clock to the scanner's."""
+
+    trigger: str | None = None
+    """Marker that stands for a volume, e.g. ``Response/R128`` or ``R128``; found by itself if not
+    given."""
+    eeg_onset: float | None = None
+    """EEG time of the first stored volume in seconds, where no marker tells it."""
+    tolerance: float = 0.01
+    """Largest distance of a trigger from the regular grid, in seconds; at least two EEG samples."""
+    surplus: int = 2
+    """Triggers that may be missing or left over, e.g. from a volume that was never stored."""
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """Choose the stretch of EEG that leads to a volume."""
+
+    start: float = 26.0
+    """Seconds before the volume at which its EEG begins (§4.2 of the paper)."""
+    stop: float = 6.0
+    """Seconds before the volume at which its EEG ends (§4.2 of the paper)."""
+
+
+@dataclass(frozen=True)
+class SpectrogramConfig:
+    """Short-time Fourier transform of the EEG (§4.2 of the paper)."""
+
+    window: float = 2.0
+    """Length of the transformed window in seconds (§4.2: 2 s, so that 0.5 Hz can be seen)."""
+    hop: float = 2.0
+    """Seconds from one window to the next; 2 s gives the ten windows of Appendix C."""
+    fmin: float = 0.5
+    """Lowest frequency kept, in hertz."""
+    fmax: float = 67.0
+    """Highest frequency kept, in hertz; 0.5–67 Hz at 0.5 Hz makes the 134 bins of Appendix C."""
+    taper: Literal["hann", "boxcar"] = "hann"
+    """Taper of each window; the paper names none, the public code uses ``boxcar``."""
+    value: Literal["magnitude", "power", "log"] = "magnitude"
+    """What is kept of each bin: magnitude (V), power (V²), or the decimal logarithm of the
+    power."""
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """Bring BOLD volumes to the model's grid."""
+
+    shape: tuple[int, int, int] | None = None
+    """Model grid; by default the native grid, or where that is larger, what fits into
+    ``largest``."""
+    largest: tuple[int, int, int] = (64, 64, 30)
+    """Grid to which larger volumes are reduced by the discrete cosine transform (§4.2 of the
+    paper)."""
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Divide pairs into training, validation and test."""
+
+    test: float = 0.25
+    """Share of each task's pairs that is kept for testing: the last ones."""
+    valid: float = 0.15
+    """Share of each task's pairs that chooses the epoch: those before the test."""
+    gap: float | None = None
+    """Seconds left out between the parts; by default ``window.start``, so that no EEG is shared."""
+    test_participants: float = 0.2
+    """Share of the participants held out at group level (§4.2 of the paper: 2 of 10, 4 of 20)."""
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Generate encoder architectures (Appendix A of the paper)."""
+
+    eeg_depth: int = 3
+    """Largest number of blocks of the EEG encoder (Table 6)."""
+    bold_depth: int = 5
+    """Largest number of blocks of the BOLD encoder (Table 6)."""
+    max_macs: float = 4e8
+    """Largest number of multiply–adds of one encoder's forward pass of one sample."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape the network."""
+
+    latent: int = 7
+    """K: the latent space is K×K×K (Table 3)."""
+    filters: int = 4
+    """Channels of each convolution (Table 3)."""
+    max_pool: bool = True
+    """Whether a max-pool follows each convolution (Table 3)."""
+    batch_norm: bool = True
+    """Whether batch normalisation follows each convolution (Table 3)."""
+    skip: bool = True
+    """Whether each block has its second, skipping path (Table 3)."""
+    dropout: float = 0.5
+    """Dropout of the BOLD latent while training (Table 3)."""
+    style: Literal["posterior", "prior", "none"] = "posterior"
+    """Where the style that multiplies the latent comes from, Eq. (5)."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Fit the network."""
+
+    epochs: int = 10
+    """Passes over the training pairs (Appendix D)."""
+    batch_size: int = 4
+    """Pairs a step (Table 3)."""
+    learning_rate: float = 2.98e-3
+    """Step size of Adam (Table 3)."""
+    weight_decay: float = 4.4e-4
+    """Weight decay (Table 3), decoupled from the gradient."""
+    regularisation: float = 1.0
+    """Weight of the cosine distance Ω between the latents (§4)."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """How the step size goes; the paper names none. ``cosine`` ends at zero, so that the noise of
+    the last steps does not hide a BOLD signal of one per cent."""
+    start: Literal["mean", "zero"] = "mean"
+    """Where the decoder's offset starts: at the training mean volume or at zero. The paper names
+    none; from the mean, ten epochs are spent on what the EEG adds."""
+    patience: int = 5
+    """Epochs without improvement on the validation pairs after which training stops."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Score a model beside its baselines."""
+
+    null_draws: int = 1000
+    """Most circular time shifts of the EEG that make the null; fewer where the test block is
+    short."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings."""
+
+    read: ReadConfig = field(default_factory=ReadConfig)
+    clock: ClockConfig = field(default_factory=ClockConfig)
+    window: WindowConfig = field(default_factory=WindowConfig)
+    spectrogram: SpectrogramConfig = field(default_factory=SpectrogramConfig)
+    grid: GridConfig = field(default_factory=GridConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    search: SearchConfig = field(default_factory=SearchConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    seed: int = 0
+    """From which every draw is derived."""

@@ -1,0 +1,98 @@
+"""Everything that can go wrong, each with the exit code that the command line returns.
+
+::
+
+    AppError                    1
+    ├── DatasetError           16   bids_dir is not a valid BIDS dataset
+    ├── NothingFoundError      18   the filters matched no simultaneous EEG and BOLD
+    ├── UsageError             64   an argument or a setting cannot be used
+    ├── DataError              65   a file is there, but what it holds cannot be used
+    │   ├── EEGError
+    │   ├── BOLDError
+    │   ├── ClockError              the EEG and BOLD clocks could not be tied together
+    │   └── ShapeError              no encoder leads from this shape to the latent space
+    ├── MissingInputError      66   a file or folder that was named does not exist
+    ├── PartialFailureError    70   some participants failed, the others are done
+    ├── OutputError            73   a result cannot be written
+    └── TemporaryError         75   try again: interrupted, or another process is at work
+
+Exit code 17 (unknown analysis level) belongs to the argument parser alone. Each message says what is
+wrong, where, and what to do about it, in one line.
+
+``DataWarning`` is for what was odd and could be dealt with: the shell catches it and tells it in the log,
+the sidecar and the report.
+"""
+
+
+class AppError(Exception):
+    """The root of what this program raises on purpose."""
+
+    exit_code = 1
+
+
+class DatasetError(AppError):
+    """The input folder is not a BIDS dataset that can be read."""
+
+    exit_code = 16
+
+
+class NothingFoundError(AppError):
+    """The dataset, or what the filters leave of it, holds no simultaneous EEG and BOLD."""
+
+    exit_code = 18
+
+
+class UsageError(AppError):
+    """An argument or a setting cannot be used."""
+
+    exit_code = 64
+
+
+class DataError(AppError):
+    """A file is there, but what it holds cannot be used."""
+
+    exit_code = 65
+
+
+class EEGError(DataError):
+    """An EEG recording cannot be used."""
+
+
+class BOLDError(DataError):
+    """A BOLD series cannot be used."""
+
+
+class ClockError(DataError):
+    """The EEG and BOLD clocks could not be tied together."""
+
+
+class ShapeError(DataError):
+    """No encoder leads from this shape to the latent space."""
+
+
+class MissingInputError(AppError):
+    """A file or folder that was named does not exist."""
+
+    exit_code = 66
+
+
+class PartialFailureError(AppError):
+    """Some participants failed; what the others gave is written."""
+
+    exit_code = 70
+
+
+class OutputError(AppError):
+    """A result cannot be written."""
+
+    exit_code = 73
+
+
+class TemporaryError(AppError):
+    """The work was interrupted, or is being done by another process; run again."""
+
+    exit_code = 75
+
+
+class DataWarning(UserWarning):
+    """Something in the data was odd and was dealt with; the text says what and how."""

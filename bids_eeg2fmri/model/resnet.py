@@ -1,0 +1,82 @@
+"""Encoders made of ResNet-18 blocks whose kernels and strides are an `Architecture`, Appendix A."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.types import Architecture
+
+Triple = tuple[int, int, int]
+
+
+class Layer(NamedTuple):
+    """One entry of an `Architecture`."""
+
+    kernel: Triple
+    stride: Triple
+    pooling: Triple
+
+
+class ResBlock(nn.Module):
+    """Downsample along two paths and add them, Fig. 7 of Calhas & Henriques 2022.
+
+    The main path convolves (k×s, valid), then again (3×1, same); the skipping path only convolves
+    (k×s, valid). A max-pool and a batch normalisation may follow each downsampling.
+
+    Notes
+    -----
+    Both paths begin with a convolution of the same shape over the same input, so one convolution of
+    twice the filters makes both: the same numbers and parameters for one pass over the input.
+    """
+
+    def __init__(self, channels: int, layer: Layer, cfg: ModelConfig) -> None:
+        super().__init__()
+        self.skip = cfg.skip
+        paths = 2 if cfg.skip else 1
+        # A bias before a batch normalisation is kept, as the paper's Keras layers keep it.
+        self.entry = nn.Conv3d(channels, paths * cfg.filters, layer.kernel, layer.stride)
+        pool = cfg.max_pool and max(layer.pooling) > 1
+        self.pool = nn.MaxPool3d(layer.pooling, stride=1) if pool else nn.Identity()
+        self.entry_norm = _norm(paths * cfg.filters, cfg)
+        self.main = nn.Conv3d(cfg.filters, cfg.filters, 3, padding="same")
+        self.main_norm = _norm(cfg.filters, cfg)
+
+    def forward(
+        self, x: Float[Tensor, "batch filters_in i j k"]
+    ) -> Float[Tensor, "batch filters o p q"]:
+        """Return the sum of both paths after a ReLU."""
+        both = self.entry_norm(self.pool(self.entry(x)))
+        main, *skip = both.chunk(2, dim=1) if self.skip else (both,)
+        main = torch.relu(self.main_norm(self.main(torch.relu(main))))
+        return torch.relu(main + skip[0]) if skip else main
+
+
+class Encoder(nn.Module):
+    """Lead a 3-D input through the blocks of an architecture to a latent of K³ numbers.
+
+    Notes
+    -----
+    The last block's filters are joined by one dense layer to the K×K×K latent, as in the authors'
+    public code; the paper does not say how F filters of K×K×K become one.
+    """
+
+    def __init__(self, architecture: Architecture, cfg: ModelConfig) -> None:
+        super().__init__()
+        steps = zip(architecture.kernels, architecture.strides, strict=True)
+        layers = [Layer(k, s, architecture.pooling) for k, s in steps]
+        inputs = [1] + [cfg.filters] * (len(layers) - 1)
+        blocks = [ResBlock(c, layer, cfg) for c, layer in zip(inputs, layers, strict=True)]
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(cfg.filters * cfg.latent**3, cfg.latent**3)
+
+    def forward(self, x: Float[Tensor, "batch i j k"]) -> Float[Tensor, "batch latent"]:
+        """Return the latent of each member of the batch."""
+        latent: Tensor = self.head(self.blocks(x.unsqueeze(1)).flatten(1))
+        return latent
+
+
+def _norm(channels: int, cfg: ModelConfig) -> nn.Module:
+    return nn.BatchNorm3d(channels) if cfg.batch_norm else nn.Identity()

@@ -1,0 +1,97 @@
+"""The network that leads from EEG to BOLD, Fig. 1 of Calhas & Henriques 2022."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.model.attention import TopographicalAttention
+from bids_eeg2fmri.model.fourier import FourierProjection
+from bids_eeg2fmri.model.resnet import Encoder
+from bids_eeg2fmri.model.style import StylePosterior, StylePrior
+from bids_eeg2fmri.types import Architecture
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What a network must know before its first weight can be drawn."""
+
+    eeg: tuple[int, int, int]
+    """Channels, frequencies and windows of a spectrogram."""
+    bold: tuple[int, int, int]
+    """Grid of a volume."""
+    eeg_encoder: Architecture
+    """Blocks that lead from the spectrogram to the latent space."""
+    bold_encoder: Architecture
+    """Blocks that lead from the volume to the latent space."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network makes of a batch."""
+
+    bold: Float[Tensor, "batch x y z"]
+    """Synthesised volumes, in the model's units."""
+    latent_eeg: Float[Tensor, "batch latent"]
+    """EEG in the shared latent space, :math:`z_x`."""
+    latent_bold: Float[Tensor, "batch latent"] | None
+    """BOLD in the shared latent space, :math:`z_y`; only where volumes were given."""
+    attention: Float[Tensor, "batch channels channels"] | None
+    """Attention scores between electrodes; only of models with attention."""
+
+
+class Synthesizer(nn.Module):
+    """Encode EEG, style its latent, and decode it into a volume by one dense linear layer.
+
+    Models (i)–(iv) of §5 differ in two switches: `attention` between electrodes and `fourier`
+    features of the latent. The BOLD encoder serves only the latent regularisation while training.
+    """
+
+    def __init__(
+        self, shapes: Shapes, cfg: ModelConfig, *, attention: bool = True, fourier: bool = True
+    ) -> None:
+        super().__init__()
+        channels, freqs, windows = shapes.eeg
+        latent = cfg.latent**3
+        self.grid = shapes.bold
+        self.attention = TopographicalAttention(channels, freqs * windows) if attention else None
+        self.eeg_encoder = Encoder(shapes.eeg_encoder, cfg)
+        self.bold_encoder = Encoder(shapes.bold_encoder, cfg)
+        self.bold_dropout = nn.Dropout(cfg.dropout)
+        self.fourier = FourierProjection(latent, latent) if fourier else None
+        self.style = _style(cfg, channels, latent) if attention else None
+        self.decoder = nn.Linear(latent, shapes.bold[0] * shapes.bold[1] * shapes.bold[2])
+
+    def forward(
+        self,
+        eeg: Float[Tensor, "batch channels freqs windows"],
+        bold: Float[Tensor, "batch x y z"] | None = None,
+    ) -> Prediction:
+        """Synthesise a volume for each spectrogram; encode ``bold`` too where it is given."""
+        scores = None
+        if self.attention is not None:
+            eeg, scores = self.attention(eeg)
+        latent = self.eeg_encoder(eeg)
+        features = latent if self.fourier is None else self.fourier(latent)
+        if self.style is not None:
+            features = features * self.style(scores)
+        volumes = self.decoder(features).view(-1, *self.grid)
+        latent_bold = None if bold is None else self.bold_dropout(self.bold_encoder(bold))
+        return Prediction(volumes, latent, latent_bold, scores)
+
+    @torch.no_grad()
+    def start_at(self, volume: Float[Tensor, "x y z"]) -> None:
+        """Make ``volume`` the decoder's offset: the untrained network then predicts about that."""
+        self.decoder.bias.copy_(volume.flatten())
+
+
+def _style(cfg: ModelConfig, channels: int, latent: int) -> nn.Module | None:
+    match cfg.style:
+        case "posterior":
+            return StylePosterior(channels, latent)
+        case "prior":
+            return StylePrior(latent)
+        case "none":
+            return None

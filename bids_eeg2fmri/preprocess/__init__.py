@@ -1,0 +1,1 @@
+"""From recordings to pairs of EEG spectrograms and BOLD volumes."""

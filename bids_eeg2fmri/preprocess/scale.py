@@ -1,0 +1,90 @@
+"""Turn pairs into the model's units and back; what does so is fitted on training pairs only."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+
+from bids_eeg2fmri.types import Pairs, Scale
+
+BLOCK = 32
+"""Pairs in memory at a time."""
+NO_SPREAD = 1e-6
+"""A standard deviation below this part of the mean is rounding, and counts as zero."""
+
+
+def fit_scale(pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]) -> Scale:
+    """Measure the mean and spread of each electrode and frequency, and of the BOLD signal.
+
+    Parameters
+    ----------
+    pairs
+        Runs with the same channels and grid.
+    index
+        The training pairs of each run; no other pair is read.
+
+    Notes
+    -----
+    BOLD has one mean and one standard deviation over voxels and volumes, as in the authors' code
+    but from training pairs only. What does not vary gets a standard deviation of one.
+    """
+    eeg_mean, eeg_sd = _moments(_blocks([p.eeg for p in pairs], index), axes=(0, 3))
+    bold_mean, bold_sd = _moments(_blocks([p.bold for p in pairs], index), axes=(0, 1, 2, 3))
+    return Scale(
+        eeg_mean.astype(np.float32), eeg_sd.astype(np.float32), float(bold_mean), float(bold_sd)
+    )
+
+
+def mean_volume(
+    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]
+) -> Float32[np.ndarray, "x y z"]:
+    """Average the training volumes, in the scanner's units."""
+    mean, _ = _moments(_blocks([p.bold for p in pairs], index), axes=(0,))
+    return mean.astype(np.float32)
+
+
+def scale_eeg(
+    eeg: Float32[np.ndarray, "*batch channels freqs windows"], scale: Scale
+) -> Float32[np.ndarray, "*batch channels freqs windows"]:
+    """Bring spectrograms to zero mean and unit spread for each electrode and frequency."""
+    scaled: Float32[np.ndarray, "*batch channels freqs windows"]
+    scaled = (eeg - scale.eeg_mean[..., None]) / scale.eeg_sd[..., None]
+    return scaled
+
+
+def scale_bold(
+    bold: Float32[np.ndarray, "*batch x y z"], scale: Scale
+) -> Float32[np.ndarray, "*batch x y z"]:
+    """Bring volumes from the scanner's units to zero mean and unit spread."""
+    return (bold - np.float32(scale.bold_mean)) / np.float32(scale.bold_sd)
+
+
+def unscale_bold(
+    bold: Float32[np.ndarray, "*batch x y z"], scale: Scale
+) -> Float32[np.ndarray, "*batch x y z"]:
+    """Bring volumes back to the scanner's units."""
+    return bold * np.float32(scale.bold_sd) + np.float32(scale.bold_mean)
+
+
+def _blocks(
+    arrays: Sequence[Float32[np.ndarray, "..."]], index: Sequence[Int64[np.ndarray, " _"]]
+) -> Iterator[Float64[np.ndarray, "..."]]:
+    """Read the indexed pairs, a few at a time."""
+    for array, those in zip(arrays, index, strict=True):
+        for i in range(0, len(those), BLOCK):
+            yield array[those[i : i + BLOCK]].astype(np.float64)
+
+
+def _moments(
+    blocks: Iterable[Float64[np.ndarray, "..."]], axes: tuple[int, ...]
+) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+    """Mean and standard deviation over ``axes`` of all blocks, merged as Chan et al. (1983) do."""
+    count, mean, squares = 0, np.float64(0), np.float64(0)
+    for block in blocks:
+        n = int(np.prod([block.shape[axis] for axis in axes]))
+        away = block.mean(axis=axes) - mean
+        squares = squares + n * block.var(axis=axes) + away**2 * n * count / (n + count)
+        mean = mean + away * n / (n + count)
+        count += n
+    sd = np.sqrt(squares / count)
+    return np.asarray(mean), np.where(sd > NO_SPREAD * np.abs(mean), sd, 1.0)

@@ -1,0 +1,175 @@
+"""The report of a group: how a model does on participants that it never saw."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from bids_eeg2fmri.report import figures
+from bids_eeg2fmri.report.page import (
+    Metric,
+    Outcome,
+    Provenance,
+    columns,
+    number,
+    render,
+    signed,
+    write,
+)
+from bids_eeg2fmri.report.pictures import Picture, Training, map_picture, training_picture
+from bids_eeg2fmri.types import typed
+
+
+@typed
+class GroupMaps:
+    """Mean maps over the test participants, where they share a grid."""
+
+    affine: Float[np.ndarray, "4 4"]
+    """From voxel indices to millimetres."""
+    mask: Bool[np.ndarray, "x y z"]
+    """Voxels that every participant has."""
+    mean: Float[np.ndarray, "x y z"]
+    """Mean volume, the background."""
+    r_map: Float[np.ndarray, "x y z"]
+    """Mean temporal correlation; NaN where undefined."""
+    skill_map: Float[np.ndarray, "x y z"]
+    """Mean skill; NaN where undefined."""
+    space: str
+    """The space in words, and whether a voxel is the same place in every participant."""
+
+
+@dataclass(frozen=True)
+class GroupReport:
+    """All that the report of a group says."""
+
+    dataset: str
+    """Name of the dataset."""
+    task: str
+    """E.g. ``task-rest``."""
+    train_participants: tuple[str, ...]
+    """Those whom the model learnt from."""
+    test_participants: tuple[str, ...]
+    """Those whom it never saw."""
+    model: str
+    """The model whose headline and maps these are; one of ``rows``."""
+    outcomes: Mapping[str, Outcome]
+    """How well it did on each test participant."""
+    rows: Mapping[str, Mapping[str, Mapping[str, float]]]
+    """Scores by test participant, model and metric."""
+    metrics: Mapping[str, Metric]
+    """What each score means."""
+    training: tuple[Training, ...]
+    """One for each model that was trained here."""
+    provenance: Provenance
+    """How it came about."""
+    maps: GroupMaps | None = None
+    """Mean maps, where the participants share a grid."""
+    problems: tuple[str, ...] = ()
+    """What failed and why."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Path of each participant's own report, relative to this one."""
+
+
+def write_group_report(
+    path: Path, report: GroupReport, figures_dir: Path | None = None
+) -> list[Path]:
+    """Write one self-contained page and, below ``figures_dir``, each figure as a file.
+
+    Returns
+    -------
+    Every file written, the page first.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    prefix = f"group_{report.task}"
+    scatter = _scores_picture(report.outcomes, prefix) if report.outcomes else None
+    maps = _map_pictures(report.maps, prefix) if report.maps else ()
+    training = tuple(training_picture(t, prefix) for t in report.training)
+    means = _by_model(report.rows)
+    everyone = [(who, model) for who, rows in report.rows.items() for model in rows]
+    html = render(
+        "group.html.jinja",
+        report=report,
+        headline=group_headline(report.outcomes),
+        models=tuple(means),
+        means=columns([*means.values()], report.metrics),
+        everyone=everyone,
+        scores=columns([report.rows[who][model] for who, model in everyone], report.metrics),
+        scatter=scatter,
+        maps=maps,
+        training=training,
+    )
+    return write(path, html, [*filter(None, [scatter]), *maps, *training], figures_dir)
+
+
+def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
+    """Say in plain sentences how well the model does on participants it never saw."""
+    if not outcomes:
+        return ("No test participant has a result.",)
+    r, skill = (np.array([getattr(o, name) for o in outcomes.values()]) for name in ("r", "skill"))
+    shifted = np.concatenate([outcome.shifted for outcome in outcomes.values()])
+    better, n = int(np.sum(skill > 0)), len(outcomes)
+    sentence = (
+        f"Temporal r {number(_mean(r))} on average over {n} held-out participant{'s' * (n > 1)} "
+        f"(shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} against the mean "
+        f"volume; above it in {better} of {n}."
+    )
+    if _mean(skill) > 0:
+        return (sentence,)
+    return sentence, "The model does not beat the training-mean volume."
+
+
+def _mean(values: Float[np.ndarray, " values"]) -> float:
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if defined.size else np.nan
+
+
+def _by_model(
+    rows: Mapping[str, Mapping[str, Mapping[str, float]]],
+) -> dict[str, dict[str, list[float]]]:
+    """Gather the scores of all participants, by model and metric."""
+    gathered: dict[str, dict[str, list[float]]] = {}
+    for models in rows.values():
+        for model, scores in models.items():
+            for metric, value in scores.items():
+                gathered.setdefault(model, {}).setdefault(metric, []).append(value)
+    return gathered
+
+
+def _scores_picture(outcomes: Mapping[str, Outcome], prefix: str) -> Picture:
+    names, seen = list(outcomes), list(outcomes.values())
+    nulls = [outcome.shifted for outcome in seen]
+    spans = np.array([np.percentile(n, [5, 95]) if n.size else [np.nan] * 2 for n in nulls])
+    r, skill = (np.array([getattr(o, name) for o in seen]) for name in ("r", "skill"))
+    above = int(np.sum(r > spans[:, 1]))
+    return Picture(
+        f"{prefix}_desc-participants_scores",
+        figures.to_svg(figures.participant_scores(names, r, spans, skill)),
+        f"Temporal r and skill of {len(names)} test participants. Temporal r lies above the 95th "
+        f"percentile of shifted EEG in {above}; skill is above zero in {int(np.sum(skill > 0))}.",
+        "Each test participant. Left: temporal r with the EEG in time, before the range that "
+        "the same model reaches with shifted EEG. Right: skill; left of zero the training-mean "
+        "volume is closer.",
+        wide=True,
+    )
+
+
+def _map_pictures(maps: GroupMaps, prefix: str) -> tuple[Picture, ...]:
+    described = (("r", "Mean temporal r", maps.r_map), ("skill", "Mean skill", maps.skill_map))
+    return tuple(
+        map_picture(
+            f"{prefix}_stat-{name}_map",
+            title,
+            title.removeprefix("Mean "),
+            values,
+            maps.mean,
+            maps.mask,
+            maps.affine,
+        )
+        for name, title, values in described
+    )

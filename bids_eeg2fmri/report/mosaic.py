@@ -1,0 +1,231 @@
+"""Brain volumes as axial slices, left on the left, drawn as they are stored: no interpolation."""
+
+import io
+from typing import Any
+
+import matplotlib
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from nibabel import orientations
+
+from bids_eeg2fmri.types import typed
+
+NIGHT, CHALK, MUTED = "#000000", "#e6e9ee", "#9aa4b1"
+DIVERGING = "berlin"  # dark where nothing is, told apart by colour-blind eyes
+WIDTH, HEIGHT = 10.4, 7.0  # inches, at most
+
+STYLE: dict[Any, str] = {
+    "image.aspect": "auto",
+    "image.interpolation": "nearest",
+    "font.family": "DejaVu Sans",
+}
+
+Volume = Float[np.ndarray, "x y z"]
+Affine = Float[np.ndarray, "4 4"]
+Mask = Bool[np.ndarray, "x y z"]
+
+
+@typed
+class AxialView:
+    """Which axial slices are shown, and how they come to lie left to right, back to front."""
+
+    orientation: Float64[np.ndarray, "3 2"]
+    """What turns and flips the stored axes to right, anterior, superior; as nibabel has it."""
+    box: tuple[slice, slice]
+    """Columns and rows around the brain."""
+    levels: Int64[np.ndarray, " slices"]
+    """Index of each slice, from below."""
+    heights: Float64[np.ndarray, " slices"]
+    """Height of each slice's centre in millimetres."""
+    aspect: float
+    """Height of a voxel over its width."""
+    columns: int
+    """Slices in a row of the picture."""
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Width and height of one slice in voxels, with the seam to its neighbour."""
+        return self.box[0].stop - self.box[0].start + 1, self.box[1].stop - self.box[1].start + 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Columns and rows of the picture in voxels."""
+        rows = -(-len(self.levels) // self.columns)
+        return self.columns * self.tile[0] - 1, rows * self.tile[1] - 1
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """Column and row of the picture at which a slice begins."""
+        row, column = divmod(number, self.columns)
+        return column * self.tile[0], self.shape[1] + 1 - (row + 1) * self.tile[1]
+
+    def lay_out(self, volume: Volume) -> Float[np.ndarray, "rows columns"]:
+        """Lay the slices side by side, the lowest first; NaN between them."""
+        ras = orientations.apply_orientation(volume, self.orientation)[*self.box]
+        picture = np.full(self.shape[::-1], np.nan)
+        for number, level in enumerate(self.levels):
+            left, bottom = self.corner(number)
+            piece = ras[:, :, level].T
+            picture[bottom : bottom + piece.shape[0], left : left + piece.shape[1]] = piece
+        return picture
+
+
+def axial_view(mask: Mask, affine: Affine, *, slices: int, columns: int) -> AxialView:
+    """Choose evenly spaced axial slices through the mask, or the whole volume if it is empty.
+
+    Parameters
+    ----------
+    mask
+        Brain mask.
+    affine
+        From voxel indices to millimetres.
+    slices
+        How many; fewer where the grid has not as many.
+    columns
+        Most slices in a row of the picture; the rows are made even.
+    """
+    orientation = orientations.io_orientation(affine)
+    canonical = affine @ orientations.inv_ornt_aff(orientation, mask.shape)
+    brain = orientations.apply_orientation(mask if mask.any() else ~mask, orientation)
+    x, y, z = (np.flatnonzero(brain.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1)))
+    levels = np.unique(np.linspace(z[0], z[-1], min(slices, len(z)) + 2)[1:-1].round().astype(int))
+    rows = -(-len(levels) // columns)
+    centre = np.array([[x.mean(), y.mean(), level, 1.0] for level in levels])
+    width, height, _ = np.linalg.norm(canonical[:3, :3], axis=0)
+    return AxialView(
+        orientation,
+        (_around(x, brain.shape[0]), _around(y, brain.shape[1])),
+        levels,
+        (centre @ canonical.T)[:, 2],
+        float(height / width),
+        -(-len(levels) // rows),
+    )
+
+
+@matplotlib.rc_context(STYLE)
+def draw_volumes(
+    view: AxialView, rows: dict[str, Volume], residual: Volume, mask: Mask, units: str
+) -> Figure:
+    """Draw volumes in rows on one grey scale, and their difference below on its own scale."""
+    images = {name: view.lay_out(volume) for name, volume in rows.items()}
+    inside = np.concatenate([volume[mask] for volume in rows.values()])
+    low, high = _limits(inside, 1.0, 99.5)
+    figure, axes = _canvas(view, len(rows) + 1)
+    for ax, (name, image) in zip(axes, images.items(), strict=False):
+        shown = ax.imshow(image, cmap="gray", vmin=low, vmax=high)
+        _annotate(ax, view, name)
+    _colour_bar(figure, shown, axes[0], axes[-2], units)
+    _, limit = _limits(np.abs(residual[mask]), 0.0, 99.0)
+    image = np.where(view.lay_out(mask.astype(float)) == 1, view.lay_out(residual), np.nan)
+    shown = axes[-1].imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
+    _annotate(axes[-1], view, "residual")
+    _colour_bar(figure, shown, axes[-1], axes[-1], units)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def draw_map(
+    view: AxialView,
+    values: Volume,
+    background: Volume,
+    mask: Mask,
+    units: str,
+    significant: Mask | None = None,
+) -> Figure:
+    """Draw a signed map over the anatomy, fainter where it is nearer to zero.
+
+    Nothing is hidden by a threshold (Taylor et al. 2023); the mask is outlined, and voxels that are
+    ``significant`` are ringed.
+    """
+    figure, (ax,) = _canvas(view, 1)
+    low, high = _limits(background[mask], 1.0, 99.5)
+    ax.imshow(view.lay_out(background), cmap="gray", vmin=low, vmax=high + 0.4 * (high - low))
+    _, limit = _limits(np.abs(values[mask]), 0.0, 99.5)
+    image = view.lay_out(np.where(mask, values, np.nan))
+    strength = np.nan_to_num(np.clip(1.5 * np.abs(image) / limit, 0, 1))
+    shown = ax.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=strength)
+    _outline(ax, view, mask, MUTED, 0.6)
+    if significant is not None:
+        _outline(ax, view, significant, "white", 1.0)
+    _annotate(ax, view)
+    _colour_bar(figure, shown, ax, ax, units)
+    return figure
+
+
+def to_png(figure: Figure) -> bytes:
+    """Write a figure as PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _around(found: Int64[np.ndarray, " found"], size: int) -> slice:
+    """One voxel of air on each side, where there is any."""
+    return slice(max(int(found[0]) - 1, 0), min(int(found[-1]) + 2, size))
+
+
+def _limits(values: Float[np.ndarray, " voxels"], low: float, high: float) -> tuple[float, float]:
+    """Return two percentiles that differ, whatever the values are."""
+    finite = values[np.isfinite(values)]
+    bottom, top = np.percentile(finite, [low, high]) if finite.size else (0.0, 0.0)
+    return float(bottom), float(top if top > bottom else bottom + 1.0)
+
+
+def _canvas(view: AxialView, rows: int) -> tuple[Figure, list[Axes]]:
+    """Make a dark figure with axes that fit the slices exactly; sizes in inches."""
+    margin, bar, title = 0.15, 0.85, 0.3 if rows > 1 else 0.15
+    columns, lines = view.shape
+    ratio = lines * view.aspect / columns
+    inner = min(WIDTH - margin - bar, HEIGHT / (rows * ratio))
+    step = inner * ratio + title
+    width, height = inner + margin + bar, rows * step + margin
+    figure = Figure(figsize=(width, height), facecolor=NIGHT, dpi=200)
+    axes = []
+    for row in range(rows):
+        bottom = height - (row + 1) * step
+        place = (margin / width, bottom / height, inner / width, (step - title) / height)
+        ax = figure.add_axes(place)
+        ax.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, lines - 0.5))
+        ax.set_autoscale_on(False)
+        axes.append(ax)
+    return figure, axes
+
+
+def _annotate(ax: Axes, view: AxialView, title: str = "") -> None:
+    """Say what is shown, where left and right are, and how high each slice lies."""
+    ax.set_axis_off()
+    ax.set_title(title, color=CHALK, size=10, loc="left", pad=5)
+    width, height = (side - 1 for side in view.tile)
+    left, bottom = view.corner(0)
+    top = bottom + height - 0.03 * height
+    ax.text(left, top, "L", color=CHALK, size=9, ha="left", va="top")
+    ax.text(left + width - 1, top, "R", color=CHALK, size=9, ha="right", va="top")
+    for number, z in enumerate(view.heights):
+        left, bottom = view.corner(number)
+        label = f"{z:.0f}".replace("-", "−") + (" mm" if number == 0 else "")
+        ax.text(left, bottom, label, color=MUTED, size=8, ha="left", va="bottom")
+
+
+def _outline(ax: Axes, view: AxialView, region: Mask, colour: str, width: float) -> None:
+    """Draw the border along the edges of voxels."""
+    drawn = np.nan_to_num(view.lay_out(region.astype(float)))
+    if not drawn.any():
+        return
+    columns, rows = view.shape
+    fine = np.kron(np.pad(drawn, 1), np.ones((8, 8)))
+    extent = (-1.5, columns + 0.5, -1.5, rows + 0.5)
+    ax.contour(fine, levels=[0.5], colors=colour, linewidths=width, extent=extent)
+
+
+def _colour_bar(figure: Figure, shown: AxesImage, top: Axes, bottom: Axes, units: str) -> None:
+    """Put the scale to the right of the rows that it is for."""
+    above, below = top.get_position(), bottom.get_position()
+    width = figure.get_size_inches()[0]
+    height = above.y1 - below.y0
+    place = (above.x1 + 0.12 / width, below.y0 + 0.1 * height, 0.1 / width, 0.8 * height)
+    bar = figure.colorbar(shown, cax=figure.add_axes(place))
+    bar.set_label(units, color=CHALK, size=9)
+    bar.ax.tick_params(colors=CHALK, labelsize=8, length=2)
+    bar.ax.spines["outline"].set_visible(False)

@@ -1,0 +1,206 @@
+"""What both reports share: pictures with their words, score tables, provenance, and the writing."""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float64
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from bids_eeg2fmri.errors import OutputError
+from bids_eeg2fmri.report.figures import minus
+from bids_eeg2fmri.report.pictures import Picture
+from bids_eeg2fmri.types import typed
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """What a score means; the evaluation's own descriptions serve."""
+
+    @property
+    def name(self) -> str:
+        """In plain words."""
+
+    @property
+    def units(self) -> str:
+        """Unit of the score; ``1`` for none."""
+
+    @property
+    def description(self) -> str:
+        """How it is computed."""
+
+    @property
+    def higher_is_better(self) -> bool | None:
+        """Which way is better; ``None`` where neither is."""
+
+
+@typed
+class Outcome:
+    """How well the EEG told the BOLD of one test: the numbers that a report opens with."""
+
+    r: float
+    """Temporal correlation, mean over the mask; NaN where undefined."""
+    skill: float
+    """One minus the squared error over that of the training-mean volume; NaN where undefined."""
+    null: Float64[np.ndarray, " draws"]
+    """The same correlation when the EEG is shifted in time; empty where the test was too short."""
+    p: float
+    """One-sided p of ``r`` against ``null``; NaN where undefined."""
+
+    @property
+    def shifted(self) -> Float64[np.ndarray, " draws"]:
+        """The part of ``null`` that is defined."""
+        return np.extract(np.isfinite(self.null), self.null)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How the results came about and how to get them again."""
+
+    methods: tuple[str, ...]
+    """The methods in words, one text a paragraph."""
+    citations: tuple[tuple[str, str], ...]
+    """Each work as text and its address (DOI or arXiv); an empty address for none."""
+    versions: Mapping[str, str]
+    """Version of each program that matters, by name."""
+    command: str
+    """The command line."""
+    seed: int
+    """From which every draw is derived."""
+
+
+def headline(outcome: Outcome) -> tuple[str, ...]:
+    """Say in plain sentences how well the EEG told the BOLD, the unwelcome ones included."""
+    scores = f"Temporal r {number(outcome.r)} ({_chance(outcome)})"
+    if math.isnan(outcome.r):
+        scores = "Temporal r undefined (no voxel varies both as observed and as synthesised)"
+    if math.isnan(outcome.skill):
+        return (
+            f"{scores}, skill undefined.",
+            "Nothing shows that the model beats the training-mean volume.",
+        )
+    sentence = f"{scores}, skill {signed(outcome.skill)} against the mean volume."
+    if outcome.skill > 0:
+        return (sentence,)
+    return sentence, "The model does not beat the training-mean volume."
+
+
+def _chance(outcome: Outcome) -> str:
+    null = outcome.shifted
+    if not null.size:
+        return "no null: the test is too short to shift the EEG"
+    spread = f"{number(null.mean())} ± {number(null.std())}"
+    return f"shifted EEG {spread}, p = {probability(outcome.p)}"
+
+
+def number(value: float, decimals: int = 3) -> str:
+    """Write a number for people; a dash for none."""
+    return minus(f"{value:.{decimals}f}") if math.isfinite(value) else "–"
+
+
+def signed(value: float) -> str:
+    """Write a number with its sign, however small it is."""
+    if not math.isfinite(value):
+        return "–"
+    return minus(f"{value:+.3f}" if abs(value) >= 0.0005 or value == 0 else f"{value:+.1g}")
+
+
+def probability(p: float) -> str:
+    """Write a p-value, which is never 0."""
+    return f"{p:.1g}" if p < 0.001 else number(p)
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One score of several models, ready to be read."""
+
+    metric: Metric
+    """What it means."""
+    cells: tuple[str, ...]
+    """The values as text, in the order of the rows."""
+    best: tuple[bool, ...]
+    """Which of them no other beats."""
+
+
+def columns(
+    rows: Sequence[Mapping[str, float | Sequence[float]]], metrics: Mapping[str, Metric]
+) -> tuple[Column, ...]:
+    """Turn scores by row into columns with as many decimals as their values need.
+
+    A cell with several values is written as mean ± standard deviation. Only the metrics that at
+    least one row has are kept, in the order of ``metrics``.
+    """
+    known = [name for name in metrics if any(name in row for row in rows)]
+    return tuple(_column(metrics[name], [row.get(name, ()) for row in rows]) for name in known)
+
+
+def _column(metric: Metric, cells: Sequence[float | Sequence[float]]) -> Column:
+    defined = [np.extract(np.isfinite(cell), cell) for cell in cells]
+    values = np.array([cell.mean() if cell.size else np.nan for cell in defined])
+    finite = values[np.isfinite(values)]
+    size = np.abs(finite).max(initial=0.0)
+    # four digits: a model and its baseline often differ in the fourth only
+    decimals = 4 if size == 0 else int(np.clip(3 - np.floor(np.log10(size)), 0, 4))
+    best = np.zeros(len(values), bool)
+    if metric.higher_is_better is not None and finite.size:
+        best = values == (finite.max() if metric.higher_is_better else finite.min())
+    texts = tuple(
+        number(value, decimals)
+        + (f" ± {number(cell.std(ddof=1), decimals)}" if cell.size > 1 else "")
+        for value, cell in zip(values, defined, strict=True)
+    )
+    return Column(metric, texts, tuple(best.tolist()))
+
+
+def render(template: str, **context: object) -> str:
+    """Fill a page; everything that comes from a dataset is escaped."""
+    environment = Environment(
+        loader=PackageLoader("bids_eeg2fmri.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for function in (number, signed, probability, duration, zip):
+        environment.filters[function.__name__] = function
+    return environment.get_template(template).render(context)
+
+
+def write(
+    path: Path, html: str, pictures: Sequence[Picture], figures_dir: Path | None
+) -> list[Path]:
+    """Write a page and, where a folder for them is given, its pictures; return all paths.
+
+    Each file appears whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    files = {} if figures_dir is None else {figures_dir / p.file_name: p.data for p in pictures}
+    for file, content in {path: html.encode(errors="replace"), **files}.items():
+        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(file)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise OutputError(
+                f"{file}: the report cannot be written ({error.strerror}). "
+                "Free space or choose another output folder."
+            ) from error
+    return [path, *files]

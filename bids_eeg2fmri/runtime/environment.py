@@ -1,0 +1,49 @@
+"""Give the libraries folders they can write to, before they are imported.
+
+In a read-only container tempfile finds no folder at all, and matplotlib and MNE fail for want of a
+home. Only the standard library may be imported here.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from bids_eeg2fmri.errors import OutputError
+
+CACHES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
+"""Folders that libraries write to; where unset they use the home folder."""
+
+
+def prepare_environment(work_dir: Path) -> None:
+    """Move the home and temporary folders into `work_dir` where they cannot be written to.
+
+    Makes no folder where they can. Workers inherit the result.
+
+    Raises
+    ------
+    OutputError
+        If something has to move into `work_dir`, and that cannot be written to either.
+    """
+    if not _is_writable(os.environ.get("HOME", "")):
+        os.environ["HOME"] = _make(work_dir / "home")
+    for name in CACHES:
+        if name in os.environ and not _is_writable(os.environ[name]):
+            del os.environ[name]
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        os.environ["TMPDIR"] = _make(work_dir / "tmp")
+
+
+def _is_writable(folder: str) -> bool:
+    return os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK)
+
+
+def _make(folder: Path) -> str:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be made ({error.strerror}). Name a writable folder with --work-dir."
+        ) from error
+    return str(folder.resolve())

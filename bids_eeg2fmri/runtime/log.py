@@ -1,0 +1,225 @@
+"""What the person who waits is told: the console, progress, and a log file that keeps all of it.
+
+On a terminal rich draws; elsewhere, and in worker processes, there are plain lines on stderr.
+"""
+
+import logging
+import os
+import socket
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bids_eeg2fmri.errors import DataWarning, OutputError
+
+LOGGER = logging.getLogger("bids_eeg2fmri")
+
+_CHATTER = {
+    "mne": logging.WARNING,
+    "pybids": logging.WARNING,
+    "bids": logging.WARNING,
+    "nilearn": logging.WARNING,
+    "nibabel.global": logging.ERROR,  # its warnings on headers say nothing that we do not check
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the log goes: all that a worker process needs to join in."""
+
+    file: Path | None
+    """The log file; none where nothing is written."""
+    verbosity: int
+    """0 for the lines of the work, 1 for the details, −1 for warnings and errors only."""
+
+
+def setup(out: Path | None, verbosity: int) -> logging.Logger:
+    """Start to log to the console and, if ``out`` is given, to a new file in ``out/logs``.
+
+    Raises
+    ------
+    OutputError
+        If the log file cannot be written.
+    """
+    file = None
+    if out is not None:
+        stamp = time.strftime("%Y%m%dT%H%M%S")
+        file = _folder(out / "logs") / f"{stamp}_{socket.gethostname()}_{os.getpid()}.log"
+    return _attach(Place(file, verbosity), rich=sys.stderr.isatty())
+
+
+def place() -> Place | None:
+    """Tell where this process logs to; none before :func:`setup`."""
+    match _handlers():
+        case [console, logging.FileHandler(baseFilename=file)]:
+            return Place(Path(file), (logging.INFO - console.level) // 10)
+        case [console]:
+            return Place(None, (logging.INFO - console.level) // 10)
+    return None
+
+
+def join(where: Place | None) -> None:
+    """Let a worker process log to where its parent does, in plain lines."""
+    if where is not None and place() is None:
+        _attach(where, rich=False)
+
+
+def tell(run: str, stage: str, text: str, level: int = logging.INFO) -> None:
+    """Log one line in columns: the run, e.g. ``sub-03_task-rest``, the stage, and the text."""
+    LOGGER.log(level, "%-16s  %-7s %s", run.replace("_", " "), stage, text)
+
+
+@contextmanager
+def progress(total: int, description: str) -> Iterator[Callable[..., None]]:
+    """Show how far a loop is and how long it will take.
+
+    Yields
+    ------
+    advance
+        To be called as ``advance(steps=1, text="")``; ``text`` stands beside the count.
+    """
+    console = next((h.console for h in LOGGER.handlers if isinstance(h, _Screen)), None)
+    if console is None:
+        yield _plain_progress(total, description)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(description, total=total)
+
+        def advance(steps: int = 1, text: str = "") -> None:
+            bar.update(task, advance=steps, description=f"{description}  {text}".rstrip())
+
+        yield advance
+
+
+@contextmanager
+def capture_warnings() -> Iterator[list[str]]:
+    """Collect what every ``DataWarning`` says, each text once; log other warnings as details."""
+    texts: list[str] = []
+
+    def collect(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        if not issubclass(category, DataWarning):
+            LOGGER.debug("%s:%d: %s: %s", filename, lineno, category.__name__, message)
+        elif str(message) not in texts:
+            texts.append(str(message))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = collect
+        yield texts
+
+
+def crash_file(logs: Path, label: str, traceback_text: str) -> Path:
+    """Keep the traceback of an unexpected error, so that the console has one line.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    path = _folder(logs) / f"crash-{label}-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.txt"
+    path.write_text(traceback_text, encoding="utf-8")
+    return path
+
+
+class _Lines(logging.Formatter):
+    """Plain text; warnings and errors say that they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record as one line."""
+        text = super().format(record)
+        return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+class _Screen(logging.Handler):
+    """A terminal, on which lines scroll by above the progress bar."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__()
+        self.console = console or Console(stderr=True)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one line as it is; warnings in yellow, errors in red."""
+        colours = {logging.WARNING: "yellow", logging.ERROR: "red"}
+        self.console.print(
+            self.format(record),
+            style=colours.get(record.levelno),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _attach(where: Place, *, rich: bool) -> logging.Logger:
+    """Put a console and, if there is a place for it, a file on the logger in place of its own."""
+    for old in _handlers():
+        LOGGER.removeHandler(old)
+        old.close()
+    console = _Screen() if rich else logging.StreamHandler()
+    console.setLevel(logging.INFO - 10 * where.verbosity)
+    console.setFormatter(_Lines("%(message)s"))
+    LOGGER.addHandler(console)
+    if where.file is not None:
+        file = logging.FileHandler(where.file, encoding="utf-8")
+        file.setFormatter(_Lines("%(asctime)s %(message)s"))
+        LOGGER.addHandler(file)
+    LOGGER.setLevel(logging.DEBUG)
+    LOGGER.propagate = False
+    _silence()
+    return LOGGER
+
+
+def _handlers() -> list[logging.Handler]:
+    """List the handlers that are ours: the console and, if there is one, the file."""
+    return [handler for handler in LOGGER.handlers if isinstance(handler.formatter, _Lines)]
+
+
+def _silence() -> None:
+    """Keep libraries from talking over the lines of the work."""
+    os.environ["MNE_LOGGING_LEVEL"] = "WARNING"  # MNE sets its own level when it is imported
+    for name, level in _CHATTER.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def _plain_progress(total: int, description: str) -> Callable[..., None]:
+    """Log a line every tenth of the way, but no more often than every 5 s."""
+    start = told = time.monotonic()
+    done = told_done = 0
+
+    def advance(steps: int = 1, text: str = "") -> None:
+        nonlocal done, told, told_done
+        done += steps
+        now = time.monotonic()
+        if now - told < 5 or 10 * (done - told_done) < total or done >= total:
+            return
+        told, told_done = now, done
+        minutes, seconds = divmod(round((now - start) / done * (total - done)), 60)
+        line = f"{description}  {done}/{total}  {text}".rstrip()
+        LOGGER.info("%s  %02d:%02d left", line, minutes, seconds)
+
+    return advance
+
+
+def _folder(logs: Path) -> Path:
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{logs}: cannot be written ({error.strerror}). Choose another output folder."
+        ) from error
+    return logs

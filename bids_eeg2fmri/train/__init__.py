@@ -1,0 +1,1 @@
+"""Splitting pairs and fitting networks to them."""

@@ -1,0 +1,191 @@
+"""Fit a network to pairs, epoch by epoch, so that the caller can log, keep and stop."""
+
+import copy
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from bids_eeg2fmri.config import TrainConfig
+from bids_eeg2fmri.errors import DataError
+from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
+from bids_eeg2fmri.model.synthesizer import Synthesizer
+from bids_eeg2fmri.preprocess.scale import scale_bold, scale_eeg
+from bids_eeg2fmri.train.splits import Index
+from bids_eeg2fmri.types import Pairs, Scale
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Chosen pairs of several runs, seen in the model's units; read from disk batch by batch."""
+
+    runs: Sequence[Pairs]
+    index: Sequence[Index]
+    scale: Scale
+
+    def __len__(self) -> int:
+        return sum(map(len, self.index))
+
+    def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
+        """Return the spectrograms and volumes of some examples, counted over all runs."""
+        ends = np.cumsum([len(index) for index in self.index])
+        run_of = np.searchsorted(ends, chosen, side="right")
+        within = chosen - np.concatenate([[0], ends])[run_of]
+        where = [(self.runs[r], self.index[r][i]) for r, i in zip(run_of, within, strict=True)]
+        eeg = scale_eeg(np.stack([run.eeg[i] for run, i in where]), self.scale)
+        bold = scale_bold(np.stack([run.bold[i] for run, i in where]), self.scale)
+        return torch.from_numpy(eeg).to(device), torch.from_numpy(bold).to(device)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training pairs gave."""
+
+    number: int
+    """Counted from one."""
+    train_loss: float
+    """Mean of the minimised loss over the steps."""
+    valid_loss: float
+    """Mean absolute error over the validation pairs, in training standard deviations."""
+    seconds: float
+    """Time it took."""
+
+
+@dataclass
+class Fitting:
+    """A network under training: all that is needed to go on after an interruption."""
+
+    model: Synthesizer
+    optimizer: torch.optim.Optimizer
+    history: list[Epoch] = field(default_factory=list)
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def best_epoch(self) -> int:
+        """Number of the epoch with the lowest validation loss."""
+        return min(self.history, key=lambda epoch: epoch.valid_loss).number
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return weights, best weights and the optimiser's moments under one flat set of names."""
+        named = {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        named |= {f"best.{name}": value for name, value in self.best.items()}
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            named |= {f"optimizer.{i}.{name}": value for name, value in moments.items()}
+        return named
+
+    def restore(self, tensors: Mapping[str, Tensor], history: Sequence[Epoch]) -> None:
+        """Take up what `tensors` gave at an earlier time."""
+        self.history = list(history)
+        self.model.load_state_dict(_below("model.", tensors))
+        self.best = _below("best.", tensors)
+        state = self.optimizer.state_dict()
+        state["state"] = {}
+        for name, value in _below("optimizer.", tensors).items():
+            i, moment = name.split(".", 1)
+            state["state"].setdefault(int(i), {})[moment] = value
+        self.optimizer.load_state_dict(state)
+
+
+def start(model: Synthesizer, cfg: TrainConfig, mean: Float32[np.ndarray, "x y z"]) -> Fitting:
+    """Ready an untrained network; ``mean`` is the training mean volume in the model's units."""
+    if cfg.start == "mean":
+        model.start_at(torch.from_numpy(mean).to(model.decoder.bias.device))
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=cfg.learning_rate, weight_decay=cfg.weight_decay, fused=True
+    )
+    return Fitting(model, optimizer)
+
+
+def fit(
+    fitting: Fitting, train: Examples, valid: Examples, cfg: TrainConfig, seed: int
+) -> Iterator[Epoch]:
+    """Train until the epochs are over or the validation loss no longer falls.
+
+    Yields after each epoch, when ``fitting`` can be kept and later taken up again: an interrupted
+    training gives the same network as an undisturbed one. At the end the model holds its best
+    weights.
+
+    Raises
+    ------
+    DataError
+        If the loss is no longer a number.
+    """
+    for number in range(len(fitting.history) + 1, cfg.epochs + 1):
+        if fitting.history and number - 1 - fitting.best_epoch >= cfg.patience:
+            break
+        began = time.monotonic()
+        train_loss = _train_epoch(fitting, train, cfg, seed, number)
+        valid_loss = validation_loss(fitting.model, valid, cfg.batch_size)
+        if not math.isfinite(train_loss + valid_loss):
+            raise DataError(
+                f"The loss is not a number in epoch {number}. "
+                "Lower train.learning_rate; the data of all runs passed their checks."
+            )
+        fitting.history.append(Epoch(number, train_loss, valid_loss, time.monotonic() - began))
+        if fitting.best_epoch == number:
+            fitting.best = copy.deepcopy(fitting.model.state_dict())
+        yield fitting.history[-1]
+    fitting.model.load_state_dict(fitting.best)
+
+
+def learning_rate(cfg: TrainConfig, progress: float) -> float:
+    """Return the step size after a share ``progress`` of all steps (Loshchilov & Hutter 2017)."""
+    if cfg.schedule == "constant":
+        return cfg.learning_rate
+    return cfg.learning_rate * (1 + math.cos(math.pi * progress)) / 2
+
+
+@torch.no_grad()
+def validation_loss(model: Synthesizer, valid: Examples, batch_size: int) -> float:
+    """Return the mean absolute error over all examples, in training standard deviations."""
+    total = 0.0
+    for eeg, bold in _batches(valid, np.arange(len(valid)), batch_size, model.eval()):
+        total += len(eeg) * mean_absolute_error(model(eeg).bold, bold).item()
+    return total / len(valid)
+
+
+@torch.no_grad()
+def synthesise(
+    model: Synthesizer, examples: Examples, batch_size: int = 16
+) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
+    """Yield the synthesised volumes of all examples in order, in the model's units."""
+    for eeg, _ in _batches(examples, np.arange(len(examples)), batch_size, model.eval()):
+        yield model(eeg).bold.cpu().numpy()
+
+
+def _train_epoch(
+    fitting: Fitting, train: Examples, cfg: TrainConfig, seed: int, number: int
+) -> float:
+    model, optimizer = fitting.model.train(), fitting.optimizer
+    order = np.random.default_rng((seed, number)).permutation(len(train))
+    steps = math.ceil(len(train) / cfg.batch_size)
+    losses = []
+    with torch.random.fork_rng():  # dropout draws from torch's global state
+        torch.manual_seed(seed + number)
+        for step, (eeg, bold) in enumerate(_batches(train, order, cfg.batch_size, model)):
+            rate = learning_rate(cfg, (number - 1 + step / steps) / cfg.epochs)
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.zero_grad()
+            loss = synthesis_loss(model(eeg, bold), bold, cfg.regularisation)
+            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+            optimizer.step()
+            losses.append(loss.item())
+    return float(np.mean(losses))
+
+
+def _batches(
+    examples: Examples, order: Int64[np.ndarray, " chosen"], size: int, model: Synthesizer
+) -> Iterator[tuple[Tensor, Tensor]]:
+    device = str(model.decoder.bias.device)
+    for first in range(0, len(order), size):
+        yield examples.take(order[first : first + size], device)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return what stands under a prefix, without it."""
+    return {name[len(prefix) :]: t for name, t in tensors.items() if name.startswith(prefix)}

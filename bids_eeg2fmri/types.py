@@ -1,0 +1,153 @@
+"""The nouns: every array that crosses a stage, with its axes, units and meaning.
+
+Axis words: ``pairs channels freqs windows time | x y z volumes voxels | latent features batch``.
+Each noun checks shapes and dtypes when it is made; arrays may be memory-mapped.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar, dataclass_transform
+
+import numpy as np
+from beartype import beartype
+from jaxtyping import Bool, Float32, Float64, Int64, jaxtyped
+
+
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, eq_default=False)
+def typed(cls: type[T]) -> type[T]:
+    """Make ``cls`` a frozen dataclass whose fields are checked against their annotations."""
+    return jaxtyped(typechecker=beartype)(dataclass(frozen=True, eq=False)(cls))
+
+
+@typed
+class EEG:
+    """One continuous EEG recording; channels that do not measure the scalp are left out."""
+
+    data: Float32[np.ndarray, "channels time"]
+    """Potential in volts."""
+    sfreq: float
+    """Sampling rate in hertz."""
+    channels: tuple[str, ...]
+    """Name of each channel."""
+    positions: Float64[np.ndarray, "channels 3"]
+    """Electrode position in the head frame in metres; NaN where unknown."""
+    bad: tuple[str, ...] = ()
+    """Channels that were flat or marked bad and were interpolated from their neighbours."""
+
+    @property
+    def duration(self) -> float:
+        """Length of the recording in seconds."""
+        return self.data.shape[1] / self.sfreq
+
+
+@typed
+class Markers:
+    """What the recording itself says happened, in time order."""
+
+    time: Float64[np.ndarray, " markers"]
+    """Seconds since the first EEG sample."""
+    label: tuple[str, ...]
+    """Type and description, e.g. ``Response/R128``."""
+
+
+@typed
+class BOLD:
+    """One BOLD run on its native grid."""
+
+    data: Float32[np.ndarray, "x y z volumes"]
+    """Intensity in the scanner's units."""
+    tr: float
+    """Repetition time in seconds."""
+    affine: Float64[np.ndarray, "4 4"]
+    """From voxel indices to millimetres."""
+
+    @property
+    def n_volumes(self) -> int:
+        """Number of stored volumes."""
+        return self.data.shape[3]
+
+
+@typed
+class VolumeClock:
+    """When each BOLD volume was acquired, on the EEG recording's own time axis."""
+
+    onset: Float64[np.ndarray, " volumes"]
+    """EEG time of each stored volume, in seconds since the first EEG sample; may be negative."""
+    tr: float
+    """Repetition time in seconds, as the scanner counts it."""
+    source: str
+    """The strategy that proved itself, e.g. ``triggers:Response/R128``."""
+    n_markers: int
+    """Markers that the clock rests on; 0 for a clock given by the user."""
+    drift: float
+    """How much faster the EEG clock runs than the scanner's, in parts per million."""
+    residual: float
+    """Largest distance of a marker from the fitted clock, in seconds."""
+
+
+@typed
+class Pairs:
+    """EEG spectrograms and the BOLD volumes they lead to, of one run."""
+
+    eeg: Float32[np.ndarray, "pairs channels freqs windows"]
+    """Spectrogram of the EEG that precedes the volume; unit set by ``SpectrogramConfig.value``."""
+    bold: Float32[np.ndarray, "pairs x y z"]
+    """Volume on the model's grid, in the scanner's units."""
+    volume: Int64[np.ndarray, " pairs"]
+    """Index of the volume in the stored series."""
+    onset: Float64[np.ndarray, " pairs"]
+    """Seconds since the onset of the first stored volume."""
+    freqs: Float64[np.ndarray, " freqs"]
+    """Centre of each frequency bin in hertz."""
+    channels: tuple[str, ...]
+    """Name of each EEG channel."""
+    run: str
+    """The run they come from, e.g. ``sub-01_task-rest``."""
+    mask: Bool[np.ndarray, "i j k"]
+    """Brain mask on the native grid."""
+    n_volumes: int
+    """Volumes stored in the run; those without a pair had no full EEG history."""
+
+
+@typed
+class Architecture:
+    """Kernels and strides of an encoder's blocks, Eq. (7) of Calhas & Henriques 2022."""
+
+    kernels: tuple[tuple[int, int, int], ...]
+    """Kernel size of each block along each axis."""
+    strides: tuple[tuple[int, int, int], ...]
+    """Stride of each block along each axis."""
+    pooling: tuple[int, int, int]
+    """Max-pool size after each convolution along each axis, at stride 1; all ones for none."""
+
+
+@typed
+class Scale:
+    """What turns raw pairs into the model's units and back; fitted on training pairs only."""
+
+    eeg_mean: Float32[np.ndarray, "channels freqs"]
+    """Mean of each electrode and frequency."""
+    eeg_sd: Float32[np.ndarray, "channels freqs"]
+    """Standard deviation of each electrode and frequency."""
+    bold_mean: float
+    """Mean intensity over voxels and volumes, in the scanner's units."""
+    bold_sd: float
+    """Standard deviation over voxels and volumes, in the scanner's units."""
+
+
+@typed
+class Scores:
+    """How one prediction compares with what was observed, over the test volumes of one run."""
+
+    model: str
+    """Which model made the prediction."""
+    volumes: dict[str, Float64[np.ndarray, " volumes"]]
+    """Score of each volume, by metric."""
+    maps: dict[str, Float32[np.ndarray, "x y z"]]
+    """Score of each voxel, by metric; NaN outside the mask."""
+    summary: dict[str, float]
+    """One number a metric; NaN where it is undefined."""
+
+

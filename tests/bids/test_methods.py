@@ -1,0 +1,87 @@
+"""The methods text and its references."""
+
+import re
+
+import pytest
+
+from bids_eeg2fmri.bids.methods import Facts, methods_text
+from bids_eeg2fmri.bids.references import REFERENCES, bibliography, cite, reference_list
+from bids_eeg2fmri.config import Config, SpectrogramConfig, WindowConfig
+
+FACTS = Facts(
+    participants=1,
+    runs=2,
+    volumes=1200,
+    pairs=1174,
+    tr=[1.28, 2.16],
+    channels=64,
+    clocks=["triggers:Response/R128"],
+    clock_residual=2e-4,
+    native_grids=[(108, 108, 54)],
+    grid=(64, 64, 30),
+    split=(700, 120, 290),
+    gap=26.0,
+    held_out=[],
+    parameters=44_741_047,
+    epochs=10,
+    best_epoch=8,
+    software={"bids_eeg2fmri": "0.1.0", "torch": "2.13.0"},
+)
+
+
+def test_the_text_tells_what_was_run():
+    text = methods_text(Config(), FACTS)
+    for part in (
+        "1 participant (2 runs, 1,200 volumes, repetition time 1.28 and 2.16 s, 64 EEG channels)",
+        "from triggers:Response/R128, with no marker further than 0.2 ms from its place.",
+        "from t − 26 s to t − 6 s; 1,174 volumes had",
+        "(window 2 s, hop 2 s, taper hann, 0.5–67 Hz)",
+        "from 108×108×54 to 64×64×30 voxels",
+        "latent space of 7×7×7",
+        "44,741,047 weights",
+        "tested on 290 pairs, the last of each task",
+        "the network of epoch 8 was kept",
+        "bids_eeg2fmri 0.1.0 and torch 2.13.0.",
+    ):
+        assert part in text
+
+
+def test_other_settings_and_facts_give_other_words():
+    cfg = Config(window=WindowConfig(20.0, 0.0), spectrogram=SpectrogramConfig(value="log"))
+    facts = Facts({**FACTS, "native_grids": [(64, 64, 30)], "held_out": ["sub-03", "sub-07"]})
+    text = methods_text(cfg, Facts({**facts, "clock_residual": 0.0}))
+    assert "from t − 20 s to t − 0 s" in text
+    assert "the logarithm of the power of the short-time" in text
+    assert "BOLD stayed on its native grid of 64×64×30 voxels. EEG was" in text
+    assert "all of sub-03 and sub-07, held out from training." in text
+    assert "from triggers:Response/R128." in text
+
+
+def test_the_text_is_six_paragraphs_of_plain_prose():
+    text = methods_text(Config(), FACTS)
+    paragraphs = text.split("\n\n")
+    assert len(paragraphs) == 6
+    assert not re.search(r"[{}\n]|  | [.,;]", "".join(paragraphs))
+
+
+def test_every_citation_of_the_text_stands_in_its_list_and_bibliography():
+    text = methods_text(Config(), FACTS)
+    cited = re.findall(r"[^(;]+, (?:19|20)\d\d(?=[;)])", text)
+    assert len(cited) == len(reference_list(text)) == bibliography(text).count("@")
+    assert bibliography(text).count("@article{gorgolewski2016,\n") == 1
+
+
+def test_what_is_not_cited_is_not_listed():
+    assert reference_list("Otsu, 1979") == [str(REFERENCES["otsu1979"])]
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [
+        ("otsu1979", "Otsu, 1979"),
+        ("demoura2008", "de Moura & Bjørner, 2008"),
+        ("pernet2019", "Pernet et al., 2019"),
+    ],
+)
+def test_one_two_and_many_authors_are_cited_as_usual(key, label):
+    assert cite(key) == label

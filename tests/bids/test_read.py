@@ -1,0 +1,470 @@
+import gzip
+import json
+import shutil
+
+import edfio
+import mne
+import numpy as np
+import pytest
+
+from bids_eeg2fmri.bids.electrodes import spline_weights
+from bids_eeg2fmri.bids.query import RunFiles, Selection, find_runs
+from bids_eeg2fmri.bids.read import (
+    bold_metadata,
+    read_bold,
+    read_bold_header,
+    read_eeg,
+    read_markers,
+)
+from bids_eeg2fmri.config import ReadConfig
+from bids_eeg2fmri.errors import BOLDError, DataWarning, EEGError
+
+NAME = "sub-01_task-rest"
+
+
+def noise(channels, n_times=1000):
+    return np.random.default_rng(1).normal(0, 1e-5, (channels, n_times))
+
+
+def run_of(folder, eeg):
+    """A recording that lies outside any dataset."""
+    return RunFiles(folder, "01", None, "rest", None, {"sub": "01"}, folder / eeg, folder / "none")
+
+
+# EEG
+
+
+def test_eeg_comes_in_volts_without_the_channels_off_the_scalp(dataset):
+    channels = (*dataset.scalp, "ECG", "VEOGu", "EMG1", "Status", "A2-A1", "CWL3", "EXG1")
+    data = noise(len(channels), 7001)  # in three chunks, the last of them short
+    dataset.eeg(NAME, data, channels)
+    eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    assert eeg.channels == dataset.scalp
+    assert eeg.sfreq == dataset.sfreq
+    assert eeg.bad == ()
+    np.testing.assert_allclose(eeg.data, data[: len(dataset.scalp)], atol=1e-11)
+
+
+def test_eeg_is_read_into_what_the_caller_allocates(dataset, tmp_path):
+    dataset.eeg(NAME)
+    asked = []
+
+    def allocate(shape, dtype):
+        asked.append((shape, dtype))
+        return np.memmap(tmp_path / "eeg.dat", dtype, "w+", shape=shape)
+
+    eeg = read_eeg(dataset.run(NAME), ReadConfig(), allocate)
+    assert asked == [((len(dataset.scalp), 1000), np.float32)]
+    assert isinstance(eeg.data, np.memmap)
+    np.testing.assert_array_equal(eeg.data, read_eeg(dataset.run(NAME), ReadConfig()).data)
+
+
+@pytest.mark.parametrize("aligned", [False, True])
+def test_channels_tsv_tells_types_and_bad_channels_even_when_aligned_by_spaces(dataset, aligned):
+    dataset.eeg(NAME)
+    rows = [("name", "type", "units", "status")]
+    rows += [(name, "EEG", "uV", "bad" if name == "C3" else "good") for name in dataset.scalp[:-1]]
+    rows += [("Pz", "MISC", "uV", "good"), ("ECG", "EEG", "uV", "good")]
+    if aligned:
+        rows[1:] = [(f"'{name}'", *rest) for name, *rest in rows[1:]]
+    lines = [("   " if aligned else "\t").join(row) for row in rows]
+    dataset.text("task-rest_channels.tsv", "\n".join(lines))
+    with pytest.warns(DataWarning, match=r"C3 flat, not finite or marked bad; interpolated"):
+        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    assert eeg.channels == dataset.scalp[:-1]
+    assert eeg.bad == ("C3",)
+
+
+def test_a_recording_that_mne_bids_refuses_is_read_all_the_same(dataset):
+    dataset.eeg(NAME)
+    dataset.text(f"sub-01/eeg/{NAME}_channels.tsv", "name\ttype\nFp1\tMISC\nXY\tEEG\n")
+    dataset.text("task-rest_events.tsv", "value\n3\n")
+    with pytest.warns(DataWarning, match="mne-bids cannot read the EEG .KeyError: 'onset'"):
+        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    assert eeg.channels == dataset.scalp[1:]
+
+
+@pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
+def test_an_empty_table_is_told_by_name(dataset):
+    dataset.eeg(NAME, markers=[])
+    for suffix, read in (("events", read_markers), ("channels", read_eeg)):
+        file = dataset.text(f"task-rest_{suffix}.tsv", "")
+        with pytest.raises(EEGError, match=rf"task-rest_{suffix}\.tsv: cannot be read"):
+            read(dataset.run(NAME), *([ReadConfig()] if suffix == "channels" else []))
+        file.unlink()
+
+
+def test_the_same_potential_everywhere_is_interpolated_exactly(dataset):
+    data = np.tile(noise(1), (len(dataset.scalp), 1))
+    expected = data[0].copy()
+    data[3] = 0
+    dataset.eeg(NAME, data, dataset.scalp)
+    with pytest.warns(DataWarning, match="F4 flat"):
+        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    assert eeg.bad == ("F4",)
+    np.testing.assert_allclose(eeg.data[3], expected, atol=1e-10)
+
+
+def test_a_dipole_field_is_interpolated_closely_and_nan_is_no_value(dataset):
+    dataset.eeg(NAME)
+    positions = read_eeg(dataset.run(NAME), ReadConfig()).positions
+    field = positions @ [1.0, 2.0, 3.0]
+    data = 1e-4 * np.outer(field, np.sin(np.arange(1000) / 20))
+    expected = data[11].copy()
+    data[11, 500] = np.nan
+    dataset.eeg(NAME, data, dataset.scalp)
+    with pytest.warns(DataWarning, match="Cz flat, not finite"):
+        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    np.testing.assert_allclose(eeg.data[11], expected, atol=0.15 * np.abs(expected).max())
+
+
+def test_spline_weights_agree_with_what_mne_interpolates(dataset):
+    dataset.eeg(NAME)
+    eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    lost = np.isin(eeg.channels, ["Fp1", "Pz"])
+    info = mne.create_info(list(eeg.channels), eeg.sfreq, "eeg")
+    places = dict(zip(eeg.channels, eeg.positions, strict=True))
+    raw = mne.io.RawArray(eeg.data.astype(float), info, verbose="ERROR")
+    raw.set_montage(mne.channels.make_dig_montage(places, coord_frame="head"))
+    raw.info["bads"] = ["Fp1", "Pz"]
+    raw.interpolate_bads(verbose="ERROR")
+    np.testing.assert_allclose(
+        spline_weights(eeg.positions, lost) @ eeg.data[~lost],
+        raw.get_data(["Fp1", "Pz"]),
+        atol=1e-12,
+    )
+
+
+def test_a_flat_channel_of_unknown_place_is_left_out(dataset):
+    data = noise(len(dataset.scalp) + 2)
+    data[-1] = 3e-6
+    dataset.eeg(NAME, data, (*dataset.scalp, "X1", "X2"))
+    with pytest.warns(DataWarning, match="X2 flat.*left out"):
+        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    assert eeg.channels == (*dataset.scalp, "X1")
+    assert eeg.bad == ()
+    assert np.isnan(eeg.positions[-1]).all()
+    assert np.isfinite(eeg.positions[:-1]).all()
+
+
+def test_too_many_bad_channels_refuse_the_recording(dataset):
+    data = noise(len(dataset.scalp))
+    data[:4] = 0
+    dataset.eeg(NAME, data, dataset.scalp)
+    with pytest.raises(EEGError, match="4 of 13 channels are flat or bad"):
+        read_eeg(dataset.run(NAME), ReadConfig(max_bad_channels=0.3))
+
+
+def test_a_recording_without_scalp_channels_is_refused(dataset):
+    dataset.eeg(NAME, noise(2), ("ECG", "EOG"))
+    with pytest.raises(EEGError, match="no channel measures the scalp"):
+        read_eeg(dataset.run(NAME), ReadConfig())
+
+
+@pytest.mark.parametrize("name", ["fp1", "EEG Fp1", "EEG Fp1-REF", "Fp1."])
+def test_sites_are_recognised_however_they_are_spelt(dataset, name):
+    dataset.eeg(NAME, noise(14), (name, *dataset.scalp[1:], "Fp1-F7"))
+    positions = read_eeg(dataset.run(NAME), ReadConfig()).positions
+    right, forward, _ = positions[0]
+    assert right < 0 < forward
+    assert np.isnan(positions[-1]).all()  # a bipolar channel sits nowhere
+
+
+def test_the_letters_and_numbers_of_biosemi_are_no_sites_of_the_10_05_system(dataset):
+    dataset.eeg(
+        NAME, noise(64), [f"{letter}{number}" for letter in "ABCF" for number in range(1, 17)]
+    )
+    assert np.isnan(read_eeg(dataset.run(NAME), ReadConfig()).positions).all()
+
+
+def test_measured_positions_rank_above_standard_ones(dataset):
+    dataset.eeg(NAME)
+    angles = np.linspace(0.1, 3, len(dataset.scalp))
+    places = 0.095 * np.stack([np.cos(angles), np.sin(angles), 0 * angles], axis=1)
+    rows = [f"{name}\t{x}\t{y}\t{z}" for name, (x, y, z) in zip(dataset.scalp, places, strict=True)]
+    electrodes = dataset.text(
+        "sub-01/eeg/sub-01_electrodes.tsv", "name\tx\ty\tz\n" + "\n".join(rows)
+    )
+    dataset.json(
+        "sub-01/eeg/sub-01_coordsystem.json",
+        {"EEGCoordinateSystem": "CapTrak", "EEGCoordinateUnits": "m"},
+    )
+    positions = read_eeg(dataset.run(NAME), ReadConfig()).positions
+    np.testing.assert_allclose(positions, places, atol=1e-6)
+    electrodes.write_text(
+        "name\tx\ty\tz\n" + "\n".join(f"{name}\t1\t0\t0" for name in dataset.scalp)
+    )
+    with pytest.warns(DataWarning, match="which is no head"):
+        assert read_eeg(dataset.run(NAME), ReadConfig()).positions[0, 0] < 0
+
+
+# Markers
+
+
+def test_markers_stand_at_their_sample_and_new_segment_is_left_out(dataset):
+    dataset.eeg(NAME, markers=[(0, 128), (125, 1), (999, 128)])
+    dataset.text("task-rest_events.tsv", "onset\tduration\ttrial_type\n2\t20\tRest\n")
+    marker_file = dataset.run(NAME).eeg.with_suffix(".vmrk")
+    marker_file.write_text(
+        marker_file.read_text() + "Mk9=New Segment,,1,1,0,20200101120000000000\n"
+    )
+    info = read_markers(dataset.run(NAME))
+    assert info.markers.label == ("Response/R128", "Response/R  1", "Response/R128")
+    np.testing.assert_allclose(info.markers.time, [0, 1.25, 9.99])
+    assert (info.sfreq, info.duration) == (100.0, 10.0)
+
+
+def test_without_markers_the_events_file_speaks_sample_before_onset(dataset):
+    dataset.eeg(NAME, markers=[])
+    dataset.text(
+        f"sub-01/eeg/{NAME}_events.tsv",
+        "onset\tsample\tvalue\ttrial_type\n7\t250\t10\tgo\n0.5\tn/a\tn/a\trest\nn/a\tn/a\t3\tgo\n",
+    )
+    markers = read_markers(dataset.run(NAME)).markers
+    assert markers.label == ("events/rest", "events/10")
+    np.testing.assert_allclose(markers.time, [0.5, 2.5])
+
+
+def test_a_recording_with_no_markers_at_all_has_none(dataset):
+    dataset.eeg(NAME, markers=[])
+    assert read_markers(dataset.run(NAME)).markers.label == ()
+
+
+# Broken EEG files
+
+
+def both_refuse(run, match):
+    """Dry runs, which read markers only, must not promise what reading cannot keep."""
+    with pytest.raises(EEGError, match=match) as first:
+        read_markers(run)
+    with pytest.raises(EEGError, match=match):
+        read_eeg(run, ReadConfig())
+    assert "\n" not in str(first.value)
+
+
+def test_a_signal_cut_within_a_sample_is_truncated(dataset):
+    signal = dataset.eeg(NAME).with_suffix(".eeg")
+    signal.write_bytes(signal.read_bytes()[:-100])
+    both_refuse(dataset.run(NAME), r"sub-01/eeg/.*vhdr: .* so it is truncated")
+
+
+def test_a_signal_with_fewer_points_than_the_header_says_is_truncated(dataset):
+    header = dataset.eeg(NAME)
+    header.write_text(
+        header.read_text().replace("[Common Infos]", "[Common Infos]\nDataPoints=1001")
+    )
+    both_refuse(dataset.run(NAME), "truncated")
+
+
+def test_markers_after_the_end_betray_a_truncated_signal(dataset):
+    signal = dataset.eeg(NAME, markers=[(100, 128), (900, 128)]).with_suffix(".eeg")
+    signal.write_bytes(signal.read_bytes()[: 14 * 4 * 500])
+    with pytest.raises(EEGError, match=r"1 markers lie after the end of the EEG at 5\.0 s"):
+        read_markers(dataset.run(NAME))
+
+
+def test_a_header_without_its_signal_is_told_in_one_line(dataset):
+    dataset.eeg(NAME).with_suffix(".eeg").unlink()
+    both_refuse(dataset.run(NAME), f"cannot be read .*{NAME}_eeg.eeg")
+
+
+def test_a_header_that_is_none_is_told_in_one_line(dataset):
+    dataset.eeg(NAME).write_text("nothing of the kind")
+    both_refuse(dataset.run(NAME), "cannot be read")
+
+
+def test_a_truncated_edf_file_is_refused(tmp_path):
+    signals = [edfio.EdfSignal(noise(1)[0], 100, label=name) for name in ("Fp1", "O1", "Cz", "Pz")]
+    edfio.Edf(signals).write(tmp_path / "x.edf")
+    assert read_markers(run_of(tmp_path, "x.edf")).duration == 10
+    content = (tmp_path / "x.edf").read_bytes()
+    (tmp_path / "x.edf").write_bytes(content[:-300])
+    with pytest.raises(EEGError, match="truncated"):
+        read_markers(run_of(tmp_path, "x.edf"))
+
+
+# Real EEG files
+
+
+@pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
+@pytest.mark.parametrize(
+    ("file", "channels", "sfreq", "marker"),
+    [
+        ("edf_eegmat/Subject00_2.edf", 19, 500, None),
+        ("brainvision/test.vhdr", 26, 1000, "Stimulus/S253"),
+        ("brainvision/test_old_layout_latin1_software_filter.vhdr", 25, 250, None),
+        ("eeglab_set_fdt/eeglab_data.set", 30, 128, "square"),
+        ("eeglab_variants/test_raw_hdf5.set", 256, 1024, "1240"),
+    ],
+)
+def test_real_recordings_of_every_format_are_read(ingest, file, channels, sfreq, marker):
+    if "hdf5" in file:
+        pytest.importorskip("pymatreader")
+    run = run_of(ingest, file)
+    eeg, info = read_eeg(run, ReadConfig()), read_markers(run)
+    assert (len(eeg.channels), eeg.sfreq) == (channels, sfreq)
+    assert 1e-7 < np.median(eeg.data.std(axis=1)) < 1e-3
+    assert eeg.duration == info.duration
+    assert marker is None or marker in info.markers.label
+
+
+@pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
+def test_an_epoched_recording_is_refused(ingest):
+    both_refuse(run_of(ingest, "eeglab_variants/test_epochs_onefile.set"), "number of trials is 4")
+
+
+@pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
+def test_a_truncated_fdt_file_is_refused(ingest, tmp_path):
+    for ending in ("set", "fdt"):
+        shutil.copyfile(
+            ingest / f"eeglab_set_fdt/eeglab_data.{ending}", tmp_path / f"eeglab_data.{ending}"
+        )
+    content = (tmp_path / "eeglab_data.fdt").read_bytes()
+    (tmp_path / "eeglab_data.fdt").write_bytes(content[: len(content) // 2])
+    both_refuse(run_of(tmp_path, "eeglab_data.set"), "truncated|cannot be read")
+
+
+# BOLD
+
+
+@pytest.mark.parametrize("unit", ["sec", "msec"])
+def test_bold_keeps_values_grid_and_repetition_time(dataset, unit):
+    data = np.random.default_rng(0).integers(0, 1000, (4, 5, 6, 37)).astype(np.int16)
+    dataset.bold(NAME, data, tr=2000 if unit == "msec" else 2, unit=unit)
+    bold = read_bold(dataset.run(NAME))
+    np.testing.assert_array_equal(bold.data, data)
+    np.testing.assert_array_equal(bold.affine, np.diag([3, 3, 4, 1]))
+    assert bold.tr == 2.0
+    assert read_bold_header(dataset.run(NAME)) == ((4, 5, 6, 37), 2.0)
+
+
+def test_bold_is_read_into_what_the_caller_allocates(dataset, tmp_path):
+    dataset.bold(NAME)
+    bold = read_bold(
+        dataset.run(NAME),
+        lambda shape, dtype: np.memmap(tmp_path / "bold.dat", dtype, "w+", shape=shape),
+    )
+    assert isinstance(bold.data, np.memmap)
+
+
+def test_metadata_is_inherited_and_the_nearest_sidecar_wins(dataset):
+    dataset.bold(NAME, sidecar=2.0)
+    dataset.json("bold.json", {"RepetitionTime": 9, "MagneticFieldStrength": 3})
+    dataset.json("sub-01/sub-01_task-rest_bold.json", {"TaskName": "resting", "EchoTime": 0.03})
+    dataset.json("task-other_bold.json", {"EchoTime": 1})
+    assert bold_metadata(dataset.run(NAME)) == {
+        "RepetitionTime": 2.0,
+        "MagneticFieldStrength": 3,
+        "TaskName": "rest",
+        "EchoTime": 0.03,
+    }
+
+
+@pytest.mark.parametrize("header", [0.0, 1.0])
+def test_an_unset_header_gives_way_to_the_sidecar(dataset, header):
+    dataset.bold(NAME, tr=header, sidecar=2.16)
+    with pytest.warns(DataWarning, match=r"header has no repetition time; 2\.16 s"):
+        assert read_bold_header(dataset.run(NAME))[1] == 2.16
+
+
+def test_a_header_alone_is_believed_with_a_warning(dataset):
+    dataset.bold(NAME, tr=2.5, sidecar=None)
+    with pytest.warns(DataWarning, match="no RepetitionTime in the sidecar"):
+        assert read_bold_header(dataset.run(NAME))[1] == 2.5
+
+
+@pytest.mark.parametrize("sidecar", [None, 0])
+def test_no_repetition_time_anywhere_is_an_error(dataset, sidecar):
+    dataset.bold(NAME, tr=0.0, sidecar=sidecar)
+    with pytest.raises(BOLDError, match="Add RepetitionTime"):
+        read_bold_header(dataset.run(NAME))
+
+
+def test_repetition_times_that_disagree_are_both_named(dataset):
+    dataset.bold(NAME, tr=2.5, sidecar=2.0)
+    with pytest.raises(BOLDError, match=r"is 2 s, the NIfTI header's 2\.5 s"):
+        read_bold(dataset.run(NAME))
+
+
+def test_repetition_times_that_agree_but_for_rounding_pass(dataset):
+    dataset.bold(NAME, tr=2.105, sidecar=2.1)
+    assert read_bold_header(dataset.run(NAME))[1] == 2.1
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5, 6, 1), (4, 5, 6, 1, 9)])
+def test_what_is_no_series_of_volumes_is_refused(dataset, shape):
+    data = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    dataset.bold(NAME, data)
+    with pytest.raises(BOLDError, match="is no series of volumes"):
+        read_bold_header(dataset.run(NAME))
+
+
+def test_values_that_are_not_finite_become_zero_and_are_counted(dataset):
+    data = np.random.default_rng(0).normal(100, 5, (4, 5, 6, 20)).astype(np.float32)
+    data[0, 0, 0, :] = np.nan
+    data[1, 2, 3, 17] = np.inf
+    dataset.bold(NAME, data)
+    with pytest.warns(DataWarning, match="21 BOLD values are not finite"):
+        bold = read_bold(dataset.run(NAME))
+    np.testing.assert_array_equal(bold.data, np.where(np.isfinite(data), data, 0))
+
+
+@pytest.mark.parametrize("value", [0.0, 100.0])
+def test_a_series_that_never_changes_is_refused(dataset, value):
+    dataset.bold(NAME, np.full((4, 5, 6, 40), value, np.float32))
+    with pytest.raises(BOLDError, match="no voxel changes"):
+        read_bold(dataset.run(NAME))
+
+
+def test_constant_voxels_are_fine(dataset):
+    data = np.zeros((4, 5, 6, 40), np.float32)
+    data[2, 2, 2, 39] = 1
+    dataset.bold(NAME, data)
+    np.testing.assert_array_equal(read_bold(dataset.run(NAME)).data, data)
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.01, 0.0])
+def test_a_truncated_or_empty_nifti_is_refused_in_one_line(dataset, keep):
+    file = dataset.bold(NAME)
+    content = file.read_bytes()
+    file.write_bytes(content[: int(keep * len(content))])
+    with pytest.raises(BOLDError, match=f"sub-01/func/{NAME}_bold.nii.gz: cannot be read") as told:
+        read_bold(dataset.run(NAME))
+    assert "\n" not in str(told.value)
+
+
+def test_a_truncated_uncompressed_nifti_is_refused(dataset, tmp_path):
+    file = dataset.bold(NAME)
+    content = gzip.decompress(file.read_bytes())
+    file.with_suffix("").write_bytes(content[:-1000])
+    run = run_of(file.parent, "none")
+    with pytest.raises(BOLDError, match="cannot be read"):
+        read_bold(RunFiles(**{**vars(run), "bold": file.with_suffix("")}))
+
+
+def test_a_file_that_is_no_nifti_is_refused(dataset):
+    dataset.bold(NAME).write_text("nothing of the kind")
+    with pytest.raises(BOLDError, match="cannot be read"):
+        read_bold_header(dataset.run(NAME))
+
+
+# Real layouts
+
+
+@pytest.mark.parametrize(("name", "scalp"), [("ds003768", 31), ("ds002336", 63)])
+def test_real_layouts_give_signals_and_the_true_first_trigger(hydrate, name, scalp):
+    root = hydrate(name)
+    entries = json.loads((root / "sourcedata" / "hydrate_truth.json").read_text())["runs"]
+    truth = {entry["run"]: entry for entry in entries}
+    for run in find_runs(root, Selection())[0]:
+        true, info = truth[run.name], read_markers(run)
+        triggers = [
+            time
+            for time, label in zip(info.markers.time, info.markers.label, strict=True)
+            if label == true["true_volume_marker"]
+        ]
+        assert abs(triggers[0] - true["first_volume_eeg_s"]) < 0.01
+        assert len(triggers) == true["n_volumes"] + true["triggers_minus_volumes"]
+        eeg, bold = read_eeg(run, ReadConfig()), read_bold(run)
+        assert (len(eeg.channels), eeg.duration) == (scalp, info.duration)
+        assert (bold.n_volumes, bold.tr) == (true["n_volumes"], true["tr_s"])

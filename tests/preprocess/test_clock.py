@@ -1,0 +1,222 @@
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bids_eeg2fmri.config import ClockConfig
+from bids_eeg2fmri.errors import ClockError, DataWarning
+from bids_eeg2fmri.preprocess.clock import find_clock
+from bids_eeg2fmri.types import Markers, VolumeClock
+
+REAL = Path(__file__).parents[3] / "shared" / "data" / "ingest"
+TR, N, FIRST = 2.0, 100, 63.2
+GRID = FIRST + TR * np.arange(N)
+
+
+def markers(trains: dict[str, np.ndarray]) -> Markers:
+    """Markers of several labels in time order."""
+    pairs = sorted((float(t), label) for label, times in trains.items() for t in times)
+    return Markers(np.array([t for t, _ in pairs]), tuple(label for _, label in pairs))
+
+
+def clock(found: Markers, **given: object) -> VolumeClock:
+    duration = max([300.0, *(found.time + 30).tolist()])
+    return find_clock(found, 5000.0, duration, N, TR, ClockConfig(**given), "sub-01_task-rest")
+
+
+def test_triggers_after_minutes_of_eeg_give_the_onset_of_each_volume():
+    found = clock(markers({"Response/R128": GRID}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+    assert found.source == "triggers:Response/R128"
+    assert found.n_markers == N
+    assert found.residual < 1e-9
+
+
+def test_drift_is_told_to_one_part_per_million_in_spite_of_jitter():
+    jitter = np.random.default_rng(0).integers(-1, 2, N) / 5000
+    found = clock(markers({"R128": FIRST + TR * np.arange(N) * (1 + 87e-6) + jitter}))
+    assert found.drift == pytest.approx(87, abs=1)
+    assert found.residual <= 2 / 5000
+    np.testing.assert_allclose(found.onset, FIRST + TR * np.arange(N) * (1 + 87e-6), atol=1e-4)
+
+
+@pytest.mark.parametrize("surplus", [1, 2])
+def test_surplus_triggers_stand_for_volumes_that_were_never_stored(surplus):
+    more = np.append(GRID, GRID[-1] + TR * np.arange(1, surplus + 1))
+    with pytest.warns(DataWarning, match=f"and {surplus} such markers are left over"):
+        found = clock(markers({"Response/R128": more}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+
+
+def test_a_missing_trigger_is_bridged_by_the_grid():
+    with pytest.warns(DataWarning, match="98 of 100 volumes have a marker"):
+        found = clock(markers({"Response/R128": np.delete(GRID, [40, 41])}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+    assert found.n_markers == N - 2
+
+
+def test_a_missing_last_trigger_leaves_the_first_volume_where_it_is():
+    with pytest.warns(DataWarning, match="99 of 100"):
+        found = clock(markers({"Response/R128": GRID[:-1]}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+
+
+def test_triggers_missing_because_the_eeg_began_late_are_those_of_the_first_volumes():
+    found = markers({"Response/R128": GRID[2:] - GRID[2] + 1.26})
+    with pytest.warns(DataWarning, match=r"98 of 100 .* at -2.740 s"):
+        onset = clock(found).onset
+    np.testing.assert_allclose(onset, 1.26 - 2 * TR + TR * np.arange(N), atol=1e-9)
+
+
+def test_a_trigger_missing_at_one_edge_or_the_other_is_refused():
+    cut = markers({"Response/R128": GRID[:-1] - FIRST + 0.5})
+    with pytest.raises(ClockError, match="first or the last volume lacks it cannot be told"):
+        find_clock(cut, 5000.0, float(cut.time[-1]) + 1, N, TR, ClockConfig(), "sub-01")
+
+
+def test_slice_triggers_count_from_the_first_slice():
+    slices = (GRID[:, None] + np.arange(32) * TR / 32).ravel()
+    found = clock(markers({"Response/R128": slices}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+    assert found.n_markers == N
+
+
+@pytest.mark.parametrize("pause", [17.3, 3 * TR])
+def test_a_false_start_is_left_out(pause):
+    false_start = FIRST - pause - TR * np.arange(7)
+    with pytest.warns(DataWarning, match="7 such markers are left over"):
+        found = clock(markers({"Response/R128": np.append(false_start, GRID)}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+
+
+def test_chatter_counts_as_one_trigger():
+    chatter = np.concatenate([GRID, *(GRID[::7] + 0.002 * k for k in (1, 2, 3))])
+    np.testing.assert_allclose(clock(markers({"Response/R128": chatter})).onset, GRID, atol=1e-9)
+
+
+def test_syncstatus_at_tr_spacing_is_not_a_volume_trigger():
+    with pytest.raises(ClockError, match="heartbeat"):
+        clock(markers({"SyncStatus/Sync On": GRID}))
+
+
+def test_stimuli_twice_a_volume_are_neither_volumes_nor_slices():
+    with pytest.raises(ClockError, match="too seldom for slices"):
+        clock(markers({"Stimulus/S1": FIRST + TR / 2 * np.arange(2 * N)}))
+
+
+def test_the_scanners_marker_is_preferred_to_a_stimulus_and_to_slices():
+    slices = (GRID[:, None] + np.arange(20) * TR / 20).ravel()
+    found = clock(markers({"Stimulus/S1": GRID + 0.3, "Scanner/s": slices, "Scanner/Scan": GRID}))
+    assert found.source == "triggers:Scanner/Scan"
+
+
+def test_a_named_trigger_overrides_the_preference():
+    found = clock(markers({"Stimulus/S1": GRID + 0.3, "Response/R128": GRID}), trigger="S1")
+    assert found.source == "triggers:Stimulus/S1"
+    np.testing.assert_allclose(found.onset, GRID + 0.3, atol=1e-9)
+
+
+def test_a_named_trigger_that_is_not_there_lists_those_that_are():
+    with pytest.raises(ClockError, match=r"no marker 'T1'.*R128 \(100\), Stimulus/S1 \(1\)"):
+        clock(markers({"Stimulus/S1": [3.0], "Response/R128": GRID}), trigger="T1")
+
+
+def test_an_onset_given_by_the_user_comes_before_any_trigger():
+    found = clock(markers({"Response/R128": GRID}), eeg_onset=-1.5)
+    np.testing.assert_array_equal(found.onset, -1.5 + TR * np.arange(N))
+    assert (found.source, found.n_markers, found.drift) == ("user", 0, 0.0)
+
+
+def test_a_refusal_names_the_closest_candidate_and_the_way_out():
+    with pytest.raises(ClockError) as refused:
+        clock(markers({"Response/R128": GRID[:61], "Stimulus/S1": [5.0, 17.0]}))
+    assert str(refused.value) == (
+        "sub-01_task-rest: no marker stands for the 100 volumes of 2 s (closest: 'Response/R128' "
+        "recurs every 2.000 s, but 61 times, 100 volumes are stored). "
+        "Name the volume trigger with --trigger, or give --eeg-onset SECONDS."
+    )
+
+
+@pytest.mark.parametrize(
+    ("train", "reason"),
+    [
+        ([], "holds no markers"),
+        (GRID[:1], "occurs once"),
+        (FIRST + TR * np.arange(N + 9), "109 times"),
+        (np.append(GRID, GRID + 500), "more than one series"),
+        (FIRST + TR * np.arange(N) * 1.002, "drifts by 2000 ppm"),
+        (GRID + 0.012 * np.sin(np.arange(N) / 8), r"strays by 0\.01"),
+    ],
+)
+def test_what_does_not_prove_itself_is_refused_with_its_reason(train, reason):
+    with pytest.raises(ClockError, match=reason):
+        clock(markers({"Response/R128": train}))
+
+
+def read_vmrk(name: str, sfreq: float) -> Markers:
+    if not (REAL / name).exists():
+        pytest.skip("the real marker tables are not beside the repository")
+    marks = re.findall(r"(?m)^Mk\d+=(.*?),(.*?),(\d+)", (REAL / name).read_text("latin-1"))
+    time = (np.array([int(sample) for *_, sample in marks]) - 1) / sfreq
+    return Markers(time, tuple(f"{kind}/{text}" for kind, text, _ in marks))
+
+
+def real_clock(found: Markers, sfreq: float, n_volumes: int, tr: float) -> VolumeClock:
+    return find_clock(
+        found, sfreq, float(found.time[-1]) + tr, n_volumes, tr, ClockConfig(), "real"
+    )
+
+
+def test_real_natview_rest_starts_at_its_first_r128():
+    found = read_vmrk("markers_natview/sub-01_ses-01_task-rest_eeg.vmrk", 5000)
+    result = real_clock(found, 5000.0, 288, 2.1)
+    assert result.source == "triggers:Response/R128"
+    assert result.onset[[0, -1]] == pytest.approx([7.891, 610.591], abs=1e-3)
+    assert result.residual < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "n_volumes"),
+    [("sub-15_ses-02_task-checker", 98), ("sub-16_ses-01_task-checker", 98)],
+)
+def test_real_natview_runs_that_lack_many_triggers_are_refused(name, n_volumes):
+    found = read_vmrk(f"markers_natview/{name}_eeg.vmrk", 5000)
+    with pytest.raises(ClockError, match=r"closest: 'Response/R128' .* 98 volumes are stored"):
+        real_clock(found, 5000.0, n_volumes, 2.1)
+
+
+def test_real_natview_run_without_r128_is_refused():
+    found = read_vmrk("markers_natview/sub-12_ses-01_task-inscapes_eeg.vmrk", 5000)
+    with pytest.raises(ClockError, match="--eeg-onset"):
+        real_clock(found, 5000.0, 288, 2.1)
+
+
+def test_real_noddi_recording_with_only_a_heartbeat_is_refused():
+    found = read_vmrk("markers_eeg_rest_fmri/sub-32_task-rest_eeg.vmrk", 1000)
+    with pytest.raises(ClockError, match="'SyncStatus/Sync On' recurs every"):
+        real_clock(found, 1000.0, 300, 2.16)
+
+
+@pytest.mark.parametrize(("sub", "onset"), [("32", 0.144), ("35", 129.568)])
+def test_real_noddi_derivative_is_tied_by_scan_start(sub, onset):
+    found = read_vmrk(f"markers_eeg_rest_fmri/derivatives/sub-{sub}_task-rest_eeg.vmrk", 250)
+    result = real_clock(found, 250.0, 300, 2.16)
+    assert result.source == "triggers:Scanner/Scan Start"
+    assert result.onset[0] == pytest.approx(onset, abs=4e-3)
+    assert abs(result.drift) < 1
+
+
+def test_real_xp1_starts_at_its_first_r128_and_not_at_the_slices_before():
+    table = REAL / "markers_xp101_facetpy" / "sub-xp101_task-eegfmriNF_events.tsv"
+    if not table.exists():
+        pytest.skip("the real marker tables are not beside the repository")
+    with table.open(encoding="utf-8-sig") as lines:
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    found = Markers(
+        np.array([float(row["onset"]) for row in rows]), tuple(row["trial_type"] for row in rows)
+    )
+    result = real_clock(found, 5000.0, 210, 2.0)
+    assert result.source == "triggers:Response/R128"
+    assert result.onset[0] == pytest.approx(29.9608, abs=1e-3)

@@ -1,0 +1,66 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from made_up import OUTCOME, Page
+
+from bids_eeg2fmri.report.group import group_headline, write_group_report
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(report):
+        path, *_ = write_group_report(tmp_path / "group.html", report, tmp_path / "figures")
+        return Page(path.read_text(encoding="utf-8"))
+
+    return write
+
+
+def test_the_page_stands_alone_and_links_participants_to_their_own_reports(write, group):
+    page = write(group)
+    assert all(address.startswith("data:") for address in page.loaded)
+    assert all(len(str(image["alt"])) > 40 for image in page.images)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert "sub-03.html" in page.links
+    assert "sub-04.html" not in page.links
+
+
+def test_names_from_the_dataset_cannot_become_markup(write, group):
+    evil = "<img src=x onerror=alert(1)>漢"
+    report = dataclasses.replace(
+        group, task=evil, dataset=evil, test_participants=(evil,), outcomes={evil: OUTCOME},
+        rows={evil: group.rows["sub-03"]}, problems=(evil,), links={evil: "sub-<b>.html"},
+    )  # fmt: skip
+    page = write(report)
+    assert all(image["src"] != "x" for image in page.images)
+    assert page.text.count(evil) >= 6
+    assert "sub-%3Cb%3E.html" in page.links
+
+
+def test_the_headline_counts_whom_the_model_helps():
+    outcomes = {
+        name: dataclasses.replace(OUTCOME, r=r, skill=skill)
+        for name, r, skill in (("a", 0.1, 0.02), ("b", 0.3, 0.04), ("c", np.nan, -0.03))
+    }
+    (sentence,) = group_headline(outcomes)
+    assert "Temporal r 0.200 on average over 3 held-out participants" in sentence
+    assert "skill +0.010" in sentence
+    assert "above it in 2 of 3" in sentence
+
+
+@pytest.mark.parametrize("skill", [0.0, -0.1, np.nan])
+def test_a_group_without_skill_is_said_not_to_beat_the_mean_volume(skill):
+    sentences = group_headline({"a": dataclasses.replace(OUTCOME, skill=skill)})
+    assert sentences[1] == "The model does not beat the training-mean volume."
+    assert "1 held-out participant " in sentences[0]
+
+
+def test_a_group_without_results_or_maps_still_has_a_report(write, group):
+    report = dataclasses.replace(
+        group, outcomes={}, rows={}, maps=None, training=(), problems=("sub-03: EEG ends early.",)
+    )
+    page = write(report)
+    assert "No test participant has a result." in page.text
+    assert "sub-03: EEG ends early." in page.text
+    assert page.images == []

@@ -1,0 +1,42 @@
+import os
+
+import pytest
+
+from bids_eeg2fmri.errors import OutputError
+from bids_eeg2fmri.runtime.environment import prepare_environment
+
+
+def test_a_home_that_does_not_exist_moves_into_the_work_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "missing"))
+    prepare_environment(tmp_path / "work")
+    assert os.environ["HOME"] == str(tmp_path / "work" / "home")
+    assert os.path.isdir(os.environ["HOME"])
+
+
+def test_an_unset_home_moves_into_the_work_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    prepare_environment(tmp_path / "work")
+    assert os.environ["HOME"] == str(tmp_path / "work" / "home")
+
+
+def test_folders_that_can_be_written_to_stay_and_nothing_is_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    before = dict(os.environ)
+    prepare_environment(tmp_path / "work")
+    assert dict(os.environ) == before
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_cache_folder_that_cannot_be_written_to_gives_way_to_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "missing"))
+    prepare_environment(tmp_path / "work")
+    assert "MPLCONFIGDIR" not in os.environ
+
+
+def test_no_writable_folder_at_all_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "missing"))
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="--work-dir"):
+        prepare_environment(tmp_path / "file" / "work")

@@ -1,0 +1,200 @@
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import threadpoolctl
+
+from bids_eeg2fmri.errors import EEGError, TemporaryError
+from bids_eeg2fmri.runtime.execute import Failure, limited_threads, map_items, seed_for
+
+
+def square(x):
+    return x * x
+
+
+def draw(seed, label):
+    """A result that rests on random numbers and on long sums."""
+    rng = np.random.default_rng(seed_for(seed, label))
+    return float(np.linalg.norm(rng.standard_normal((200, 200)) @ rng.standard_normal((200, 200))))
+
+
+def slow_for_early_items(x):
+    time.sleep(0.3 if x == 0 else 0)
+    return x
+
+
+class StubbornError(Exception):
+    """An exception that cannot be rebuilt from its own arguments."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} and {second}")
+        self.lock = threading.Lock()  # nor be sent elsewhere
+
+
+def break_on_three(x):
+    if x == 3:
+        raise EEGError("sub-03: EEG too short.")
+    if x == 4:
+        raise StubbornError("this", "that")
+    return x
+
+
+def count_threads(_):
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info()], os.environ[
+        "OMP_NUM_THREADS"
+    ]
+
+
+def die_in_a_worker(folder, parent, times, x):
+    """Kill the process that this runs in, ``times`` times, if it is a worker and x is 2."""
+    marks = len(list(Path(folder).iterdir()))
+    if x == 2 and marks < times and os.getpid() != parent:
+        (Path(folder) / str(marks)).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_items(workers):
+    assert map_items(slow_for_early_items, [0, 1, 2], workers=workers, threads=1) == [0, 1, 2]
+
+
+def test_results_do_not_depend_on_the_number_of_workers():
+    labels = [f"sub-{i:02d}" for i in range(6)]
+    one, two, three = (
+        map_items(functools.partial(draw, 3), labels, workers=n, threads=1) for n in (1, 2, 3)
+    )
+    assert one == two == three
+    assert len(set(one)) == 6
+
+
+def test_no_items_give_no_results():
+    assert map_items(square, [], workers=2, threads=1) == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_broken_item_never_stops_the_others(workers):
+    results = map_items(break_on_three, [1, 2, 3, 4, 5], workers=workers, threads=1)
+    known, unknown = results[2], results[3]
+    assert [results[i] for i in (0, 1, 4)] == [1, 2, 5]
+    assert isinstance(known, Failure)
+    assert known.item == 3
+    assert isinstance(known.error, EEGError)
+    assert str(known.error) == "sub-03: EEG too short."
+    assert "break_on_three" in known.traceback
+    assert type(unknown.error) is RuntimeError
+    assert str(unknown.error) == "StubbornError: this and that"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_are_told_as_they_come(workers):
+    told = {}
+    map_items(square, [1, 2, 3], workers=workers, threads=1, on_result=told.__setitem__)
+    assert told == {1: 1, 2: 4, 3: 9}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_worker_holds_to_its_threads(workers, threads):
+    for pools, variable in map_items(count_threads, [0, 1], workers=workers, threads=threads):
+        assert all(pool <= threads for pool in pools)
+        assert variable == str(threads)
+
+
+def test_thread_limits_are_lifted_afterwards():
+    before = dict(os.environ), threadpoolctl.threadpool_info()
+    with limited_threads(1):
+        pass
+    assert (dict(os.environ), threadpoolctl.threadpool_info()) == before
+
+
+def test_torch_holds_to_its_threads_without_being_imported_for_it():
+    code = (
+        "import sys\n"
+        "from bids_eeg2fmri.runtime.execute import limited_threads\n"
+        "with limited_threads(1):\n"
+        "    assert 'torch' not in sys.modules\n"
+        "    import torch\n"
+        "    assert torch.get_num_threads() == 1\n"
+        "before = torch.get_num_threads()\n"
+        "with limited_threads(2):\n"
+        "    assert torch.get_num_threads() == 2\n"
+        "assert torch.get_num_threads() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_worker_killed_once_costs_nothing_but_time(tmp_path):
+    fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 1)
+    assert map_items(fn, [0, 1, 2, 3], workers=2, threads=1) == [0, 1, 2, 3]
+
+
+def test_an_item_that_kills_every_worker_fails_alone(tmp_path):
+    fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 99)
+    results = map_items(fn, [0, 1, 2, 3], workers=2, threads=1)
+    assert [results[i] for i in (0, 1, 3)] == [0, 1, 3]
+    assert isinstance(results[2].error, TemporaryError)
+    assert "killed" in str(results[2].error)
+
+
+WAITING = """
+import os, signal, sys, time
+from pathlib import Path
+from bids_eeg2fmri.runtime.execute import map_items
+
+def wait(seconds):
+    (Path(sys.argv[1]) / str(os.getpid())).touch()
+    time.sleep(seconds)
+
+def interrupt(item, result):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+if __name__ == "__main__":
+    workers, items = int(sys.argv[2]), [float(item) for item in sys.argv[3:]]
+    try: map_items(wait, items, workers=workers, threads=1, on_result=interrupt)
+    except Exception as error: print(type(error).__name__, error)
+"""
+
+
+def interrupted(folder, workers, items, signal_number=None):
+    """Run a script that waits, interrupt it, and give what it says and its living workers."""
+    (folder / "script.py").write_text(WAITING)
+    pids = folder / "pids"
+    pids.mkdir()
+    command = [sys.executable, folder / "script.py", pids, str(workers), *map(str, items)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        while signal_number and len(list(pids.iterdir())) < workers:
+            time.sleep(0.01)
+        if signal_number:
+            process.send_signal(signal_number)
+        said, _ = process.communicate(timeout=60)
+    return said, [path.name for path in pids.iterdir() if Path("/proc", path.name).exists()]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_promptly_and_leaves_no_process(tmp_path, workers, signal_number):
+    said, alive = interrupted(tmp_path, workers, [600, 600, 600], signal_number)
+    assert said.startswith("TemporaryError Interrupted. Run the same command again")
+    assert alive == []
+
+
+def test_an_interrupt_while_results_are_told_stops_promptly_too(tmp_path):
+    said, alive = interrupted(tmp_path, 2, [0, 600, 600])
+    assert said.startswith("TemporaryError")
+    assert alive == []
+
+
+def test_seeds_are_the_same_everywhere_and_differ_by_name():
+    assert seed_for(0, "sub-01", "topo-rff") == 3_392_926_779
+    seeds = {seed_for(seed, name) for seed in range(10) for name in ("a", "b", "ab")}
+    assert len(seeds) == 30
+    assert seed_for(0, "a", "b") != seed_for(0, "ab")
+    assert all(0 <= seed < 2**32 for seed in seeds)

@@ -1,0 +1,67 @@
+"""What the documentation says about the code is so."""
+
+import ast
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from bids_eeg2fmri import errors
+from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "bids_eeg2fmri"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+EQUATIONS = range(1, 9)
+
+
+def docstrings(path):
+    tree = ast.parse(path.read_text())
+    owners = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    return [ast.get_docstring(node) or "" for node in ast.walk(tree) if isinstance(node, owners)]
+
+
+def homes_of_equations():
+    homes = defaultdict(list)
+    for path in PACKAGE.rglob("*.py"):
+        for text in docstrings(path):
+            for tag in re.findall(r"Eq\. ([()\d and,]+) of Calhas & Henriques 2022", text):
+                for number in re.findall(r"\((\d+)\)", tag):
+                    homes[int(number)].append(path.relative_to(PACKAGE).as_posix())
+    return homes
+
+
+def exit_codes():
+    kinds = (kind for kind in vars(errors).values() if isinstance(kind, type))
+    return {kind.exit_code for kind in kinds if issubclass(kind, errors.AppError)}
+
+
+@pytest.mark.parametrize("number", EQUATIONS)
+def test_an_equation_of_the_paper_stands_in_one_docstring_that_the_map_points_to(number):
+    (home,) = homes_of_equations()[number]
+    page = (ROOT / "docs" / "paper.md").read_text()
+    (row,) = re.findall(rf"^\| Eq\. [^:]*\({number}\).*$", page, re.MULTILINE)
+    assert f"(../bids_eeg2fmri/{home})" in row
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page):
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text())
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("code", sorted({0, 17, *exit_codes()}))
+def test_usage_explains_each_exit_code(code):
+    assert f"\n| {code} | " in (ROOT / "docs" / "usage.md").read_text()
+
+
+@pytest.mark.parametrize("metric", sorted({*METRICS, *MAPS}))
+def test_outputs_explains_each_score(metric):
+    assert f"`{metric}`" in (ROOT / "docs" / "outputs.md").read_text()
+
+
+def test_the_citation_file_names_this_version():
+    version = (ROOT / "version").read_text().strip()
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {version}" in (ROOT / "CHANGES.md").read_text()
