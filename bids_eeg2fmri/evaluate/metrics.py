@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
+from scipy import signal
 from skimage.metrics import structural_similarity
 
 from bids_eeg2fmri.types import Scores
@@ -51,7 +52,8 @@ METRICS: Mapping[str, Metric] = {
     "pearsoncorrelation": Metric(
         "Temporal r",
         "1",
-        "Pearson correlation over time of observed and synthesised signal, mean over the voxels of "
+        "Pearson correlation over time of observed and synthesised signal, linear trends taken "
+        "out, mean over the voxels of "
         "the mask where neither is constant.",
         True,
     ),
@@ -76,7 +78,7 @@ MAPS: Mapping[str, Metric] = {
     "rmse": Metric("RMSE", _NATIVE, "Root mean squared error over time.", False),
     "mae": Metric("MAE", _NATIVE, "Mean absolute error over time.", False),
     "ssim": Metric("SSIM", "1", "Local 3-D structural similarity, mean over volumes.", True),
-    "pearsoncorrelation": Metric("Temporal r", "1", "Pearson correlation over time.", True),
+    "pearsoncorrelation": Metric("Temporal r", "1", "Pearson correlation over time, linear trends taken out.", True),
     "skill": Metric(
         "Skill", "1", "One minus the squared error over that of the training mean.", True
     ),
@@ -138,12 +140,15 @@ def ssim(
 def standardise(
     series: Float[np.ndarray, "volumes voxels"],
 ) -> Float64[np.ndarray, "volumes voxels"]:
-    """Bring each voxel's series to mean 0 and deviation 1; NaN where it is constant."""
+    """Take each voxel's linear trend out and bring it to deviation 1; NaN where it is constant.
+
+    A trend that both series happen to have would look like a coupling that shifted EEG lacks.
+    """
     series = series.astype(np.float64)
-    mean, sd = series.mean(axis=0), series.std(axis=0)
-    varies = sd > CONSTANT * np.abs(mean)
+    detrended = signal.detrend(series, axis=0)
+    sd = detrended.std(axis=0)
     z = np.full_like(series, np.nan)
-    np.divide(series - mean, sd, out=z, where=varies)
+    np.divide(detrended, sd, out=z, where=sd > CONSTANT * np.abs(series.mean(axis=0)))
     return z
 
 
@@ -152,6 +157,8 @@ def pearsoncorrelation(
     predicted: Float[np.ndarray, "volumes voxels"],
 ) -> Float64[np.ndarray, " voxels"]:
     r"""Temporal correlation of each voxel, :math:`\frac{1}{n} \sum_t z_y(t) z_{\hat y}(t)`.
+
+    Linear trends are taken out of both series first, see ``standardise``.
 
     NaN where either series is constant.
     """

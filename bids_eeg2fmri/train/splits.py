@@ -11,6 +11,7 @@ from bids_eeg2fmri.config import SplitConfig
 from bids_eeg2fmri.errors import DataError
 
 Index = Int64[np.ndarray, " chosen"]
+_EMPTY = np.arange(0)
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,21 @@ class Split:
 
 
 def split_in_time(
-    onsets: Sequence[Float64[np.ndarray, " pairs"]], cfg: SplitConfig, gap: float
+    onsets: Sequence[Float64[np.ndarray, " pairs"]],
+    tasks: Sequence[str],
+    cfg: SplitConfig,
+    gap: float,
 ) -> Split:
-    """Divide consecutive runs into an earlier part for training and later ones for the rest.
+    """Divide the runs of each task into an earlier part for training and later ones for the rest.
 
     Blocked, not shuffled: neighbouring pairs share up to 18 s of EEG at a repetition time of 2 s.
 
     Parameters
     ----------
     onsets
-        Onset of each pair in seconds on its run's own clock; runs of one task, in order.
+        Onset of each pair in seconds on its run's own clock; runs in order.
+    tasks
+        Task of each run. A task too short to be divided serves training alone.
     cfg
         Shares of the parts.
     gap
@@ -41,23 +47,38 @@ def split_in_time(
     Raises
     ------
     DataError
-        If a part would be left without a pair.
+        If no task is long enough to be divided.
     """
-    sizes = [len(onset) for onset in onsets]
-    starts = np.cumsum([0, *sizes])
-    total = int(starts[-1])
-    cuts = (round(total * (1 - cfg.test - cfg.valid)), round(total * (1 - cfg.test)))
-    parts: list[list[Index]] = [[], [], []]
-    for onset, start in zip(onsets, starts[:-1], strict=True):
-        bounds = [0, *(int(np.clip(cut - start, 0, len(onset))) for cut in cuts), len(onset)]
-        for part, (first, last) in enumerate(pairwise(bounds)):
-            index = np.arange(first, last)
-            if first > 0:  # the part before it ends inside this run
-                index = index[onset[index] >= onset[first - 1] + gap]
-            parts[part].append(index.astype(np.int64))
-    split = Split(*(tuple(part) for part in parts))
-    _refuse_empty(split, total, gap)
-    return split
+    parts = [[_EMPTY] * len(onsets) for _ in range(3)]
+    for task in dict.fromkeys(tasks):
+        runs = [i for i, other in enumerate(tasks) if other == task]
+        cut = _cut([onsets[i] for i in runs], (cfg.test + cfg.valid, cfg.test), gap)
+        if min(sum(map(len, part)) for part in cut) == 0:
+            cut = [[np.arange(len(onsets[i])) for i in runs], *[[_EMPTY] * len(runs)] * 2]
+        for part, divided in zip(parts, cut, strict=True):
+            for run, index in zip(runs, divided, strict=True):
+                part[run] = index
+    if sum(map(len, parts[2])) == 0:
+        total = sum(map(len, onsets))
+        raise DataError(
+            f"{total} pairs cannot be divided into training, validation and test with gaps of "
+            f"{gap:g} s between them. Record longer runs, or change split.test, split.valid or "
+            "split.gap."
+        )
+    return Split(*map(tuple, parts))
+
+
+def hold_back(
+    onsets: Sequence[Float64[np.ndarray, " pairs"]], share: float, gap: float
+) -> tuple[tuple[Index, ...], tuple[Index, ...]]:
+    """Keep the last ``share`` of each run for validation; a run too short for it only trains."""
+    kept, held = [], []
+    for onset in onsets:
+        (first,), (last,) = _cut([onset], (share,), gap)
+        whole = not (len(first) and len(last))
+        kept.append(np.arange(len(onset)) if whole else first)
+        held.append(_EMPTY if whole else last)
+    return tuple(kept), tuple(held)
 
 
 def split_participants(
@@ -99,11 +120,18 @@ def split_participants(
     return tuple(sorted(rest[n_valid:])), tuple(sorted(rest[:n_valid])), tuple(sorted(test))
 
 
-def _refuse_empty(split: Split, total: int, gap: float) -> None:
-    for name in ("train", "valid", "test"):
-        if sum(map(len, getattr(split, name))) == 0:
-            raise DataError(
-                f"The {name} part is left without a pair: {total} pairs cannot be divided with "
-                f"gaps of {gap:g} s. Record longer runs, or change split.test, split.valid or "
-                "split.gap."
-            )
+def _cut(
+    onsets: Sequence[Float64[np.ndarray, " pairs"]], shares: Sequence[float], gap: float
+) -> list[list[Index]]:
+    """Cut runs laid end to end where the given shares of all pairs are left, with gaps within runs."""
+    starts = np.cumsum([0, *map(len, onsets)])
+    cuts = [round(starts[-1] * (1 - share)) for share in shares]
+    parts: list[list[Index]] = [[] for _ in range(len(cuts) + 1)]
+    for onset, start in zip(onsets, starts[:-1], strict=True):
+        bounds = [0, *(int(np.clip(cut - start, 0, len(onset))) for cut in cuts), len(onset)]
+        for part, (first, last) in zip(parts, pairwise(bounds), strict=True):
+            index = np.arange(first, last)
+            if first > 0:  # the part before it ends inside this run
+                index = index[onset[index] >= onset[first - 1] + gap]
+            part.append(index)
+    return parts

@@ -1,0 +1,240 @@
+"""The group level: learn on some participants, test on others that the model never saw."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import numpy as np
+
+from bids_eeg2fmri.app.job import Job, conclude
+from bids_eeg2fmri.app.outputs import deliver, metric_columns, publish_model, score_rows
+from bids_eeg2fmri.app.participant import MODEL
+from bids_eeg2fmri.app.recordings import (
+    Grid,
+    PairedRun,
+    Recording,
+    attempt,
+    common_ground,
+    find,
+    pair,
+    read,
+)
+from bids_eeg2fmri.app.reports import report_group
+from bids_eeg2fmri.app.testing import Tested, test
+from bids_eeg2fmri.app.training import Trained, train
+from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.write import derivative_path, write_image, write_table
+from bids_eeg2fmri.errors import AppError, DataError, UsageError
+from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
+from bids_eeg2fmri.report.group import GroupMaps
+from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.train.splits import Index, Split, hold_back, split_participants
+
+SPACE = (
+    "The mean over the participants' own grids, voxel by voxel, as in the paper. These are not in "
+    "a template space: a voxel is not the same place in every head."
+)
+
+
+def run_group(job: Job) -> None:
+    """Run the group level, one model for each task.
+
+    Raises
+    ------
+    AppError
+        If participants, runs or tasks failed, after the others are done.
+    """
+    recorded, failed = job.spread(read_participant, find(job))
+    problems = [run for _, runs in recorded.values() for run in runs]
+    by_task: dict[str, dict[str, list[Recording]]] = {}
+    for label, (recordings, _) in recorded.items():
+        for recording in recordings:
+            members = by_task.setdefault(recording.files.task, {})
+            members.setdefault(label, []).append(recording)
+    refused: dict[str, AppError] = {}
+    for task, members in by_task.items():
+        try:
+            problems += run_task(job, task, members, alone=len(by_task) == 1)
+        except DataError as error:
+            refused[task] = error
+            log.tell(f"task-{task}", "failed", str(error), logging.ERROR)
+    if refused and len(refused) == len(by_task):
+        raise next(iter(refused.values()))
+    conclude([*recorded], failed, problems + [f"task-{task}" for task in refused])
+
+
+def read_participant(
+    job: Job, _label: str, files: Sequence[RunFiles]
+) -> tuple[list[Recording], list[str]]:
+    """Read the runs of one participant; give those that failed too."""
+    recordings, failed = attempt(partial(read, job), files)
+    return recordings, [*failed]
+
+
+def run_task(
+    job: Job, task: str, recorded: Mapping[str, Sequence[Recording]], *, alone: bool
+) -> list[str]:
+    """Train on some participants of a task, test on the others; give what failed."""
+    ground = common_ground(job, [*chain(*recorded.values())])
+    paired, failed = job.spread(
+        _Pairing(*ground), {label: list(recordings) for label, recordings in recorded.items()}
+    )
+    problems = [*map("sub-{}".format, failed)]
+    problems += [run for _, runs in paired.values() for run in runs]
+    members = _members(job, [*paired])
+    runs = [run for label in paired for run in paired[label][0]]
+    split = _split(job, runs, members)
+    owner = f"group_task-{task}"
+    trained = train(job, owner, MODEL, runs, split, members)
+    chosen = {
+        label: [
+            (run, index) for run, index in _tests(runs, split) if run.files.participant == label
+        ]
+        for label in members["test"]
+    }
+    results, lost = job.spread(_Testing(trained), chosen)
+    tested = [one for ones in results.values() for one in ones]
+    problems += [*map("sub-{}".format, lost)]
+
+    def write() -> None:
+        _write_metrics(job, task, tested, members)
+        maps = _mean_maps(tested)
+        if maps is not None:
+            _write_maps(job, task, maps)
+        publish_model(job, owner, trained)
+        page = job.out / ("group.html" if alone else f"{owner}.html")
+        report_group(job, page, task, members, runs, split, trained, tested, maps, problems)
+
+    patterns = [f"{owner}_*", "group*.html", f"group/**/*task-{task}_*", f"models/{owner}_*/*"]
+    deliver(job, owner, [one.unit for one in tested], patterns, write)
+    return problems
+
+
+@dataclass(frozen=True)
+class _Pairing:
+    """Pair a participant's recordings on the ground that all share; travels to workers."""
+
+    grid: Grid
+    channels: tuple[str, ...]
+
+    def __call__(
+        self, job: Job, _label: str, recordings: Sequence[Recording]
+    ) -> tuple[list[PairedRun], list[str]]:
+        by_name = {recording.files.name: recording for recording in recordings}
+        runs, failed = attempt(
+            lambda files: pair(job, by_name[files.name], self.grid, self.channels),
+            [recording.files for recording in recordings],
+        )
+        return runs, [*failed]
+
+
+@dataclass(frozen=True)
+class _Testing:
+    """Test a model on a participant's runs; travels to workers."""
+
+    trained: Trained
+
+    def __call__(
+        self, job: Job, _label: str, runs: Sequence[tuple[PairedRun, Index]]
+    ) -> list[Tested]:
+        return [test(job, self.trained, run, index) for run, index in runs]
+
+
+def _members(job: Job, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Draw who trains, who chooses the epoch, and who tests."""
+    asked = [label.removeprefix("sub-") for label in job.test_participants]
+    unknown = [label for label in asked if label not in labels]
+    if unknown:
+        raise UsageError(
+            f"--test-participants: sub-{unknown[0]} has no usable run. "
+            f"There are {', '.join(map('sub-{}'.format, labels))}."
+        )
+    parts = split_participants(labels, asked, job.config.split, job.config.seed)
+    return dict(zip(("train", "valid", "test"), parts, strict=True))
+
+
+def _split(job: Job, runs: Sequence[PairedRun], members: Mapping[str, Sequence[str]]) -> Split:
+    """Give each run whole to its participant's part."""
+    whole = [np.arange(len(run.pairs.volume)) for run in runs]
+    parts = {
+        part: [
+            index if run.files.participant in members[part] else index[:0]
+            for run, index in zip(runs, whole, strict=True)
+        ]
+        for part in ("train", "valid", "test")
+    }
+    if not members["valid"]:  # too few participants to set one aside
+        onsets = [run.pairs.onset[i] for run, i in zip(runs, parts["train"], strict=True)]
+        kept, held = hold_back(onsets, job.config.split.valid, job.gap)
+        parts |= {"train": list(kept), "valid": list(held)}
+    return Split(*(tuple(part) for part in parts.values()))
+
+
+def _tests(runs: Sequence[PairedRun], split: Split) -> list[tuple[PairedRun, Index]]:
+    return [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
+
+
+def _write_metrics(
+    job: Job, task: str, tested: Sequence[Tested], members: Mapping[str, Sequence[str]]
+) -> None:
+    summaries = [{name: s.summary for name, s in one.scores.items()} for one in tested]
+    rows: dict[str, list[Any]] = {"participant_id": [], "run": []}
+    for one, by_model in zip(tested, summaries, strict=True):
+        rows["participant_id"] += [f"sub-{one.run.files.participant}"] * len(by_model)
+        rows["run"] += [one.run.files.name] * len(by_model)
+        for column, values in score_rows(by_model).items():
+            rows.setdefault(column, []).extend(values)
+    models = {
+        name: {metric: _mean([s[name][metric] for s in summaries]) for metric in METRICS}
+        for name in summaries[0]
+    }
+    write_table(
+        job.out / f"group_task-{task}_metrics.tsv",
+        rows,
+        metric_columns(),
+        metadata={
+            "Description": "Scores on participants that the model never saw",
+            "participants": members,
+            "models": models,
+        },
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    defined = [value for value in values if np.isfinite(value)]
+    return float(np.mean(defined)) if defined else float("nan")
+
+
+def _mean_maps(tested: Sequence[Tested]) -> GroupMaps | None:
+    """Average the maps of all test runs, where their grids lie alike."""
+    first, *others = [one.run.recording.bold.affine for one in tested]
+    masks = [one.run.pairs.mask for one in tested]
+    same = all(mask.shape == masks[0].shape for mask in masks)
+    mask = np.logical_and.reduce(masks) if same else np.zeros(1, bool)
+    if not mask.any() or not all(np.allclose(affine, first, atol=0.1) for affine in others):
+        return None
+    maps = [one.scores[one.trained.name].maps for one in tested]
+    mean = np.mean([one.target.mean(axis=0) for one in tested], axis=0)
+    r, skill = (
+        np.where(mask, np.mean([one[name] for one in maps], axis=0), np.nan)
+        for name in ("pearsoncorrelation", "skill")
+    )
+    return GroupMaps(first, mask, mean, r, skill, SPACE)
+
+
+def _write_maps(job: Job, task: str, maps: GroupMaps) -> None:
+    for stat, values in (("pearsoncorrelation", maps.r_map), ("skill", maps.skill_map)):
+        path = derivative_path(
+            job.out / "group",
+            {"task": task},
+            "func",
+            suffix="boldmap",
+            extension=".nii.gz",
+            stat=stat,
+            desc="synth",
+        )
+        about = {"Description": f"{MAPS[stat].description} {SPACE}", "Units": MAPS[stat].units}
+        write_image(path, values.astype(np.float32), maps.affine, metadata=about)

@@ -1,0 +1,134 @@
+"""What was asked for, and what became of it."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from bids_eeg2fmri import __version__
+from bids_eeg2fmri.bids.query import Selection
+from bids_eeg2fmri.bids.sidecars import read_json
+from bids_eeg2fmri.config import Config
+from bids_eeg2fmri.errors import AppError, PartialFailureError
+from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.runtime.execute import Failure, map_items
+from bids_eeg2fmri.runtime.store import Store
+
+Result = TypeVar("Result")
+Work = TypeVar("Work")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of the app."""
+
+    bids_dir: Path
+    out: Path
+    work: Path
+    config: Config
+    selection: Selection = field(default_factory=Selection)
+    test_participants: tuple[str, ...] = ()
+    """Participants to hold out at group level; drawn if none is named."""
+    device: str = "cpu"
+    """Where networks are trained, as torch names it."""
+    n_cpus: int = 1
+    """Processors to use."""
+    threads: int = 2
+    """Threads of each process; results may depend on it, so it never follows from the others."""
+    stop_on_first_crash: bool = False
+    command: str = ""
+    """The command line, for the record."""
+
+    @property
+    def store(self) -> Store:
+        """Where intermediate results are kept."""
+        return Store(self.work, __version__)
+
+    @property
+    def workers(self) -> int:
+        """Processes side by side."""
+        return max(1, self.n_cpus // self.threads)
+
+    @property
+    def dataset_name(self) -> str:
+        """What the dataset calls itself."""
+        path = self.bids_dir / "dataset_description.json"
+        described = read_json(self.bids_dir, path) if path.exists() else {}
+        return str(described.get("Name", self.bids_dir.name))
+
+    @property
+    def gap(self) -> float:
+        """Seconds left out between the parts of a run."""
+        gap = self.config.split.gap
+        return self.config.window.start if gap is None else gap
+
+    def spread(
+        self, fn: Callable[["Job", str, Work], Result], work: Mapping[str, Work]
+    ) -> tuple[dict[str, Result], dict[str, AppError]]:
+        """Apply ``fn`` to each participant's work; give what came of it and what went wrong.
+
+        Raises
+        ------
+        AppError
+            The first error, if the job is to stop there.
+        """
+        done: dict[str, Result] = {}
+        failed: dict[str, AppError] = {}
+
+        def take(item: tuple[str, Work], result: Result | Failure[tuple[str, Work]]) -> None:
+            label = item[0]
+            if not isinstance(result, Failure):
+                done[label] = result
+                return
+            failed[label] = self._explain(label, result)
+            log.tell(f"sub-{label}", "failed", str(failed[label]), logging.ERROR)
+            if self.stop_on_first_crash:
+                raise failed[label]
+
+        call: Callable[[tuple[str, Work]], Result] = partial(_apply, fn, self)
+        map_items(call, [*work.items()], workers=self.workers, threads=self.threads, on_result=take)
+        return {label: done[label] for label in work if label in done}, failed
+
+    def _explain(self, label: str, failure: Failure[Any]) -> AppError:
+        """Keep the traceback of what nobody foresaw, and name the file that holds it."""
+        if isinstance(failure.error, AppError):
+            return failure.error
+        path = log.crash_file(self.out / "logs", f"sub-{label}", failure.traceback)
+        return AppError(f"sub-{label}: {failure.error}. Please report it with {path}.")
+
+
+def _apply(fn: Callable[[Job, str, Work], Result], job: Job, item: tuple[str, Work]) -> Result:
+    return fn(job, *item)
+
+
+def conclude(done: Sequence[str], failed: Mapping[str, AppError], problems: Sequence[str]) -> None:
+    """End a level with the exit status that it deserves.
+
+    Parameters
+    ----------
+    done, failed
+        Participants, and why some of them failed.
+    problems
+        Runs that failed of participants who are done.
+
+    Raises
+    ------
+    AppError
+        The participants' own error, where nobody succeeded and all failed alike.
+    PartialFailureError
+        If some participants or runs failed.
+    """
+    if failed and not done and len({error.exit_code for error in failed.values()}) == 1:
+        error = next(iter(failed.values()))
+        if len(failed) == 1:
+            raise error
+        raise type(error)(f"All {len(failed)} participants failed; the reasons stand above.")
+    what = [f"{len(failed)} of {len(done) + len(failed)} participants"] * bool(failed)
+    what += [f"{len(problems)} runs of other participants"] * bool(problems)
+    if what:
+        names = ", ".join([*map("sub-{}".format, failed), *problems])
+        raise PartialFailureError(
+            f"{' and '.join(what)} failed: {names}. The reasons stand above; the others are done."
+        )

@@ -1,0 +1,54 @@
+"""The participant level: learn on the earlier part of a participant's runs, test on the later."""
+
+from collections.abc import Sequence
+
+from bids_eeg2fmri.app.job import Job, conclude
+from bids_eeg2fmri.app.outputs import deliver, publish_model, write_results
+from bids_eeg2fmri.app.recordings import find, prepare
+from bids_eeg2fmri.app.reports import report_participant
+from bids_eeg2fmri.app.testing import Tested, test
+from bids_eeg2fmri.app.training import train
+from bids_eeg2fmri.bids.dataset import write_participants
+from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.train.splits import split_in_time
+
+MODEL = "topo-rff"
+"""The model that is trained: (iv) of the paper."""
+
+
+def run_participants(job: Job) -> None:
+    """Run the participant level over all chosen participants.
+
+    Raises
+    ------
+    AppError
+        If participants or runs failed, after the others are done.
+    """
+    done, failed = job.spread(run_participant, find(job))
+    if done:
+        write_participants(job.out, job.bids_dir)
+    conclude([*done], failed, [run for problems in done.values() for run in problems])
+
+
+def run_participant(job: Job, label: str, files: Sequence[RunFiles]) -> list[str]:
+    """Preprocess, train, test and report one participant; give the runs that failed."""
+    runs, failed = prepare(job, files)
+    onsets, tasks = [run.pairs.onset for run in runs], [run.files.task for run in runs]
+    split = split_in_time(onsets, tasks, job.config.split, job.gap)
+    owner = f"sub-{label}"
+    trained = train(job, owner, MODEL, runs, split, job.config.split)
+    tested: list[Tested] = [
+        test(job, trained, run, index)
+        for run, index in zip(runs, split.test, strict=True)
+        if len(index)
+    ]
+
+    def write() -> None:
+        for one in tested:
+            write_results(job, one)
+        publish_model(job, owner, trained)
+        report_participant(job, label, runs, split, trained, tested, failed)
+
+    patterns = [f"{owner}/**/*", f"{owner}.html", f"models/{owner}_*/*"]
+    deliver(job, owner, [one.unit for one in tested], patterns, write)
+    return [*failed]

@@ -1,0 +1,147 @@
+"""What the reports show, gathered from results."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.outputs import outcome, provenance, training
+from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.app.testing import Tested
+from bids_eeg2fmri.app.training import Trained
+from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.report.group import GroupMaps, GroupReport, write_group_report
+from bids_eeg2fmri.report.participant import (
+    ParticipantReport,
+    RunResult,
+    RunSummary,
+    TimeCourse,
+    write_participant_report,
+)
+from bids_eeg2fmri.train.splits import Split
+
+BEST = 0.1
+"""Share of the voxels whose mean is shown as the best-fitting ones."""
+
+
+def report_participant(
+    job: Job,
+    label: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    trained: Trained,
+    tested: Sequence[Tested],
+    problems: Mapping[str, AppError],
+) -> None:
+    """Write the report of one participant."""
+    report = ParticipantReport(
+        participant=f"sub-{label}",
+        dataset=job.dataset_name,
+        runs=tuple(summarise(run, split, i) for i, run in enumerate(runs)),
+        results=tuple(show(one) for one in tested),
+        training=(training(trained),),
+        metrics=METRICS,
+        provenance=provenance(job, trained, runs, split, ()),
+        problems=tuple(str(error) for error in problems.values()),
+    )
+    page = job.out / f"sub-{label}.html"
+    write_participant_report(page, report, job.out / f"sub-{label}" / "figures")
+
+
+def report_group(
+    job: Job,
+    page: Path,
+    task: str,
+    members: Mapping[str, Sequence[str]],
+    runs: Sequence[PairedRun],
+    split: Split,
+    trained: Trained,
+    tested: Sequence[Tested],
+    maps: GroupMaps | None,
+    problems: Sequence[str],
+) -> None:
+    """Write the report of a group."""
+    named = {one.run.files.name: one for one in tested}
+    pages = {name: f"sub-{one.run.files.participant}.html" for name, one in named.items()}
+    report = GroupReport(
+        dataset=job.dataset_name,
+        task=f"task-{task}",
+        train_participants=tuple(
+            f"sub-{label}" for label in (*members["train"], *members["valid"])
+        ),
+        test_participants=tuple(f"sub-{label}" for label in members["test"]),
+        model=trained.name,
+        outcomes={name: outcome(one) for name, one in named.items()},
+        rows={
+            name: {model: scores.summary for model, scores in one.scores.items()}
+            for name, one in named.items()
+        },
+        metrics=METRICS,
+        training=(training(trained),),
+        provenance=provenance(job, trained, runs, split, members["test"]),
+        maps=maps,
+        problems=tuple(problems),
+        links={name: page for name, page in pages.items() if (job.out / page).exists()},
+    )
+    write_group_report(page, report, job.out / "group" / "figures")
+
+
+def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
+    """Describe one run and how it was divided."""
+    pairs, files, eeg = run.pairs, run.files, run.recording.eeg
+    return RunSummary(
+        name=files.name,
+        eeg_file=files.relative(files.eeg),
+        bold_file=files.relative(files.bold),
+        clock=run.clock,
+        n_volumes=pairs.n_volumes,
+        n_pairs=len(pairs.volume),
+        n_train=len(split.train[i]),
+        n_valid=len(split.valid[i]),
+        n_test=len(split.test[i]),
+        n_channels=len(pairs.channels),
+        sfreq=eeg.sfreq,
+        grid=pairs.mask.shape,
+        notes=run.notes,
+    )
+
+
+def show(tested: Tested) -> RunResult:
+    """Pick what is shown of one result: the volume in the middle, and two signals."""
+    scores = tested.scores[tested.trained.name]
+    middle = len(tested.index) // 2
+    onset = tested.run.pairs.onset[tested.index]
+    mask, r_map = tested.run.pairs.mask, scores.maps["pearsoncorrelation"]
+    courses = {"mean over the brain mask": mask}
+    if np.isfinite(r_map).any():
+        threshold = np.nanquantile(r_map[mask], 1 - BEST)
+        courses[f"the {BEST:.0%} of voxels with the highest temporal r"] = r_map >= threshold
+    return RunResult(
+        name=tested.run.files.name,
+        model=tested.trained.name,
+        outcome=outcome(tested),
+        rows={model: one.summary for model, one in tested.scores.items()},
+        affine=tested.run.recording.bold.affine,
+        mask=mask,
+        mean=np.asarray(tested.target.mean(axis=0)),
+        observed=tested.target[middle],
+        synthesised=tested.synthesised[middle],
+        example_time=float(onset[middle]),
+        r_map=r_map,
+        skill_map=scores.maps["skill"],
+        p_map=tested.check.p_map if tested.check.null.size else None,
+        time=onset,
+        time_courses=tuple(_course(tested, title, where) for title, where in courses.items()),
+    )
+
+
+def _course(tested: Tested, title: str, where: Bool[np.ndarray, "x y z"]) -> TimeCourse:
+    observed, synthesised = (
+        np.asarray(series[:, where].mean(axis=1, dtype=np.float64))
+        for series in (tested.target, tested.synthesised)
+    )
+    mean = observed.mean()
+    return TimeCourse(title, 100 * (observed / mean - 1), 100 * (synthesised / mean - 1))

@@ -1,0 +1,146 @@
+"""From a trained model to synthesised volumes and what they are worth."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.recordings import PairedRun, tell
+from bids_eeg2fmri.app.training import Trained, load_model
+from bids_eeg2fmri.evaluate.baselines import mean_volume_prediction
+from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation, score
+from bids_eeg2fmri.evaluate.null import p_value, shifted_correlation, shifted_p
+from bids_eeg2fmri.preprocess.bold import resize
+from bids_eeg2fmri.preprocess.scale import unscale_bold
+from bids_eeg2fmri.runtime import arrays
+from bids_eeg2fmri.runtime.store import Unit
+from bids_eeg2fmri.train.fit import Examples, synthesise
+from bids_eeg2fmri.train.splits import Index
+from bids_eeg2fmri.types import Scores, typed
+
+
+@typed
+class Check:
+    """What the model on shifted EEG reaches beside the model on the true one."""
+
+    r: float
+    """Temporal correlation, mean over the mask."""
+    null: Float64[np.ndarray, " draws"]
+    """The same under circular shifts of the EEG; empty where the test is too short for any."""
+    p: float
+    """One-sided p of ``r`` against ``null``; NaN where that is empty."""
+    p_map: Float32[np.ndarray, "x y z"]
+    """The same for each voxel, uncorrected; NaN outside the mask."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a model made of the test volumes of one run."""
+
+    run: PairedRun
+    index: Index
+    trained: Trained
+    unit: Unit
+
+    @property
+    def synthesised(self) -> Float32[np.ndarray, "volumes x y z"]:
+        """Synthesised volumes on the native grid, in the scanner's units."""
+        return np.asarray(np.load(self.unit.folder / "synthesised.npy", mmap_mode="r"))
+
+    @cached_property
+    def target(self) -> Float32[np.ndarray, "volumes x y z"]:
+        """The same volumes as observed, on the native grid, as finely as the model's grid."""
+        return resize(self.run.pairs.bold[self.index], self.run.pairs.mask.shape)
+
+    @property
+    def scores(self) -> dict[str, Scores]:
+        """Scores by model: the model itself, the mean volume, and the model on shifted EEG."""
+        found = [arrays.load(self.unit.folder, f"scores{i}", Scores) for i in range(3)]
+        return {scores.model: scores for scores in found}
+
+    @property
+    def check(self) -> Check:
+        """How the model compares with itself on shifted EEG."""
+        return arrays.load(self.unit.folder, "check", Check)
+
+
+def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
+    """Synthesise the test volumes of one run and score them beside the baselines."""
+
+    def make(folder: Path) -> None:
+        examples = Examples([run.pairs], [index], trained.scale)
+        shape = (len(index), *run.pairs.mask.shape)
+        volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
+        done = 0
+        for batch in synthesise(load_model(job, trained), examples):
+            native = resize(unscale_bold(batch, trained.scale), run.pairs.mask.shape)
+            volumes[done : done + len(batch)] = native
+            done += len(batch)
+        volumes.flush()
+        target = resize(run.pairs.bold[index], run.pairs.mask.shape)
+        for i, scores in enumerate(_scores(job, trained, run, target, volumes)):
+            arrays.save(folder, f"scores{i}", scores)
+        arrays.save(folder, "check", _check(job, run, target, volumes))
+
+    item = f"{run.files.name}_{trained.name}"
+    config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
+    unit = job.store.unit("test", item, config, [trained.unit, run.unit], make)
+    tested = Tested(run, index, trained, unit)
+    skill = tested.scores[trained.name].summary["skill"]
+    told = f"temporal r {tested.check.r:.3f} ({shifted(tested.check)}), skill {skill:+.3f}"
+    tell(run.files.name, "test", unit, f"{trained.name}  {told}")
+    return tested
+
+
+def shifted(check: Check) -> str:
+    """Say what shifted EEG reaches."""
+    if not check.null.size:
+        return "the test is too short to shift the EEG"
+    return f"shifted EEG {np.nanmean(check.null):.3f}, p {check.p:.3f}"
+
+
+def _scores(
+    job: Job,
+    trained: Trained,
+    run: PairedRun,
+    target: Float32[np.ndarray, "volumes x y z"],
+    volumes: Float32[np.ndarray, "volumes x y z"],
+) -> list[Scores]:
+    """Score the model, the mean volume, and the model with its EEG shifted by half the test."""
+    reference, mask = trained.reference, run.pairs.mask
+    mean = resize(reference.mean, mask.shape)
+    predictions = {
+        trained.name: volumes,
+        "mean-volume": mean_volume_prediction(mean, len(target)),
+        f"{trained.name} on shifted EEG": np.roll(volumes, len(volumes) // 2, axis=0),
+    }
+    span = reference.high - reference.low
+    return [
+        score(name, target, predicted, mean, mask, trained.scale.bold_sd, span)
+        for name, predicted in predictions.items()
+    ]
+
+
+def _check(
+    job: Job,
+    run: PairedRun,
+    target: Float32[np.ndarray, "volumes x y z"],
+    volumes: Float32[np.ndarray, "volumes x y z"],
+) -> Check:
+    """Compare the model with itself on shifted EEG, all voxels of the mask over time."""
+    cfg, mask = job.config, run.pairs.mask
+    # A shift must carry the EEG out of the window and of the haemodynamic response behind it.
+    least = math.ceil(cfg.window.start / run.clock.tr)
+    drawn = (least, cfg.evaluate.null_draws, cfg.seed)
+    observed, predicted = target[:, mask], volumes[:, mask]
+    null = shifted_correlation(observed, predicted, *drawn)
+    correlation = pearsoncorrelation(observed, predicted)
+    defined = correlation[np.isfinite(correlation)]
+    r = float(defined.mean()) if defined.size else math.nan
+    p_map = np.full(mask.shape, np.nan, np.float32)
+    p_map[mask] = shifted_p(observed, predicted, *drawn)
+    return Check(r, null, p_value(r, null), p_map)

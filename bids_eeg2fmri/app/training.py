@@ -1,0 +1,257 @@
+"""From pairs to a trained model."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float32
+from safetensors import safe_open
+from safetensors.torch import save as dump
+from torch import Tensor
+
+from bids_eeg2fmri import __version__
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.recordings import PairedRun, tell
+from bids_eeg2fmri.bids.models import read_model, write_model
+from bids_eeg2fmri.bids.write import write_bytes
+from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.model.synthesizer import Shapes, Synthesizer
+from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
+from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.execute import seed_for
+from bids_eeg2fmri.runtime.store import Unit
+from bids_eeg2fmri.search.architectures import generate
+from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, fit, start
+from bids_eeg2fmri.train.splits import Index, Split
+from bids_eeg2fmri.types import Architecture, Pairs, Scale, typed
+
+EEG_POOLING = (2, 2, 1)
+"""Max-pool of the EEG encoder (Table 4): the ten windows are not pooled."""
+BOLD_POOLING = (2, 2, 2)
+"""Max-pool of the BOLD encoder (Table 5)."""
+EEG_AXES = ("EEG channels", "EEG frequencies", "EEG windows")
+BOLD_AXES = ("BOLD axis x", "BOLD axis y", "BOLD axis z")
+
+
+@typed
+class Reference:
+    """What is known of BOLD without any EEG, from the training pairs alone."""
+
+    mean: Float32[np.ndarray, "x y z"]
+    """Mean volume on the model's grid, in the scanner's units."""
+    low: float
+    """Smallest value of the training volumes."""
+    high: float
+    """Largest value of the training volumes."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model."""
+
+    name: str
+    unit: Unit
+
+    @property
+    def scale(self) -> Scale:
+        """Its units."""
+        return arrays.load(self.unit.folder, "scale", Scale)
+
+    @property
+    def reference(self) -> Reference:
+        """Its baseline."""
+        return arrays.load(self.unit.folder, "reference", Reference)
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """What one must know to use it."""
+        card: dict[str, Any] = json.loads((self.unit.folder / "model.json").read_text())
+        return card
+
+    @property
+    def history(self) -> list[Epoch]:
+        """How its training went."""
+        return [Epoch(**epoch) for epoch in self.card["history"]]
+
+
+def train(
+    job: Job, owner: str, name: str, runs: Sequence[PairedRun], split: Split, roles: Any
+) -> Trained:
+    """Fit a model to the training pairs of some runs.
+
+    Parameters
+    ----------
+    owner
+        Whose model it is, e.g. ``sub-03`` or ``group_task-rest``.
+    roles
+        From which the split follows: the settings, or the participants of each part.
+    """
+    seed = seed_for(job.config.seed, owner, name)
+    cfg, draw = job.config, {"model_name": name, "seed": seed, "device": job.device}
+    config = [cfg.search, cfg.model, cfg.train, {"roles": roles, **draw}]
+    item, parents = f"{owner}_{name}", [run.unit for run in runs]
+    key = job.store.key("train", item, config, parents)
+
+    def make(folder: Path) -> None:
+        pairs = [run.pairs for run in runs]
+        scale, reference = fit_scale(pairs, split.train), _reference(pairs, split.train)
+        shapes = _shapes(job, pairs[0], seed)
+        model = _draw(job, name, shapes, seed)
+        fitting = start(model, cfg.train, scale_bold(reference.mean, scale))
+        parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
+        _fit(job, item, fitting, parts, job.store.scratch("train", key), seed)
+        arrays.save(folder, "scale", scale)
+        arrays.save(folder, "reference", reference)
+        tensors = _on_cpu(fitting.model.state_dict())
+        card = _card(job, name, runs, split, shapes, fitting)
+        write_model(folder, {**tensors, **_scale_tensors(scale, reference)}, card)
+
+    unit = job.store.unit("train", item, config, parents, make)
+    trained = Trained(name, unit)
+    epochs, best = trained.card["history"], trained.card["best_epoch"]
+    tell(owner, "train", unit, f"{name}  {len(epochs)} epochs, the best was {best}")
+    return trained
+
+
+def load_model(job: Job, trained: Trained) -> Synthesizer:
+    """Build a trained network again from its unit."""
+    tensors, card = read_model(trained.unit.folder)
+    shapes: Any = card["shapes"]
+    model = build(
+        trained.name,
+        Shapes(
+            eeg=tuple(shapes["eeg"]),
+            bold=tuple(shapes["bold"]),
+            eeg_encoder=_architecture(shapes["eeg_encoder"]),
+            bold_encoder=_architecture(shapes["bold_encoder"]),
+        ),
+        job.config.model,
+    )
+    weights = {name: torch.from_numpy(tensors[name]) for name in model.state_dict()}
+    model.load_state_dict(weights)
+    return model.to(job.device)
+
+
+def _reference(pairs: Sequence[Pairs], index: Sequence[Index]) -> Reference:
+    volumes = [run.bold[i] for run, chosen in zip(pairs, index, strict=True) for i in chosen]
+    low, high = min(v.min() for v in volumes), max(v.max() for v in volumes)
+    return Reference(mean_volume(pairs, index), float(low), float(high))
+
+
+def _shapes(job: Job, pairs: Pairs, seed: int) -> Shapes:
+    """Choose the encoders: the first that z3 finds for these shapes."""
+    cfg = job.config
+    eeg, bold = pairs.eeg.shape[1:], pairs.bold.shape[1:]
+    encoders = []
+    for shape, pooling, depth, axes in (
+        (eeg, EEG_POOLING, cfg.search.eeg_depth, EEG_AXES),
+        (bold, BOLD_POOLING, cfg.search.bold_depth, BOLD_AXES),
+    ):
+        (found,) = generate(
+            shape,
+            cfg.model.latent,
+            pooling if cfg.model.max_pool else (1, 1, 1),
+            depth,
+            seed_for(seed, *axes),
+            cfg.search.max_macs,
+            cfg.model.filters,
+            axes=axes,
+        )
+        encoders.append(found)
+    return Shapes(eeg, bold, *encoders)
+
+
+def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Synthesizer:
+    with torch.random.fork_rng():  # weights are drawn from torch's global state
+        torch.manual_seed(seed)
+        return build(name, shapes, job.config.model).to(job.device)
+
+
+def _fit(
+    job: Job,
+    item: str,
+    fitting: Fitting,
+    parts: tuple[Examples, Examples],
+    checkpoints: Path,
+    seed: int,
+) -> None:
+    """Train with progress and checkpoints; take up the last checkpoint if there is one."""
+    cfg, saved = job.config.train, checkpoints / "fitting.safetensors"
+    if saved.exists():
+        fitting.restore(*_read_checkpoint(saved))
+        log.tell(item, "train", f"taken up after epoch {len(fitting.history)}")
+    with log.progress(cfg.epochs, item) as advance:
+        advance(len(fitting.history))
+        for epoch in fit(fitting, *parts, cfg, seed):
+            _write_checkpoint(saved, fitting)
+            minutes, seconds = divmod(round((cfg.epochs - epoch.number) * epoch.seconds), 60)
+            log.tell(
+                item,
+                "train",
+                f"epoch {epoch.number}/{cfg.epochs}  {epoch.train_loss:.4f} → "
+                f"{epoch.valid_loss:.4f}  {minutes:02d}:{seconds:02d} left",
+            )
+            advance(1)
+
+
+def _write_checkpoint(path: Path, fitting: Fitting) -> None:
+    """Keep the state of a training in one file, which a kill leaves as it was before."""
+    history = json.dumps([asdict(epoch) for epoch in fitting.history])
+    write_bytes(path, dump(_on_cpu(fitting.tensors()), {"history": history}))
+
+
+def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], list[Epoch]]:
+    with safe_open(path, framework="pt") as checkpoint:
+        history = json.loads(checkpoint.metadata()["history"])
+        tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118  # it is no mapping
+    return tensors, [Epoch(**epoch) for epoch in history]
+
+
+def _card(
+    job: Job,
+    name: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+    fitting: Fitting,
+) -> dict[str, Any]:
+    """Write down what one must know to use the model, and on what it rests."""
+    pairs = runs[0].pairs
+    parts = {"train": split.train, "valid": split.valid, "test": split.test}
+    return {
+        "model": name,
+        "version": __version__,
+        "shapes": asdict(shapes),
+        "channels": pairs.channels,
+        "freqs_hz": pairs.freqs,
+        "tr_s": runs[0].clock.tr,
+        "affine": runs[0].recording.bold.affine,
+        "native_grid": pairs.mask.shape,
+        "config": asdict(job.config),
+        "parameters": sum(p.numel() for p in fitting.model.parameters()),
+        "best_epoch": fitting.best_epoch,
+        "history": [asdict(epoch) for epoch in fitting.history],
+        "runs": {
+            part: {run.files.name: len(i) for run, i in zip(runs, index, strict=True) if len(i)}
+            for part, index in parts.items()
+        },
+    }
+
+
+def _scale_tensors(scale: Scale, reference: Reference) -> dict[str, np.ndarray]:
+    """Lay what turns the model's units into the scanner's beside its weights."""
+    named = {f"scale.{name}": np.asarray(value) for name, value in vars(scale).items()}
+    return named | {"reference.mean": reference.mean}
+
+
+def _architecture(card: Mapping[str, Any]) -> Architecture:
+    kernels, strides = (tuple(map(tuple, card[name])) for name in ("kernels", "strides"))
+    return Architecture(kernels, strides, tuple(card["pooling"]))
+
+
+def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
