@@ -95,7 +95,7 @@ class SearchConfig:
     """Largest number of blocks of the EEG encoder (Table 6)."""
     bold_depth: int = 5
     """Largest number of blocks of the BOLD encoder (Table 6)."""
-    max_macs: float = 4e8
+    max_macs: float = 1e8
     """Largest number of multiply–adds of one encoder's forward pass of one sample."""
 
 

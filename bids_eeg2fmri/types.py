@@ -149,5 +149,3 @@ class Scores:
     """Score of each voxel, by metric; NaN outside the mask."""
     summary: dict[str, float]
     """One number a metric; NaN where it is undefined."""
-
-

@@ -23,7 +23,7 @@ from bids_eeg2fmri.app.recordings import (
     read,
 )
 from bids_eeg2fmri.app.reports import report_group
-from bids_eeg2fmri.app.testing import Tested, test
+from bids_eeg2fmri.app.testing import Tested, headline, test
 from bids_eeg2fmri.app.training import Trained, train
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.write import derivative_path, write_image, write_table
@@ -31,6 +31,7 @@ from bids_eeg2fmri.errors import AppError, DataError, UsageError
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.report.group import GroupMaps
 from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.runtime.execute import limited_threads
 from bids_eeg2fmri.train.splits import Index, Split, hold_back, split_participants
 
 SPACE = (
@@ -88,7 +89,8 @@ def run_task(
     runs = [run for label in paired for run in paired[label][0]]
     split = _split(job, runs, members)
     owner = f"group_task-{task}"
-    trained = train(job, owner, MODEL, runs, split, members)
+    with limited_threads(job.threads):
+        trained = train(job, owner, MODEL, runs, split, members)
     chosen = {
         label: [
             (run, index) for run, index in _tests(runs, split) if run.files.participant == label
@@ -98,6 +100,7 @@ def run_task(
     results, lost = job.spread(_Testing(trained), chosen)
     tested = [one for ones in results.values() for one in ones]
     problems += [*map("sub-{}".format, lost)]
+    page = job.out / ("group.html" if alone else f"{owner}.html")
 
     def write() -> None:
         _write_metrics(job, task, tested, members)
@@ -105,11 +108,13 @@ def run_task(
         if maps is not None:
             _write_maps(job, task, maps)
         publish_model(job, owner, trained)
-        page = job.out / ("group.html" if alone else f"{owner}.html")
         report_group(job, page, task, members, runs, split, trained, tested, maps, problems)
 
     patterns = [f"{owner}_*", "group*.html", f"group/**/*task-{task}_*", f"models/{owner}_*/*"]
     deliver(job, owner, [one.unit for one in tested], patterns, write)
+    for one in tested:
+        log.tell(one.run.files.name, "result", headline(one))
+    log.tell(owner, "report", str(page))
     return problems
 
 

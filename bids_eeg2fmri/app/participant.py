@@ -6,10 +6,11 @@ from bids_eeg2fmri.app.job import Job, conclude
 from bids_eeg2fmri.app.outputs import deliver, publish_model, write_results
 from bids_eeg2fmri.app.recordings import find, prepare
 from bids_eeg2fmri.app.reports import report_participant
-from bids_eeg2fmri.app.testing import Tested, test
+from bids_eeg2fmri.app.testing import Tested, headline, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.train.splits import split_in_time
 
 MODEL = "topo-rff"
@@ -27,11 +28,22 @@ def run_participants(job: Job) -> None:
     done, failed = job.spread(run_participant, find(job))
     if done:
         write_participants(job.out, job.bids_dir)
-    conclude([*done], failed, [run for problems in done.values() for run in problems])
+    for label, (headlines, _) in done.items():
+        for run, text in headlines.items():
+            log.tell(run, "result", text)
+        log.tell(f"sub-{label}", "report", str(job.out / f"sub-{label}.html"))
+    conclude([*done], failed, [run for _, problems in done.values() for run in problems])
 
 
-def run_participant(job: Job, label: str, files: Sequence[RunFiles]) -> list[str]:
-    """Preprocess, train, test and report one participant; give the runs that failed."""
+def run_participant(
+    job: Job, label: str, files: Sequence[RunFiles]
+) -> tuple[dict[str, str], list[str]]:
+    """Preprocess, train, test and report one participant.
+
+    Returns
+    -------
+    The headline of each run that was tested, and the runs that failed.
+    """
     runs, failed = prepare(job, files)
     onsets, tasks = [run.pairs.onset for run in runs], [run.files.task for run in runs]
     split = split_in_time(onsets, tasks, job.config.split, job.gap)
@@ -51,4 +63,4 @@ def run_participant(job: Job, label: str, files: Sequence[RunFiles]) -> list[str
 
     patterns = [f"{owner}/**/*", f"{owner}.html", f"models/{owner}_*/*"]
     deliver(job, owner, [one.unit for one in tested], patterns, write)
-    return [*failed]
+    return {one.run.files.name: headline(one) for one in tested}, [*failed]

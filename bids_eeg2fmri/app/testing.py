@@ -90,17 +90,22 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
     config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
     unit = job.store.unit("test", item, config, [trained.unit, run.unit], make)
     tested = Tested(run, index, trained, unit)
-    skill = tested.scores[trained.name].summary["skill"]
-    told = f"temporal r {tested.check.r:.3f} ({shifted(tested.check)}), skill {skill:+.3f}"
-    tell(run.files.name, "test", unit, f"{trained.name}  {told}")
+    tell(run.files.name, "test", unit, headline(tested))
     return tested
 
 
-def shifted(check: Check) -> str:
-    """Say what shifted EEG reaches."""
-    if not check.null.size:
-        return "the test is too short to shift the EEG"
-    return f"shifted EEG {np.nanmean(check.null):.3f}, p {check.p:.3f}"
+def headline(tested: Tested) -> str:
+    """Say how well a model did, beside its baselines, in one line."""
+    check, scores = tested.check, tested.scores
+    model, mean = scores[tested.trained.name].summary, scores["mean-volume"].summary
+    null = "no null: the test is too short"
+    if check.null.size:
+        null = f"shifted EEG {np.nanmean(check.null):.3f}, p {check.p:.3f}"
+    return (
+        f"{tested.trained.name}  temporal r {check.r:.3f} ({null}), "
+        f"RMSE {model['rmse_mask']:.4f} (mean volume {mean['rmse_mask']:.4f}), "
+        f"skill {model['skill']:+.4f}"
+    )
 
 
 def _scores(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
-from scipy import signal
 from skimage.metrics import structural_similarity
 
 from bids_eeg2fmri.types import Scores
@@ -78,7 +77,9 @@ MAPS: Mapping[str, Metric] = {
     "rmse": Metric("RMSE", _NATIVE, "Root mean squared error over time.", False),
     "mae": Metric("MAE", _NATIVE, "Mean absolute error over time.", False),
     "ssim": Metric("SSIM", "1", "Local 3-D structural similarity, mean over volumes.", True),
-    "pearsoncorrelation": Metric("Temporal r", "1", "Pearson correlation over time, linear trends taken out.", True),
+    "pearsoncorrelation": Metric(
+        "Temporal r", "1", "Pearson correlation over time, linear trends taken out.", True
+    ),
     "skill": Metric(
         "Skill", "1", "One minus the squared error over that of the training mean.", True
     ),
@@ -144,11 +145,13 @@ def standardise(
 
     A trend that both series happen to have would look like a coupling that shifted EEG lacks.
     """
-    series = series.astype(np.float64)
-    detrended = signal.detrend(series, axis=0)
+    mean = series.mean(axis=0, dtype=np.float64)
+    detrended = series - mean
+    time = np.arange(len(series)) - (len(series) - 1) / 2
+    detrended -= np.outer(time, time @ detrended / max(time @ time, 1))
     sd = detrended.std(axis=0)
-    z = np.full_like(series, np.nan)
-    np.divide(detrended, sd, out=z, where=sd > CONSTANT * np.abs(series.mean(axis=0)))
+    z = np.full_like(detrended, np.nan)
+    np.divide(detrended, sd, out=z, where=sd > CONSTANT * np.abs(mean))
     return z
 
 

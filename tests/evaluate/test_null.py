@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.signal import detrend
 from scipy.stats import kstest
 
 from bids_eeg2fmri.evaluate.null import (
@@ -23,10 +24,15 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T, b.T, strict=True)])
 
 
+def detrended(series):
+    return detrend(series, axis=0)
+
+
 def test_the_null_is_the_correlation_with_the_rolled_prediction():
     observed, predicted = noise(0), noise(1)
     expected = [
-        correlation(observed, np.roll(predicted, shift, axis=0)).mean() for shift in range(5, 36)
+        correlation(detrended(observed), np.roll(detrended(predicted), shift, axis=0)).mean()
+        for shift in range(5, 36)
     ]
     np.testing.assert_allclose(shifted_correlation(observed, predicted, 5, ALL, 0), expected)
 
@@ -35,7 +41,10 @@ def test_voxelwise_p_counts_the_rolled_predictions_that_do_as_well():
     observed, predicted = noise(0), noise(1)
     true = correlation(observed, predicted)
     null = np.array(
-        [correlation(observed, np.roll(predicted, shift, axis=0)) for shift in range(5, 36)]
+        [
+            correlation(detrended(observed), np.roll(detrended(predicted), shift, axis=0))
+            for shift in range(5, 36)
+        ]
     )
     expected = (1 + (null >= true).sum(axis=0)) / (1 + len(null))
     np.testing.assert_allclose(shifted_p(observed, predicted, 5, ALL, 0), expected)
@@ -119,5 +128,9 @@ def test_a_wholly_constant_prediction_has_an_undefined_null():
 
 
 def test_a_shift_that_does_equally_well_counts_against_the_prediction():
+    # A cycle without a trend over four of its periods, which a shift by one period meets again.
     period = np.tile(noise(0, n=10), (4, 1))
+    time = np.arange(40) - 19.5
+    period[:, 0] = np.cos(2 * np.pi * time / 10)
+    period = period[:, :1]
     assert shifted_p(period, period, 5, ALL, 0) == pytest.approx((1 + 3) / (1 + 31))
