@@ -20,12 +20,12 @@ def noise(seed: int, n: int = 40, voxels: int = 6) -> np.ndarray:
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Pearson's r of each voxel."""
+    """Pearson's r of each column."""
     return np.array([np.corrcoef(x, y)[0, 1] for x, y in zip(a.T, b.T, strict=True)])
 
 
-def detrended(series):
-    return detrend(series, axis=0)
+def detrended(series: np.ndarray) -> np.ndarray:
+    return detrend(series.astype(np.float64), axis=0)
 
 
 def test_the_null_is_the_correlation_with_the_rolled_prediction():
@@ -39,7 +39,7 @@ def test_the_null_is_the_correlation_with_the_rolled_prediction():
 
 def test_voxelwise_p_counts_the_rolled_predictions_that_do_as_well():
     observed, predicted = noise(0), noise(1)
-    true = correlation(observed, predicted)
+    true = correlation(detrended(observed), detrended(predicted))
     null = np.array(
         [
             correlation(detrended(observed), np.roll(detrended(predicted), shift, axis=0))
