@@ -16,11 +16,11 @@
     ├── OutputError            73   a result cannot be written
     └── TemporaryError         75   try again: interrupted, or another process is at work
 
-Exit code 17 (unknown analysis level) belongs to the argument parser alone. Each message says what is
-wrong, where, and what to do about it, in one line.
+Exit code 17 (unknown analysis level) belongs to the argument parser alone. Each message says what
+is wrong, where, and what to do about it, in one line.
 
-``DataWarning`` is for what was odd and could be dealt with: the shell catches it and tells it in the log,
-the sidecar and the report.
+``DataWarning`` is for what was odd and could be dealt with: the shell catches it and tells it in
+the log and the report.
 """
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from beartype import beartype
 from jaxtyping import Bool, Float32, Float64, Int64, jaxtyped
 
-
 T = TypeVar("T")
 
 
@@ -39,7 +38,7 @@ class EEG:
     @property
     def duration(self) -> float:
         """Length of the recording in seconds."""
-        return self.data.shape[1] / self.sfreq
+        return float(self.data.shape[1] / self.sfreq)
 
 
 @typed
@@ -66,7 +65,7 @@ class BOLD:
     @property
     def n_volumes(self) -> int:
         """Number of stored volumes."""
-        return self.data.shape[3]
+        return int(self.data.shape[3])
 
 
 @typed

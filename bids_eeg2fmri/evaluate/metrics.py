@@ -150,7 +150,7 @@ def standardise(
     time = np.arange(len(series)) - (len(series) - 1) / 2
     detrended -= np.outer(time, time @ detrended / max(time @ time, 1))
     sd = detrended.std(axis=0)
-    z = np.full_like(detrended, np.nan)
+    z: Float64[np.ndarray, "volumes voxels"] = np.full_like(detrended, np.nan)
     np.divide(detrended, sd, out=z, where=sd > CONSTANT * np.abs(mean))
     return z
 

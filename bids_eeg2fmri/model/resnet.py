@@ -60,7 +60,9 @@ class Encoder(nn.Module):
     Notes
     -----
     The last block's filters are joined by one dense layer to the K×K×K latent, as in the authors'
-    public code; the paper does not say how F filters of K×K×K become one.
+    public code; the paper does not say how F filters of K×K×K become one. It starts with latents of
+    about unit length, as the random Fourier features see differences of length one: among much
+    longer latents they are a hash, from which nothing can be learnt.
     """
 
     def __init__(self, architecture: Architecture, cfg: ModelConfig) -> None:
@@ -71,6 +73,9 @@ class Encoder(nn.Module):
         blocks = [ResBlock(c, layer, cfg) for c, layer in zip(inputs, layers, strict=True)]
         self.blocks = nn.Sequential(*blocks)
         self.head = nn.Linear(cfg.filters * cfg.latent**3, cfg.latent**3)
+        inputs_and_outputs = self.head.in_features * self.head.out_features
+        nn.init.normal_(self.head.weight, std=inputs_and_outputs**-0.5)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Float[Tensor, "batch i j k"]) -> Float[Tensor, "batch latent"]:
         """Return the latent of each member of the batch."""

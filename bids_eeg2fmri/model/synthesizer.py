@@ -1,5 +1,6 @@
 """The network that leads from EEG to BOLD, Fig. 1 of Calhas & Henriques 2022."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,11 @@ class Synthesizer(nn.Module):
 
     Models (i)–(iv) of §5 differ in two switches: `attention` between electrodes and `fourier`
     features of the latent. The BOLD encoder serves only the latent regularisation while training.
+
+    Notes
+    -----
+    The decoder's weights start at zero, so that training starts from its offset and no noise of the
+    draw has to be unlearnt. The paper names no initialisation.
     """
 
     def __init__(
@@ -62,7 +68,8 @@ class Synthesizer(nn.Module):
         self.bold_dropout = nn.Dropout(cfg.dropout)
         self.fourier = FourierProjection(latent, latent) if fourier else None
         self.style = _style(cfg, channels, latent) if attention else None
-        self.decoder = nn.Linear(latent, shapes.bold[0] * shapes.bold[1] * shapes.bold[2])
+        self.decoder = nn.Linear(latent, math.prod(shapes.bold))
+        nn.init.zeros_(self.decoder.weight)
 
     def forward(
         self,
@@ -85,6 +92,24 @@ class Synthesizer(nn.Module):
     def start_at(self, volume: Float[Tensor, "x y z"]) -> None:
         """Make ``volume`` the decoder's offset: the untrained network then predicts about that."""
         self.decoder.bias.copy_(volume.flatten())
+
+    def step_shares(self) -> dict[str, float]:
+        """Say, by the start of a parameter's name, which share of a step its layer takes.
+
+        Adam moves every weight by about the step size, and so the sum of n inputs of size s by n·s
+        of it; a share of 1 / (n·s) moves every layer's output alike, however wide it is (Yang & Hu
+        2021). The convolutions need none, as the batch normalisation takes their scale out.
+        """
+        shares = {
+            "eeg_encoder.head": 1 / self.eeg_encoder.head.in_features,
+            "bold_encoder.head": 1 / self.bold_encoder.head.in_features,
+        }
+        if self.fourier is not None:  # features of size √(1 / L)
+            shares["decoder"] = self.decoder.in_features**-0.5
+        if self.attention is not None:
+            channels, features = self.attention.weight.shape
+            shares |= {"attention": 1 / features, "style": 1 / channels}
+        return shares
 
 
 def _style(cfg: ModelConfig, channels: int, latent: int) -> nn.Module | None:

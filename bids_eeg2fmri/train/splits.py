@@ -123,7 +123,7 @@ def split_participants(
 def _cut(
     onsets: Sequence[Float64[np.ndarray, " pairs"]], shares: Sequence[float], gap: float
 ) -> list[list[Index]]:
-    """Cut runs laid end to end where the given shares of all pairs are left, with gaps within runs."""
+    """Cut runs laid end to end where these shares of all pairs are left; gaps lie within runs."""
     starts = np.cumsum([0, *map(len, onsets)])
     cuts = [round(starts[-1] * (1 - share)) for share in shares]
     parts: list[list[Index]] = [[] for _ in range(len(cuts) + 1)]
