@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bids_eeg2fmri import errors
+from bids_eeg2fmri.cli import make_parser
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 
 ROOT = Path(__file__).parents[1]
@@ -65,3 +66,9 @@ def test_the_citation_file_names_this_version():
     version = (ROOT / "version").read_text().strip()
     assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
     assert f"## {version}" in (ROOT / "CHANGES.md").read_text()
+
+
+def test_the_usage_page_names_every_option():
+    page = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
+    options = [name for action in make_parser()._actions for name in action.option_strings]
+    assert [name for name in options if f"`{name}" not in page] == []

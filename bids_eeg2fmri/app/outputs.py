@@ -114,8 +114,33 @@ def _write_tables(tested: Tested, path: Callable[..., Path]) -> None:
         path("metrics", ".tsv", desc="synth"),
         score_rows({name: one.summary for name, one in scores.items()}),
         metric_columns(),
-        metadata={"Description": "Scores by model over the test volumes", "models": models},
+        metadata={
+            "Description": "Scores by model over the test volumes",
+            "models": models,
+            **_circumstances(tested.run),
+        },
     )
+
+
+def _circumstances(run: PairedRun) -> dict[str, object]:
+    """Tell how the clocks were tied, which volumes were dropped, and what was odd."""
+    clock, pairs = run.clock, run.pairs
+    return {
+        "clock": {
+            "source": clock.source,
+            "first_volume_eeg_s": float(clock.onset[0]),
+            "tr_s": clock.tr,
+            "n_markers": clock.n_markers,
+            "drift_ppm": clock.drift,
+            "residual_s": clock.residual,
+        },
+        "volumes": {
+            "stored": pairs.n_volumes,
+            "used": len(pairs.volume),
+            "without_eeg_history": pairs.n_volumes - len(pairs.volume),
+        },
+        "notes": run.notes,
+    }
 
 
 def metric_columns() -> dict[str, dict[str, object]]:
