@@ -72,7 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _run(args, argv)
     except AppError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201  # the log may not be there yet
+        from bids_eeg2fmri.runtime import log
+
+        log.tell_end(error)
         return error.exit_code
     return 0
 
@@ -141,16 +143,19 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         if args.dry_run:
             dry_run(job, as_json=args.json)
             return
-        _begin(job)
-        (run_participants if args.analysis_level == "participant" else run_group)(job)
+        with log.keeping_crashes(job.out / "logs", args.analysis_level):
+            _begin(job)
+            (run_participants if args.analysis_level == "participant" else run_group)(job)
 
 
 def _begin(job: "Job") -> None:
     """Write what describes the output folder as a whole, before hours are spent."""
     from bids_eeg2fmri.app.outputs import versions
     from bids_eeg2fmri.bids.dataset import write_dataset
+    from bids_eeg2fmri.bids.sidecars import check_dataset
     from bids_eeg2fmri.bids.write import write_json, write_text
 
+    check_dataset(job.bids_dir, job.selection.validate)
     write_dataset(
         job.out,
         job.bids_dir,
@@ -191,11 +196,14 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, object]] | None:
     if path is None:
         return None
     try:
-        filters: dict[str, dict[str, object]] = json.loads(path.read_text(encoding="utf-8"))
+        filters = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise MissingInputError(f"{path}: no such file. Check --bids-filter-file.") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: not valid JSON ({error}). Check --bids-filter-file.") from None
+    if not isinstance(filters, dict) or not all(isinstance(x, dict) for x in filters.values()):
+        example = '{"bold": {"direction": "AP"}}'
+        raise UsageError(f"{path}: must look like {example}. Check --bids-filter-file.")
     return filters
 
 

@@ -128,7 +128,8 @@ class TrainConfig:
     batch_size: int = 4
     """Pairs a step (Table 3)."""
     learning_rate: float = 2.98e-3
-    """Step size of Adam (Table 3)."""
+    """Step size of Adam (Table 3). Wide dense layers take a share of it, so that their output moves
+    by about one step however many inputs they sum (Yang & Hu 2021); the paper says nothing."""
     weight_decay: float = 4.4e-4
     """Weight decay (Table 3), decoupled from the gradient."""
     regularisation: float = 1.0

@@ -28,6 +28,8 @@ class AppError(Exception):
     """The root of what this program raises on purpose."""
 
     exit_code = 1
+    told = False
+    """Whether it stands in the log already; who passes it on need not tell it again."""
 
 
 class DatasetError(AppError):

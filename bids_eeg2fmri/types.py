@@ -128,8 +128,8 @@ class Scale:
 
     eeg_mean: Float32[np.ndarray, "channels freqs"]
     """Mean of each electrode and frequency."""
-    eeg_sd: Float32[np.ndarray, "channels freqs"]
-    """Standard deviation of each electrode and frequency."""
+    eeg_sd: float
+    """Standard deviation about these means, over all electrodes, frequencies, windows and pairs."""
     bold_mean: float
     """Mean intensity over voxels and volumes, in the scanner's units."""
     bold_sd: float

@@ -1,6 +1,7 @@
 """Say what would be done, from headers and markers alone."""
 
 import json
+import logging
 import math
 from typing import Any
 
@@ -12,18 +13,23 @@ from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.types import VolumeClock
 
+_ENTITIES = {"session": "ses", "task": "task", "run": "run"}
+
 
 def dry_run(job: Job, *, as_json: bool) -> None:
     """Print each run with its clock, or why it is refused; as lines of JSON if asked to."""
-    with log.capture_warnings():
+    say = _print_json if as_json else _print_line
+    with log.capture_warnings() as notes:
         runs, refusals = find_runs(job.bids_dir, job.selection)
         for run in runs:
-            row = describe_run(job, run)
-            print(json.dumps(row, ensure_ascii=False) if as_json else _line(run.name, row))  # noqa: T201  # what was asked for
+            say(run.name, describe_run(job, run))
     for refusal in refusals:
-        row = {"participant": refusal.participant, "session": None, "task": None, "run": None}
-        row |= {"eeg": None, "bold": None, "refused": refusal.reason}
-        print(json.dumps(row, ensure_ascii=False) if as_json else _line(refusal.name, row))  # noqa: T201  # what was asked for
+        row: dict[str, Any] = {"participant": refusal.participant}
+        row |= {name: refusal.entities.get(key) for name, key in _ENTITIES.items()}
+        row |= {"eeg": refusal.eeg, "bold": refusal.bold, "refused": refusal.reason}
+        say(f"sub-{refusal.participant}", row)
+    for note in notes:
+        log.tell("dataset", "note", note, logging.WARNING)
 
 
 def describe_run(job: Job, run: RunFiles) -> dict[str, Any]:
@@ -60,16 +66,23 @@ def _clock(clock: VolumeClock) -> dict[str, Any]:
         "tr_s": clock.tr,
         "n_volumes": len(clock.onset),
         "n_markers": clock.n_markers,
-        "drift_ppm": clock.drift if math.isfinite(clock.drift) else None,
-        "residual_s": clock.residual,
+        "drift_ppm": round(clock.drift, 3) if math.isfinite(clock.drift) else None,
+        "residual_s": round(clock.residual, 6),
     }
 
 
-def _line(name: str, row: dict[str, Any]) -> str:
+def _print_json(_name: str, row: dict[str, Any]) -> None:
+    print(json.dumps(row, ensure_ascii=False))  # noqa: T201  # what was asked for
+
+
+def _print_line(name: str, row: dict[str, Any]) -> None:
+    text = f"{name}  "
     if "refused" in row:
-        return f"{name}  refused: {row['refused']}"
-    clock = row["clock"]
-    return (
-        f"{name}  {clock['source']}  first volume at {clock['first_volume_eeg_s']:.3f} s of the "
-        f"EEG, {clock['n_volumes']} volumes every {clock['tr_s']:g} s"
-    )
+        text += f"refused: {row['refused'].removeprefix(f'{name}: ')}"
+    else:
+        clock = row["clock"]
+        text += (
+            f"{clock['source']}  first volume at {clock['first_volume_eeg_s']:.3f} s of the EEG, "
+            f"{clock['n_volumes']} volumes every {clock['tr_s']:g} s"
+        )
+    print(text)  # noqa: T201  # what was asked for

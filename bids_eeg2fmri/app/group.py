@@ -1,33 +1,30 @@
 """The group level: learn on some participants, test on others that the model never saw."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from bids_eeg2fmri.app.job import Job, conclude
+from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import deliver, metric_columns, publish_model, score_rows
 from bids_eeg2fmri.app.participant import MODEL
 from bids_eeg2fmri.app.recordings import (
     Grid,
     PairedRun,
     Recording,
-    attempt,
     common_ground,
-    find,
-    pair,
-    read,
+    pair_all,
+    read_all,
 )
 from bids_eeg2fmri.app.reports import report_group
 from bids_eeg2fmri.app.testing import Tested, headline, test
 from bids_eeg2fmri.app.training import Trained, train
+from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.write import derivative_path, write_image, write_table
-from bids_eeg2fmri.errors import AppError, DataError, UsageError
+from bids_eeg2fmri.errors import UsageError
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.report.group import GroupMaps
 from bids_eeg2fmri.runtime import log
@@ -48,30 +45,26 @@ def run_group(job: Job) -> None:
     AppError
         If participants, runs or tasks failed, after the others are done.
     """
-    recorded, failed = job.spread(read_participant, find(job))
+    found = find(job)
+    recorded, failed = job.spread(read_participant, found.runs)
     problems = [run for _, runs in recorded.values() for run in runs]
     by_task: dict[str, dict[str, list[Recording]]] = {}
     for label, (recordings, _) in recorded.items():
         for recording in recordings:
             members = by_task.setdefault(recording.files.task, {})
             members.setdefault(label, []).append(recording)
-    refused: dict[str, AppError] = {}
-    for task, members in by_task.items():
-        try:
-            problems += run_task(job, task, members, alone=len(by_task) == 1)
-        except DataError as error:
-            refused[task] = error
-            log.tell(f"task-{task}", "failed", str(error), logging.ERROR)
-    if refused and len(refused) == len(by_task):
-        raise next(iter(refused.values()))
-    conclude([*recorded], failed, problems + [f"task-{task}" for task in refused])
+    lost, refused = attempt(
+        lambda task: run_task(job, task, by_task[task], alone=len(by_task) == 1),
+        {f"task-{task}": task for task in by_task},
+    )
+    conclude(found, [*recorded], failed, [*problems, *chain(*lost), *refused])
 
 
 def read_participant(
     job: Job, _label: str, files: Sequence[RunFiles]
 ) -> tuple[list[Recording], list[str]]:
     """Read the runs of one participant; give those that failed too."""
-    recordings, failed = attempt(partial(read, job), files)
+    recordings, failed = read_all(job, files)
     return recordings, [*failed]
 
 
@@ -83,6 +76,8 @@ def run_task(
     paired, failed = job.spread(
         _Pairing(*ground), {label: list(recordings) for label, recordings in recorded.items()}
     )
+    if not paired:
+        raise next(iter(failed.values()))
     problems = [*map("sub-{}".format, failed)]
     problems += [run for _, runs in paired.values() for run in runs]
     members = _members(job, [*paired])
@@ -98,6 +93,8 @@ def run_task(
         for label in members["test"]
     }
     results, lost = job.spread(_Testing(trained), chosen)
+    if not results:
+        raise next(iter(lost.values()))
     tested = [one for ones in results.values() for one in ones]
     problems += [*map("sub-{}".format, lost)]
     page = job.out / ("group.html" if alone else f"{owner}.html")
@@ -128,11 +125,7 @@ class _Pairing:
     def __call__(
         self, job: Job, _label: str, recordings: Sequence[Recording]
     ) -> tuple[list[PairedRun], list[str]]:
-        by_name = {recording.files.name: recording for recording in recordings}
-        runs, failed = attempt(
-            lambda files: pair(job, by_name[files.name], self.grid, self.channels),
-            [recording.files for recording in recordings],
-        )
+        runs, failed = pair_all(job, recordings, self.grid, self.channels)
         return runs, [*failed]
 
 

@@ -1,7 +1,6 @@
 """What was asked for, and what became of it."""
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any, TypeVar
 
 from bids_eeg2fmri import __version__
 from bids_eeg2fmri.bids.query import Selection
-from bids_eeg2fmri.bids.sidecars import read_json
+from bids_eeg2fmri.bids.sidecars import read_description
 from bids_eeg2fmri.config import Config
-from bids_eeg2fmri.errors import AppError, PartialFailureError
+from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import Failure, map_items
 from bids_eeg2fmri.runtime.store import Store
@@ -54,9 +53,7 @@ class Job:
     @property
     def dataset_name(self) -> str:
         """What the dataset calls itself."""
-        path = self.bids_dir / "dataset_description.json"
-        described = read_json(self.bids_dir, path) if path.exists() else {}
-        return str(described.get("Name", self.bids_dir.name))
+        return str(read_description(self.bids_dir)["Name"])
 
     @property
     def gap(self) -> float:
@@ -83,7 +80,7 @@ class Job:
                 done[label] = result
                 return
             failed[label] = self._explain(label, result)
-            log.tell(f"sub-{label}", "failed", str(failed[label]), logging.ERROR)
+            log.tell_failure(f"sub-{label}", failed[label])
             if self.stop_on_first_crash:
                 raise failed[label]
 
@@ -95,40 +92,8 @@ class Job:
         """Keep the traceback of what nobody foresaw, and name the file that holds it."""
         if isinstance(failure.error, AppError):
             return failure.error
-        path = log.crash_file(self.out / "logs", f"sub-{label}", failure.traceback)
-        return AppError(f"sub-{label}: {failure.error}. Please report it with {path}.")
+        return log.crash(self.out / "logs", f"sub-{label}", str(failure.error), failure.traceback)
 
 
 def _apply(fn: Callable[[Job, str, Work], Result], job: Job, item: tuple[str, Work]) -> Result:
     return fn(job, *item)
-
-
-def conclude(done: Sequence[str], failed: Mapping[str, AppError], problems: Sequence[str]) -> None:
-    """End a level with the exit status that it deserves.
-
-    Parameters
-    ----------
-    done, failed
-        Participants, and why some of them failed.
-    problems
-        Runs that failed of participants who are done.
-
-    Raises
-    ------
-    AppError
-        The participants' own error, where nobody succeeded and all failed alike.
-    PartialFailureError
-        If some participants or runs failed.
-    """
-    if failed and not done and len({error.exit_code for error in failed.values()}) == 1:
-        error = next(iter(failed.values()))
-        if len(failed) == 1:
-            raise error
-        raise type(error)(f"All {len(failed)} participants failed; the reasons stand above.")
-    what = [f"{len(failed)} of {len(done) + len(failed)} participants"] * bool(failed)
-    what += [f"{len(problems)} runs of other participants"] * bool(problems)
-    if what:
-        names = ", ".join([*map("sub-{}".format, failed), *problems])
-        raise PartialFailureError(
-            f"{' and '.join(what)} failed: {names}. The reasons stand above; the others are done."
-        )

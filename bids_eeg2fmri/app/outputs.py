@@ -21,6 +21,7 @@ from bids_eeg2fmri.bids.references import REFERENCES
 from bids_eeg2fmri.bids.write import (
     bids_uri,
     derivative_path,
+    is_temporary,
     write_image,
     write_mask,
     write_table,
@@ -30,6 +31,7 @@ from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.pictures import Training
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.splits import Split
+from bids_eeg2fmri.types import VolumeClock
 
 SOFTWARE = ("torch", "mne", "mne-bids", "pybids", "nibabel", "nilearn", "numpy", "scipy")
 """Packages whose versions results depend on."""
@@ -190,10 +192,21 @@ def training(trained: Trained) -> Training:
 
 
 def provenance(
-    job: Job, trained: Trained, runs: Sequence[PairedRun], split: Split, held_out: Sequence[str]
+    job: Job,
+    trained: Trained,
+    runs: Sequence[PairedRun],
+    split: Split,
+    members: Mapping[str, Sequence[str]],
 ) -> Provenance:
-    """Say how results came about, in words and with what to cite."""
+    """Say how results came about, in words and with what to cite.
+
+    Parameters
+    ----------
+    members
+        Labels of the participants of each part; none at participant level.
+    """
     card, software = trained.card, versions()
+    residuals = [run.clock.residual for run in runs if run.clock.n_markers]
     text = methods_text(
         job.config,
         {
@@ -203,20 +216,21 @@ def provenance(
             "pairs": sum(len(run.pairs.volume) for run in runs),
             "tr": sorted({run.clock.tr for run in runs}),
             "channels": len(runs[0].pairs.channels),
-            "clocks": sorted({run.clock.source for run in runs}),
-            "clock_residual": max(run.clock.residual for run in runs),
+            "clocks": sorted({_in_words(run.clock) for run in runs}),
+            "clock_residual": max(residuals, default=None),
             "native_grids": sorted({run.pairs.mask.shape for run in runs}),
             "grid": runs[0].pairs.bold.shape[1:],
             "split": (_count(split.train), _count(split.valid), _count(split.test)),
             "gap": job.gap,
-            "held_out": held_out,
+            "choosing": [f"sub-{label}" for label in members.get("valid", ())],
+            "held_out": [f"sub-{label}" for label in members.get("test", ())],
             "parameters": card["parameters"],
             "epochs": len(card["history"]),
             "best_epoch": card["best_epoch"],
             "software": software,
         },
     )
-    works = [(str(work), work.url) for work in REFERENCES.values() if work.label in text]
+    works = [(work.text, work.url) for work in REFERENCES.values() if work.label in text]
     paragraphs = tuple(text.split("\n\n"))
     return Provenance(paragraphs, tuple(works), software, job.command, job.config.seed)
 
@@ -228,6 +242,12 @@ def versions() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: version(name) for name in SOFTWARE},
     }
+
+
+def _in_words(clock: VolumeClock) -> str:
+    if not clock.n_markers:
+        return "the user"
+    return f"the markers {clock.source.removeprefix('triggers:')}"
 
 
 def _count(parts: Sequence[np.ndarray]) -> int:
@@ -246,6 +266,11 @@ def deliver(
     """
 
     def make(folder: Path) -> None:
+        files = (path for pattern in patterns for path in job.out.glob(pattern))
+        for path in filter(
+            is_temporary, files
+        ):  # of a job that was killed: an item is nobody else's
+            path.unlink()
         write()
         found = {path for pattern in patterns for path in job.out.glob(pattern) if path.is_file()}
         names = sorted(path.relative_to(job.out).as_posix() for path in found)

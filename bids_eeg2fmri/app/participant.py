@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from bids_eeg2fmri.app.job import Job, conclude
+from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import deliver, publish_model, write_results
-from bids_eeg2fmri.app.recordings import find, prepare
+from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.reports import report_participant
 from bids_eeg2fmri.app.testing import Tested, headline, test
 from bids_eeg2fmri.app.training import train
+from bids_eeg2fmri.app.triage import conclude, find
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.runtime import log
@@ -25,14 +26,15 @@ def run_participants(job: Job) -> None:
     AppError
         If participants or runs failed, after the others are done.
     """
-    done, failed = job.spread(run_participant, find(job))
+    found = find(job)
+    done, failed = job.spread(run_participant, found.runs)
     if done:
         write_participants(job.out, job.bids_dir)
     for label, (headlines, _) in done.items():
         for run, text in headlines.items():
             log.tell(run, "result", text)
         log.tell(f"sub-{label}", "report", str(job.out / f"sub-{label}.html"))
-    conclude([*done], failed, [run for _, problems in done.values() for run in problems])
+    conclude(found, [*done], failed, [run for _, problems in done.values() for run in problems])
 
 
 def run_participant(

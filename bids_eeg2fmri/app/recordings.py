@@ -2,19 +2,19 @@
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Bool
 
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.bids.query import RunFiles, find_runs
+from bids_eeg2fmri.app.triage import attempt
+from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.read import read_bold, read_eeg, read_markers
-from bids_eeg2fmri.errors import AppError, BOLDError, DataError, NothingFoundError
+from bids_eeg2fmri.errors import AppError, BOLDError, DataError
 from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid
 from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.preprocess.pairs import make_pairs
@@ -23,7 +23,6 @@ from bids_eeg2fmri.runtime.store import Unit, fingerprint
 from bids_eeg2fmri.types import BOLD, EEG, Markers, Pairs, VolumeClock
 
 Grid = tuple[int, int, int]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -150,71 +149,30 @@ def pair(
     if clock.n_markers:
         text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:.1f} ppm"
     tell(files.name, "clock", unit, text, notes_of(unit))
-    text = f"{kept} kept, {len(clock.onset) - kept} without {cfg.window.start:g} s of EEG before"
+    stretch = f"{cfg.window.start:g} to {cfg.window.stop:g} s before"
+    text = f"{kept} kept, {len(clock.onset) - kept} without EEG from {stretch}"
     tell(files.name, "pairs", unit, text)
     return run
 
 
-def find(job: Job) -> dict[str, list[RunFiles]]:
-    """List the runs of each participant, and tell what cannot be used.
-
-    Raises
-    ------
-    NothingFoundError
-        If no EEG and BOLD belong together.
-    """
-    with log.capture_warnings() as notes:
-        runs, refusals = find_runs(job.bids_dir, job.selection)
-    for note in notes:
-        log.tell("dataset", "find", note, logging.WARNING)
-    for refusal in refusals:
-        log.tell(refusal.name, "skipped", refusal.reason, logging.WARNING)
-    found: dict[str, list[RunFiles]] = {}
-    for run in runs:
-        found.setdefault(run.participant, []).append(run)
-    if not found:
-        raise NothingFoundError(
-            f"{job.bids_dir}: no EEG and BOLD of the same run. The reasons stand above."
-        )
-    return found
-
-
-def attempt(
-    fn: Callable[[RunFiles], Result], files: Sequence[RunFiles]
-) -> tuple[list[Result], dict[str, AppError]]:
-    """Apply ``fn`` to each run, so that a broken one does not stop the others.
-
-    Returns
-    -------
-    What was given, and for each run that failed the reason.
-
-    Raises
-    ------
-    AppError
-        The first reason, if no run is left.
-    """
-    done: list[Result] = []
-    failed: dict[str, AppError] = {}
-    for run in files:
-        try:
-            done.append(fn(run))
-        except DataError as error:
-            failed[run.name] = error
-            log.tell(run.name, "failed", str(error), logging.ERROR)
-    if failed and not done:
-        raise next(iter(failed.values()))
-    return done, failed
-
-
 def prepare(job: Job, files: Sequence[RunFiles]) -> tuple[list[PairedRun], dict[str, AppError]]:
     """Read and pair the runs of one participant on a common grid and montage."""
-    recordings, failed = attempt(partial(read, job), files)
-    grid, channels = common_ground(job, recordings)
-    by_name = {recording.files.name: recording for recording in recordings}
-    runs, unpaired = attempt(
-        lambda run: pair(job, by_name[run.name], grid, channels), [r.files for r in recordings]
-    )
+    recordings, failed = read_all(job, files)
+    runs, unpaired = pair_all(job, recordings, *common_ground(job, recordings))
     return runs, failed | unpaired
+
+
+def read_all(job: Job, files: Sequence[RunFiles]) -> tuple[list[Recording], dict[str, AppError]]:
+    """Read the runs that can be read; give the reason for each other."""
+    return attempt(partial(read, job), {run.name: run for run in files})
+
+
+def pair_all(
+    job: Job, recordings: Sequence[Recording], grid: Grid, channels: tuple[str, ...]
+) -> tuple[list[PairedRun], dict[str, AppError]]:
+    """Pair the runs that can be paired; give the reason for each other."""
+    by_name = {recording.files.name: recording for recording in recordings}
+    return attempt(lambda recording: pair(job, recording, grid, channels), by_name)
 
 
 def common_ground(job: Job, recordings: Sequence[Recording]) -> tuple[Grid, tuple[str, ...]]:

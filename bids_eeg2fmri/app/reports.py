@@ -44,7 +44,7 @@ def report_participant(
         results=tuple(show(one) for one in tested),
         training=(training(trained),),
         metrics=METRICS,
-        provenance=provenance(job, trained, runs, split, ()),
+        provenance=provenance(job, trained, runs, split, {}),
         problems=tuple(str(error) for error in problems.values()),
     )
     page = job.out / f"sub-{label}.html"
@@ -65,7 +65,9 @@ def report_group(
 ) -> None:
     """Write the report of a group."""
     named = {one.run.files.name: one for one in tested}
-    pages = {name: f"sub-{one.run.files.participant}.html" for name, one in named.items()}
+    labels = [label for part in members.values() for label in part]
+    pages = {f"sub-{label}": f"sub-{label}.html" for label in labels}
+    pages |= {name: pages[f"sub-{one.run.files.participant}"] for name, one in named.items()}
     report = GroupReport(
         dataset=job.dataset_name,
         task=f"task-{task}",
@@ -81,7 +83,7 @@ def report_group(
         },
         metrics=METRICS,
         training=(training(trained),),
-        provenance=provenance(job, trained, runs, split, members["test"]),
+        provenance=provenance(job, trained, runs, split, members),
         maps=maps,
         problems=tuple(problems),
         links={name: page for name, page in pages.items() if (job.out / page).exists()},
@@ -105,7 +107,7 @@ def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
         n_channels=len(pairs.channels),
         sfreq=eeg.sfreq,
         grid=pairs.mask.shape,
-        notes=run.notes,
+        notes=tuple(note.removeprefix(f"{files.name}: ") for note in run.notes),
     )
 
 

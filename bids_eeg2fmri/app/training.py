@@ -103,7 +103,7 @@ def train(
         model = _draw(job, name, shapes, seed)
         fitting = start(model, cfg.train, scale_bold(reference.mean, scale))
         parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
-        _fit(job, item, fitting, parts, job.store.scratch("train", key), seed)
+        _fit(job, owner, name, fitting, parts, job.store.scratch("train", key), seed)
         arrays.save(folder, "scale", scale)
         arrays.save(folder, "reference", reference)
         tensors = _on_cpu(fitting.model.state_dict())
@@ -113,7 +113,7 @@ def train(
     unit = job.store.unit("train", item, config, parents, make)
     trained = Trained(name, unit)
     epochs, best = trained.card["history"], trained.card["best_epoch"]
-    tell(owner, "train", unit, f"{name}  {len(epochs)} epochs, the best was {best}")
+    tell(owner, "train", unit, f"{name}  best after epoch {best} of {len(epochs)}")
     return trained
 
 
@@ -173,7 +173,8 @@ def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Synthesizer:
 
 def _fit(
     job: Job,
-    item: str,
+    owner: str,
+    name: str,
     fitting: Fitting,
     parts: tuple[Examples, Examples],
     checkpoints: Path,
@@ -183,16 +184,16 @@ def _fit(
     cfg, saved = job.config.train, checkpoints / "fitting.safetensors"
     if saved.exists():
         fitting.restore(*_read_checkpoint(saved))
-        log.tell(item, "train", f"taken up after epoch {len(fitting.history)}")
-    with log.progress(cfg.epochs, item) as advance:
+        log.tell(owner, "train", f"{name}  taken up after epoch {len(fitting.history)}")
+    with log.progress(cfg.epochs, f"{owner} {name}") as advance:
         advance(len(fitting.history))
         for epoch in fit(fitting, *parts, cfg, seed):
             _write_checkpoint(saved, fitting)
             minutes, seconds = divmod(round((cfg.epochs - epoch.number) * epoch.seconds), 60)
             log.tell(
-                item,
+                owner,
                 "train",
-                f"epoch {epoch.number}/{cfg.epochs}  {epoch.train_loss:.4f} → "
+                f"{name}  epoch {epoch.number}/{cfg.epochs}  {epoch.train_loss:.4f} → "
                 f"{epoch.valid_loss:.4f}  {minutes:02d}:{seconds:02d} left",
             )
             advance(1)

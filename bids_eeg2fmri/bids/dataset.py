@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from bids_eeg2fmri.bids.references import CREDITS, bibliography, reference_list
-from bids_eeg2fmri.bids.sidecars import read_json, read_table
+from bids_eeg2fmri.bids.sidecars import read_description, read_json, read_table
 from bids_eeg2fmri.bids.write import write_json, write_table, write_text
 from bids_eeg2fmri.errors import DatasetError, DataWarning
 
@@ -75,12 +75,10 @@ def write_dataset(
 
     Raises
     ------
-    DatasetError
-        The description of the input cannot be read.
     OutputError
         A file cannot be written.
     """
-    source = {"Name": bids_dir.name, **read_json(bids_dir, bids_dir / "dataset_description.json")}
+    source = read_description(bids_dir)
     link = _link(bids_dir, out)
     write_json(out / "dataset_description.json", _description(source, link, version, container))
     readme = _README.format(name=source["Name"], version=version, command=command)

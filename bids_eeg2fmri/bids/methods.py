@@ -27,9 +27,9 @@ class Facts(TypedDict):
     channels: int
     """EEG channels of the model."""
     clocks: Sequence[str]
-    """The sources of the clocks, e.g. ``triggers:Response/R128``."""
-    clock_residual: float
-    """Largest distance of a marker from its clock in all runs, in seconds."""
+    """The sources of the clocks in words, e.g. ``the markers Response/R128``."""
+    clock_residual: float | None
+    """Largest distance of a marker from its clock in all runs, in seconds; none without markers."""
     native_grids: Sequence[Grid]
     """The grids that the BOLD runs were stored on."""
     grid: Grid
@@ -38,6 +38,8 @@ class Facts(TypedDict):
     """Pairs for training, validation and test."""
     gap: float
     """Seconds left out between those parts."""
+    choosing: Sequence[str]
+    """Participants that only chose the epoch; none where later pairs of the training ones did."""
     held_out: Sequence[str]
     """Participants that only tested the model; none at participant level."""
     parameters: int
@@ -57,8 +59,8 @@ Simultaneous EEG and BOLD fMRI of {{ count(participants, "participant") }}
 dataset ({{ cite("gorgolewski2016", "pernet2019") }}) with PyBIDS ({{ cite("yarkoni2019") }}),
 MNE-BIDS ({{ cite("appelhoff2019") }}), MNE-Python ({{ cite("gramfort2013") }}) and NiBabel
 ({{ cite("brett2024") }}). When each volume was acquired on the EEG clock is known from
-{{ listed(clocks) }} {%- if clock_residual %}, with no marker further than
-{{ "%.2g" % (1000 * clock_residual) }} ms from its place{% endif %}.
+{{ listed(clocks) }} {%- if clock_residual is not none %}, none of which lies further than
+{{ "%.2f" % (1000 * clock_residual) }} ms from a regular course{% endif %}.
 
 A volume at time t was paired with the EEG from t − {{ "%g" % cfg.window.start }} s to t −
 {{ "%g" % cfg.window.stop }} s; {{ count(pairs, "volume") }} had that history in full. From this
@@ -69,8 +71,8 @@ s, taper {{ stft.taper }}, {{ "%g" % stft.fmin }}–{{ "%g" % stft.fmax }} Hz).
 from {{ listed(native_grids) }} to {{ grid }} voxels by cutting its discrete cosine transform, and
 synthesised volumes were brought back by padding it.{% endif %} EEG was standardised by electrode
 and frequency, BOLD by one mean and one standard deviation, all of the training pairs. The brain
-mask is the largest connected part of the temporal mean above Otsu's threshold
-({{ cite("otsu1979") }}).
+mask is the largest connected part of what is bright in the temporal mean, above the threshold half
+way between the means of both sides ({{ cite("ridler1978") }}), with its gaps closed.
 
 The network is model (iv) of the original work ({{ cite("calhas2022") }}): topographical attention
 between electrodes, a residual encoder, and random Fourier features ({{ cite("rahimi2007") }}) of a
@@ -78,10 +80,11 @@ latent space of {{ size(cfg.model.latent, cfg.model.latent, cfg.model.latent) }}
 dense layer; {{ style[cfg.model.style] }}; {{ count(parameters, "weight") }} in all. Z3
 ({{ cite("demoura2008") }}) generated encoders that fit the shape of the data.
 
-It was trained on {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }} after them in time
-chose the epoch; it was tested on {{ count(split[2], "pair") }}, {% if held_out %}all of
-{{ listed(held_out) }}, held out from training{% else %}the last of each task{% endif %}. Between
-these parts of a recording {{ "%g" % gap }} s were left out. Training minimised the mean absolute
+It was trained on {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }}
+{{ "of " ~ listed(choosing) if choosing else "after them in time" }} chose the epoch; it was tested
+on {{ count(split[2], "pair") }}, {% if held_out %}all of {{ listed(held_out) }}, held out from
+training{% else %}the last of each task{% endif %}. {% if not choosing %}Between
+parts of one recording {{ "%g" % gap }} s were left out.{% endif %} Training minimised the mean absolute
 error plus {{ "%g" % fit.regularisation }} times the cosine distance between the latents of EEG and
 BOLD, by AdamW ({{ cite("loshchilov2019") }}; learning rate {{ "%g" % fit.learning_rate }},
 schedule {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
@@ -91,10 +94,11 @@ schedule {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTo
 
 Synthesised and observed test volumes were compared by root mean squared error, mean absolute
 error, peak signal-to-noise ratio, three-dimensional structural similarity
-({{ cite("wang2004") }}), each voxel's correlation over time, and skill: one minus the squared
-error over that of the mean training volume, which stands beside the model as a baseline. What
-chance gives was found by up to {{ count(cfg.evaluate.null_draws, "circular shift") }} of the EEG
-in time.
+({{ cite("wang2004") }}), each voxel's correlation over time after linear trends were taken out, and
+skill ({{ cite("murphy1988") }}): one minus the squared error over that of the mean training volume,
+which stands beside the model as a baseline. What chance gives was found by up to
+{{ count(cfg.evaluate.null_draws, "circular shift") }} of the EEG in time, each of
+{{ "%g" % cfg.window.start }} s or more.
 
 Software: {{ listed(software) }}.
 """

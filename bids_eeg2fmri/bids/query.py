@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from bids.layout import Query
 
 from bids_eeg2fmri.bids.formats import EEG_EXTENSIONS, companions
 from bids_eeg2fmri.bids.pairing import Scan, Unpaired, pair, run_entities
-from bids_eeg2fmri.bids.sidecars import entities_of, inherited, read_json
+from bids_eeg2fmri.bids.sidecars import check_dataset, entities_of, inherited, read_json
 from bids_eeg2fmri.errors import (
+    AppError,
     DatasetError,
     MissingInputError,
     NothingFoundError,
@@ -95,8 +96,24 @@ class Refusal:
     participant: str
     name: str
     """The run, or the file relative to the dataset."""
-    reason: str
-    """What is wrong and what to do, in one line."""
+    error: AppError
+    """What is wrong and what to do."""
+    entities: Mapping[str, str] = field(default_factory=dict)
+    """As far as they are known, by their short names."""
+    eeg: str | None = None
+    """The EEG file relative to the dataset."""
+    bold: str | None = None
+    """The BOLD file relative to the dataset."""
+
+    @property
+    def reason(self) -> str:
+        """What is wrong and what to do, in one line."""
+        return str(self.error)
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something is wrong with its files, rather than one of them not there."""
+        return not isinstance(self.error, NothingFoundError)
 
 
 def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Refusal]]:
@@ -124,52 +141,31 @@ def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Re
         A filter names an entity that BIDS does not know.
     """
     root = root.resolve()
-    _check_dataset(root, selection.validate)
+    check_dataset(root, selection.validate)
     layout = _index(root, _participants(root, selection))
     eeg, bold = (_query(layout, kind, selection) for kind in _SCANS)
-    _check_found(root, layout, {"EEG": eeg, "BOLD": bold})
+    _check_found(root, layout, selection, {"EEG": eeg, "BOLD": bold})
     runs: list[RunFiles] = []
     refusals = [
-        Refusal(label, f"sub-{label}", "neither EEG nor BOLD among the files that were asked for.")
+        Refusal(label, f"sub-{label}", NothingFoundError(f"sub-{label}: neither EEG nor BOLD."))
         for label in _bare(selection.participants, "sub-")
         if label not in {scan.entities["sub"] for scan in (*eeg, *bold)}
     ]
     for match in pair(eeg, bold):
         if isinstance(match, Unpaired):
-            file = match.scan.path.relative_to(root).as_posix()
-            refusals.append(Refusal(match.scan.entities["sub"], file, match.reason))
+            refusals.append(_refuse_half(root, match))
             continue
         run = _run(root, *match)
-        reason = _obstacle(run)
-        if reason is None:
+        error = _obstacle(run)
+        if error is None:
             runs.append(run)
         else:
-            refusals.append(Refusal(run.participant, run.name, reason))
+            files = run.relative(run.eeg), run.relative(run.bold)
+            refusals.append(Refusal(run.participant, run.name, error, run.entities, *files))
     return (
         sorted(runs, key=lambda run: _natural(run.relative(run.bold))),
         sorted(refusals, key=lambda refusal: _natural(refusal.participant, refusal.name)),
     )
-
-
-def _check_dataset(root: Path, validate: bool) -> None:
-    if not root.is_dir():
-        raise MissingInputError(f"{root}: no such folder. Give the folder of a BIDS dataset.")
-    if not any(root.iterdir()):
-        raise DatasetError(f"{root}: the folder is empty. Give the folder of a BIDS dataset.")
-    if not validate:
-        return
-    description = root / "dataset_description.json"
-    if not description.exists():
-        raise DatasetError(
-            f"{root}: no dataset_description.json, so not a BIDS dataset. Add one, or use "
-            "--skip-bids-validation."
-        )
-    missing = {"Name", "BIDSVersion"} - read_json(root, description).keys()
-    if missing:
-        raise DatasetError(
-            f"{description}: lacks {' and '.join(sorted(missing))}, which BIDS requires. Add it, "
-            "or use --skip-bids-validation."
-        )
 
 
 def _participants(root: Path, selection: Selection) -> list[str]:
@@ -218,14 +214,17 @@ def _query(layout: BIDSLayout, kind: str, selection: Selection) -> list[Scan]:
     return [Scan(Path(path), entities_of(Path(path))) for path in paths]
 
 
-def _check_found(root: Path, layout: BIDSLayout, found: Mapping[str, list[Scan]]) -> None:
+def _check_found(
+    root: Path, layout: BIDSLayout, selection: Selection, found: Mapping[str, list[Scan]]
+) -> None:
     """Say which of the two is missing, and whether the filters are to blame."""
     missing = [kind for kind, scans in found.items() if not scans]
     absent = [kind for kind in missing if not layout.get(**_SCANS[kind.lower()])]
     if absent:
+        whose = ", ".join(f"sub-{label}" for label in _bare(selection.participants, "sub-"))
         raise NothingFoundError(
-            f"{root}: no {' and no '.join(absent)} file of the chosen participants under "
-            f"sub-*/[ses-*/]. Both EEG ({', '.join(EEG_EXTENSIONS)}) and BOLD are needed."
+            f"{root}: no {' and no '.join(absent)} file of {whose or 'any participant'}. EEG "
+            f"({', '.join(EEG_EXTENSIONS)}) and BOLD are both needed, in sub-*/[ses-*/]eeg and func."
         )
     if missing:
         tasks, sessions = ", ".join(layout.get_tasks()), ", ".join(layout.get_sessions())
@@ -249,11 +248,24 @@ def _run(root: Path, eeg: Scan, bold: Scan) -> RunFiles:
     )
 
 
-def _obstacle(run: RunFiles) -> str | None:
+def _refuse_half(root: Path, half: Unpaired) -> Refusal:
+    scan, file = half.scan, half.scan.path.relative_to(root).as_posix()
+    kind = "bold" if scan.path.parent.name == "func" else "eeg"
+    error = NothingFoundError(f"{file}: {half.reason}")
+    return Refusal(scan.entities["sub"], file, error, scan.entities, **{kind: file})
+
+
+def _obstacle(run: RunFiles) -> AppError | None:
     """Why the files of a run cannot be read, as far as that shows without opening the data."""
-    for path in (run.eeg, run.bold):
-        if not path.exists():
-            return f"{run.relative(path)} is a link without content. Fetch it: datalad get."
+    for path in (run.eeg, *companions(run.eeg)[:1], run.bold):
+        if path.exists():
+            continue
+        file = run.relative(path)
+        if path.is_symlink():
+            return MissingInputError(f"{file}: a link without content. Fetch it: datalad get.")
+        return MissingInputError(
+            f"{file}: missing, though {run.eeg.name} names it. Copy it too, or mend the name."
+        )
     for path in (
         *inherited(run.root, run.eeg, "eeg", ".json"),
         *inherited(run.root, run.bold, "bold", ".json"),
@@ -263,7 +275,7 @@ def _obstacle(run: RunFiles) -> str | None:
         except DatasetError as error:
             if path.parent == run.root:  # it concerns every participant
                 raise
-            return str(error)
+            return error
     return None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from bids_eeg2fmri.bids.electrodes import electrode_positions, scalp_channels, spline_weights
-from bids_eeg2fmri.bids.formats import stored_and_promised
+from bids_eeg2fmri.bids.formats import companions, stored_and_promised
 from bids_eeg2fmri.bids.markers import recorded_markers, tabled_markers
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.sidecars import inherited, read_json, read_table
@@ -70,6 +70,9 @@ def read_markers(run: RunFiles) -> RecordingInfo:
             f"{duration:.1f} s, so its signal is truncated. Copy it again."
         )
     events = inherited(run.root, run.eeg, "events", ".tsv")
+    lost = [path.name for path in companions(run.eeg) if not path.exists()]
+    if lost:
+        _warn(run, f"{', '.join(lost)} is missing, and with it the markers of the recording")
     if not markers.label and events:
         with _reading(run, events[-1], EEGError):
             markers = tabled_markers(events[-1], sfreq)
@@ -146,7 +149,8 @@ def read_bold(run: RunFiles, allocate: Allocate = np.empty) -> BOLD:
         varies = varies or bool((block != data[..., :1]).any())
     if not varies:
         raise BOLDError(
-            f"{run.relative(run.bold)}: no voxel changes from volume to volume. Copy it again."
+            f"{run.relative(run.bold)}: no voxel changes from volume to volume, so there is no "
+            "BOLD signal in it. Copy or convert it again, or leave the run out."
         )
     if mended:
         _warn(run, f"{mended} BOLD values are not finite and were set to 0")
@@ -179,7 +183,8 @@ def _reading(run: RunFiles, path: Path, kind: type[DataError]) -> Iterator[None]
 
 
 def _brief(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    first_sentence = " ".join(str(error).split()).split(". ")[0]
+    return f"{type(error).__name__}: {first_sentence[:200]}"
 
 
 def _warn(run: RunFiles, text: str) -> None:

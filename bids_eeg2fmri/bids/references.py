@@ -38,9 +38,14 @@ class Reference:
         lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
         return f"@{self.kind}{{{key},\n{lines}}}\n"
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """The work as in a list of references, without its address."""
         authors = self.authors.replace(" and others", " et al.")
-        return f"{authors} ({self.year}). {self.title}. {self.venue}. {self.url}"
+        return f"{authors} ({self.year}). {self.title}. {self.venue}."
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.url}"
 
 
 REFERENCES: Mapping[str, Reference] = {
@@ -110,13 +115,14 @@ REFERENCES: Mapping[str, Reference] = {
         "International Conference on Learning Representations",
         "https://arxiv.org/abs/1711.05101",
     ),
-    "otsu1979": Reference(
+    "murphy1988": Reference(
         "article",
-        "Otsu, Nobuyuki",
-        1979,
-        "A Threshold Selection Method from Gray-Level Histograms",
-        "IEEE Transactions on Systems, Man, and Cybernetics, 9(1), 62–66",
-        "https://doi.org/10.1109/TSMC.1979.4310076",
+        "Murphy, Allan H.",
+        1988,
+        "Skill Scores Based on the Mean Square Error and Their Relationships to the Correlation "
+        "Coefficient",
+        "Monthly Weather Review, 116(12), 2417–2424",
+        "https://doi.org/10.1175/1520-0493(1988)116%3C2417:SSBOTM%3E2.0.CO;2",
     ),
     "paszke2019": Reference(
         "inproceedings",
@@ -141,6 +147,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Random Features for Large-Scale Kernel Machines",
         "Advances in Neural Information Processing Systems, 20, 1177–1184",
         "https://papers.nips.cc/paper/3182-random-features-for-large-scale-kernel-machines",
+    ),
+    "ridler1978": Reference(
+        "article",
+        "Ridler, T. W. and Calvard, S.",
+        1978,
+        "Picture Thresholding Using an Iterative Selection Method",
+        "IEEE Transactions on Systems, Man, and Cybernetics, 8(8), 630–632",
+        "https://doi.org/10.1109/TSMC.1978.4310039",
     ),
     "wang2004": Reference(
         "article",

@@ -1,4 +1,4 @@
-"""What stands beside a recording: the JSON and TSV files that apply to it by inheritance."""
+"""What stands beside recordings: the dataset's description, JSON and TSV files by inheritance."""
 
 import json
 from collections.abc import ItemsView
@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bids_eeg2fmri.errors import DatasetError
+from bids_eeg2fmri.errors import DatasetError, MissingInputError
 
 
 def entities_of(path: Path) -> dict[str, str]:
@@ -52,6 +52,45 @@ def read_json(root: Path, path: Path) -> dict[str, Any]:
     raise DatasetError(
         f"{path.relative_to(root)}: not valid JSON ({reason}). Mend the file or remove it."
     )
+
+
+def check_dataset(root: Path, validate: bool) -> None:
+    """Look at the folder as a whole: is it there, has it content and, if asked, a description.
+
+    Raises
+    ------
+    MissingInputError
+        ``root`` is not a folder.
+    DatasetError
+        It is empty, or its ``dataset_description.json`` is missing, broken or incomplete.
+    """
+    if not root.is_dir():
+        raise MissingInputError(f"{root}: no such folder. Give the folder of a BIDS dataset.")
+    if not any(root.iterdir()):
+        raise DatasetError(f"{root}: the folder is empty. Give the folder of a BIDS dataset.")
+    if not validate:
+        return
+    description = root / "dataset_description.json"
+    if not description.exists():
+        raise DatasetError(
+            f"{root}: no dataset_description.json, so not a BIDS dataset. Add one, or use "
+            "--skip-bids-validation."
+        )
+    missing = {"Name", "BIDSVersion"} - read_json(root, description).keys()
+    if missing:
+        raise DatasetError(
+            f"{description}: lacks {' and '.join(sorted(missing))}, which BIDS requires. Add it, "
+            "or use --skip-bids-validation."
+        )
+
+
+def read_description(root: Path) -> dict[str, Any]:
+    """Read what a dataset says of itself; where it says nothing, it is called like its folder."""
+    try:
+        described = read_json(root, root / "dataset_description.json")
+    except DatasetError:  # a matter of ``check_dataset``
+        described = {}
+    return {"Name": root.name, **described}
 
 
 def read_table(path: Path) -> pd.DataFrame:

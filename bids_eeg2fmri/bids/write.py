@@ -8,6 +8,7 @@ import errno
 import json
 import math
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -48,6 +49,8 @@ def check_output(out: Path, bids_dir: Path, work: Path) -> None:
                 f"Choose a folder outside it or below {raw / 'derivatives'}."
             )
     for folder in (out, work):
+        if folder.exists() and not folder.is_dir():
+            raise OutputError(f"{folder}: not a folder. Choose another, then run again.")
         with _explaining(folder):
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
@@ -232,6 +235,11 @@ def _write_nifti(path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, objec
     write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), sidecar)
     with _replacing(path) as temporary:
         nib.save(image, temporary)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file is one that is being written, or was when its job was killed."""
+    return re.match(r"\.[0-9a-f]{32}\.", path.name) is not None
 
 
 @contextmanager

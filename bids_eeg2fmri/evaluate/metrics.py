@@ -32,28 +32,17 @@ class Metric:
     """Which way is better; ``None`` where neither is."""
 
 
-_SD = "training standard deviations"
+_SD = "SD of the training volumes"
 _NATIVE = "units of the BOLD series"
 _IN_MASK = "over the brain mask, then the mean over volumes"
 _WHOLE = "over the whole volume, then the mean over volumes"
 
 METRICS: Mapping[str, Metric] = {
-    "rmse": Metric("RMSE", _SD, f"Root mean squared error {_WHOLE}.", False),
-    "rmse_mask": Metric("RMSE in mask", _SD, f"Root mean squared error {_IN_MASK}.", False),
-    "mae": Metric("MAE", _SD, f"Mean absolute error {_WHOLE}.", False),
-    "mae_mask": Metric("MAE in mask", _SD, f"Mean absolute error {_IN_MASK}.", False),
-    "psnr": Metric("PSNR", "dB", f"Range of the training volumes over the RMSE {_WHOLE}.", True),
-    "psnr_mask": Metric(
-        "PSNR in mask", "dB", f"Range of the training volumes over the RMSE {_IN_MASK}.", True
-    ),
-    "ssim": Metric("SSIM", "1", f"3-D structural similarity {_WHOLE}.", True),
-    "ssim_mask": Metric("SSIM in mask", "1", f"3-D structural similarity {_IN_MASK}.", True),
     "pearsoncorrelation": Metric(
         "Temporal r",
         "1",
         "Pearson correlation over time of observed and synthesised signal, linear trends taken "
-        "out, mean over the voxels of "
-        "the mask where neither is constant.",
+        "out, mean over the voxels of the mask where neither is constant.",
         True,
     ),
     "skill": Metric(
@@ -70,8 +59,21 @@ METRICS: Mapping[str, Metric] = {
         "over the mask; near 0 the output is constant.",
         None,
     ),
+    "rmse": Metric("RMSE", _SD, f"Root mean squared error {_WHOLE}.", False),
+    "rmse_mask": Metric("RMSE in mask", _SD, f"Root mean squared error {_IN_MASK}.", False),
+    "mae": Metric("MAE", _SD, f"Mean absolute error {_WHOLE}.", False),
+    "mae_mask": Metric("MAE in mask", _SD, f"Mean absolute error {_IN_MASK}.", False),
+    "psnr": Metric("PSNR", "dB", f"Range of the training volumes over the RMSE {_WHOLE}.", True),
+    "psnr_mask": Metric(
+        "PSNR in mask", "dB", f"Range of the training volumes over the RMSE {_IN_MASK}.", True
+    ),
+    "ssim": Metric("SSIM", "1", f"3-D structural similarity {_WHOLE}.", True),
+    "ssim_mask": Metric("SSIM in mask", "1", f"3-D structural similarity {_IN_MASK}.", True),
 }
-"""The scores of ``Scores.summary``; those with one number a volume are in ``volumes`` too."""
+"""The scores of ``Scores.summary``, first those that tell whether the EEG adds anything.
+
+Those with one number a volume are in ``Scores.volumes`` too.
+"""
 
 MAPS: Mapping[str, Metric] = {
     "rmse": Metric("RMSE", _NATIVE, "Root mean squared error over time.", False),

@@ -70,6 +70,7 @@ class Synthesizer(nn.Module):
         self.style = _style(cfg, channels, latent) if attention else None
         self.decoder = nn.Linear(latent, math.prod(shapes.bold))
         nn.init.zeros_(self.decoder.weight)
+        nn.init.zeros_(self.decoder.bias)
 
     def forward(
         self,
@@ -107,8 +108,7 @@ class Synthesizer(nn.Module):
         if self.fourier is not None:  # features of size √(1 / L)
             shares["decoder"] = self.decoder.in_features**-0.5
         if self.attention is not None:
-            channels, features = self.attention.weight.shape
-            shares |= {"attention": 1 / features, "style": 1 / channels}
+            shares["attention"] = 1 / self.attention.weight.shape[1]
         return shares
 
 

@@ -1,5 +1,6 @@
 """Bring BOLD volumes to the model's grid and back, and tell the brain from what surrounds it."""
 
+import warnings
 from collections.abc import Sequence
 from math import prod
 
@@ -12,7 +13,7 @@ from skimage.measure import label
 from skimage.morphology import closing
 
 from bids_eeg2fmri.config import GridConfig
-from bids_eeg2fmri.errors import BOLDError
+from bids_eeg2fmri.errors import BOLDError, DataWarning
 from bids_eeg2fmri.types import BOLD
 
 Grid = tuple[int, int, int]
@@ -88,7 +89,15 @@ def brain_mask(bold: BOLD) -> Bool[np.ndarray, "x y z"]:
     closed = closing(bright, np.ones((3, 3, 3), dtype=bool))
     parts = label(closed, connectivity=1)
     largest = parts == np.argmax(np.bincount(parts.ravel())[1:]) + 1
-    mask: Bool[np.ndarray, "x y z"] = binary_fill_holes(largest) & alive
+    filled = binary_fill_holes(largest)
+    if not alive[filled].all():
+        warnings.warn(
+            f"{np.count_nonzero(~alive[filled])} voxels inside the brain never change; they are "
+            "left out of its mask, and so of the scores",
+            DataWarning,
+            stacklevel=2,
+        )
+    mask: Bool[np.ndarray, "x y z"] = filled & alive
     return mask
 
 

@@ -1,6 +1,7 @@
 """Turn pairs into the model's units and back; what does so is fitted on training pairs only."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import SupportsFloat
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
@@ -14,7 +15,7 @@ NO_SPREAD = 1e-6
 
 
 def fit_scale(pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]) -> Scale:
-    """Measure the mean and spread of each electrode and frequency, and of the BOLD signal.
+    """Measure the mean of each electrode and frequency, and the spread of EEG and BOLD.
 
     Parameters
     ----------
@@ -25,13 +26,16 @@ def fit_scale(pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]) 
 
     Notes
     -----
-    BOLD has one mean and one standard deviation over voxels and volumes, as in the authors' code
-    but from training pairs only. What does not vary gets a standard deviation of one.
+    The paper names no scaling. EEG has one standard deviation for all electrodes and frequencies,
+    so that a strong rhythm stands out; with one for each, the many bins of noise drown it. BOLD has
+    one mean and one standard deviation over voxels and volumes, as in the authors' code but from
+    training pairs only. What does not vary gets a standard deviation of one.
     """
-    eeg_mean, eeg_sd = _moments(_blocks([p.eeg for p in pairs], index), axes=(0, 3))
+    eeg_mean, eeg_sds = _moments(_blocks([p.eeg for p in pairs], index), axes=(0, 3))
     bold_mean, bold_sd = _moments(_blocks([p.bold for p in pairs], index), axes=(0, 1, 2, 3))
+    eeg_spread = _spread(np.sqrt(np.mean(eeg_sds**2)), np.sqrt(np.mean(eeg_mean**2)))
     return Scale(
-        eeg_mean.astype(np.float32), eeg_sd.astype(np.float32), float(bold_mean), float(bold_sd)
+        eeg_mean.astype(np.float32), eeg_spread, float(bold_mean), _spread(bold_sd, bold_mean)
     )
 
 
@@ -46,9 +50,9 @@ def mean_volume(
 def scale_eeg(
     eeg: Float32[np.ndarray, "*batch channels freqs windows"], scale: Scale
 ) -> Float32[np.ndarray, "*batch channels freqs windows"]:
-    """Bring spectrograms to zero mean and unit spread for each electrode and frequency."""
+    """Bring spectrograms to zero mean for each electrode and frequency, and unit spread overall."""
     scaled: Float32[np.ndarray, "*batch channels freqs windows"]
-    scaled = (eeg - scale.eeg_mean[..., None]) / scale.eeg_sd[..., None]
+    scaled = (eeg - scale.eeg_mean[..., None]) / np.float32(scale.eeg_sd)
     return scaled
 
 
@@ -86,5 +90,8 @@ def _moments(
         squares = squares + n * block.var(axis=axes) + away**2 * n * count / (n + count)
         mean = mean + away * n / (n + count)
         count += n
-    sd = np.sqrt(squares / count)
-    return np.asarray(mean), np.where(sd > NO_SPREAD * np.abs(mean), sd, 1.0)
+    return np.asarray(mean), np.asarray(np.sqrt(squares / count))
+
+
+def _spread(sd: SupportsFloat, mean: SupportsFloat) -> float:
+    return float(sd) if float(sd) > NO_SPREAD * abs(float(mean)) else 1.0

@@ -97,7 +97,7 @@ def null_histogram(null: Float[np.ndarray, " draws"], r: float) -> Figure:
     left = r > np.mean(null)
     place = blended_transform_factory(ax.transData, ax.transAxes)
     ax.annotate(
-        f"EEG in time\nr = {minus(f'{r:.3f}')}",
+        f"EEG in time\nr = {minus(f'{r:z.3f}')}",
         (r, 0.97),
         xycoords=place,
         xytext=(-6 if left else 6, 0),

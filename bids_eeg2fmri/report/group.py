@@ -55,9 +55,9 @@ class GroupReport:
     model: str
     """The model whose headline and maps these are; one of ``rows``."""
     outcomes: Mapping[str, Outcome]
-    """How well it did on each test participant."""
+    """How well it did on each run of the test participants."""
     rows: Mapping[str, Mapping[str, Mapping[str, float]]]
-    """Scores by test participant, model and metric."""
+    """Scores by run, model and metric."""
     metrics: Mapping[str, Metric]
     """What each score means."""
     training: tuple[Training, ...]
@@ -69,7 +69,7 @@ class GroupReport:
     problems: tuple[str, ...] = ()
     """What failed and why."""
     links: Mapping[str, str] = field(default_factory=dict)
-    """Path of each participant's own report, relative to this one."""
+    """Path of the participant's own report, relative to this one, by run and by participant."""
 
 
 def write_group_report(
@@ -110,13 +110,13 @@ def write_group_report(
 def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
     """Say in plain sentences how well the model does on participants it never saw."""
     if not outcomes:
-        return ("No test participant has a result.",)
+        return ("No run of a test participant has a result.",)
     r, skill = (np.array([getattr(o, name) for o in outcomes.values()]) for name in ("r", "skill"))
     shifted = np.concatenate([outcome.shifted for outcome in outcomes.values()])
     better, n = int(np.sum(skill > 0)), len(outcomes)
     sentence = (
-        f"Temporal r {number(_mean(r))} on average over {n} held-out participant{'s' * (n > 1)} "
-        f"(shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} against the mean "
+        f"Temporal r {number(_mean(r))} on average over {n} run{'s' * (n > 1)} of held-out "
+        f"participants (shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} against the mean "
         f"volume; above it in {better} of {n}."
     )
     if _mean(skill) > 0:
@@ -132,7 +132,7 @@ def _mean(values: Float[np.ndarray, " values"]) -> float:
 def _by_model(
     rows: Mapping[str, Mapping[str, Mapping[str, float]]],
 ) -> dict[str, dict[str, list[float]]]:
-    """Gather the scores of all participants, by model and metric."""
+    """Gather the scores of all runs, by model and metric."""
     gathered: dict[str, dict[str, list[float]]] = {}
     for models in rows.values():
         for model, scores in models.items():
@@ -150,9 +150,9 @@ def _scores_picture(outcomes: Mapping[str, Outcome], prefix: str) -> Picture:
     return Picture(
         f"{prefix}_desc-participants_scores",
         figures.to_svg(figures.participant_scores(names, r, spans, skill)),
-        f"Temporal r and skill of {len(names)} test participants. Temporal r lies above the 95th "
+        f"Temporal r and skill of {len(names)} test runs. Temporal r lies above the 95th "
         f"percentile of shifted EEG in {above}; skill is above zero in {int(np.sum(skill > 0))}.",
-        "Each test participant. Left: temporal r with the EEG in time, before the range that "
+        "Each run of the test participants. Left: temporal r with the EEG in time, before the range that "
         "the same model reaches with shifted EEG. Right: skill; left of zero the training-mean "
         "volume is closer.",
         wide=True,

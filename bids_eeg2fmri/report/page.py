@@ -99,8 +99,8 @@ def _chance(outcome: Outcome) -> str:
 
 
 def number(value: float, decimals: int = 3) -> str:
-    """Write a number for people; a dash for none."""
-    return minus(f"{value:.{decimals}f}") if math.isfinite(value) else "–"
+    """Write a number for people; a dash for none, and no sign before a zero."""
+    return minus(f"{value:z.{decimals}f}") if math.isfinite(value) else "–"
 
 
 def signed(value: float) -> str:

@@ -92,7 +92,12 @@ def map_picture(
     view = mosaic.axial_view(mask, affine, slices=14, columns=7)
     found = None if p_map is None else mask & (p_map < 0.05)
     figure = mosaic.draw_map(view, values, background, mask, units, found)
-    ring = "" if found is None else " White rings: p < 0.05 against shifted EEG, uncorrected."
+    ring = ""
+    if found is not None:
+        ring = (
+            f" White rings: p < 0.05 against shifted EEG in {found.sum() / mask.sum():.1%} of the "
+            "mask; up to 5 % are expected by chance."
+        )
     return Picture(
         stem,
         mosaic.to_png(figure),

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import format_exc
 from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bids_eeg2fmri.errors import DataWarning, OutputError
+from bids_eeg2fmri.errors import AppError, DataWarning, OutputError
 
 LOGGER = logging.getLogger("bids_eeg2fmri")
 
@@ -74,12 +75,30 @@ def join(where: Place | None) -> None:
 
 def tell(run: str, stage: str, text: str, level: int = logging.INFO) -> None:
     """Log one line in columns: the run, e.g. ``sub-03_task-rest``, the stage, and the text."""
+    text = text.removeprefix(f"{run}: ")
     LOGGER.log(level, "%-16s  %-7s %s", run.replace("_", " "), stage, text)
+
+
+def tell_failure(run: str, error: AppError) -> None:
+    """Log why something failed, unless it was told before."""
+    if not error.told:
+        tell(run, "failed", str(error), logging.ERROR)
+        error.told = True
+
+
+def tell_end(error: AppError) -> None:
+    """Say why the program ends, unless it was told before or, with no log yet, on stderr alone."""
+    if not error.told:
+        if place() is None:
+            _attach(Place(None, 0), rich=False)
+        LOGGER.error("%s", error)
 
 
 @contextmanager
 def progress(total: int, description: str) -> Iterator[Callable[..., None]]:
-    """Show how far a loop is and how long it will take.
+    """Show on a terminal how far a loop is and how long it will take.
+
+    Elsewhere the loop's own lines tell it.
 
     Yields
     ------
@@ -88,7 +107,7 @@ def progress(total: int, description: str) -> Iterator[Callable[..., None]]:
     """
     console = next((h.console for h in LOGGER.handlers if isinstance(h, _Screen)), None)
     if console is None:
-        yield _plain_progress(total, description)
+        yield lambda steps=1, text="": None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
@@ -124,6 +143,29 @@ def capture_warnings() -> Iterator[list[str]]:
         yield texts
 
 
+@contextmanager
+def keeping_crashes(logs: Path, label: str) -> Iterator[None]:
+    """Turn an error that nobody foresaw into one line, and its traceback into a file.
+
+    Raises
+    ------
+    AppError
+        In its place; those of our own pass unchanged.
+    """
+    try:
+        yield
+    except AppError:
+        raise
+    except Exception as error:
+        raise crash(logs, label, f"{type(error).__name__}: {error}", format_exc()) from error
+
+
+def crash(logs: Path, label: str, reason: str, traceback_text: str) -> AppError:
+    """Make an error of what nobody foresaw, which names the file that keeps the traceback."""
+    path = crash_file(logs, label, traceback_text)
+    return AppError(f"{label}: {' '.join(reason.split())}. Please report it with {path}.")
+
+
 def crash_file(logs: Path, label: str, traceback_text: str) -> Path:
     """Keep the traceback of an unexpected error, so that the console has one line.
 
@@ -144,6 +186,13 @@ class _Lines(logging.Formatter):
         """Format a record as one line."""
         text = super().format(record)
         return text if record.levelno <= logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+class _File(logging.FileHandler):
+    """The log file. A full disk ends it, but not the work, which tells of the disk itself."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging calls it so
+        """Say nothing: logging would print a traceback for each line."""
 
 
 class _Screen(logging.Handler):
@@ -175,7 +224,7 @@ def _attach(where: Place, *, rich: bool) -> logging.Logger:
     console.setFormatter(_Lines("%(message)s"))
     LOGGER.addHandler(console)
     if where.file is not None:
-        file = logging.FileHandler(where.file, encoding="utf-8")
+        file = _File(where.file, encoding="utf-8")
         file.setFormatter(_Lines("%(asctime)s %(message)s"))
         LOGGER.addHandler(file)
     LOGGER.setLevel(logging.DEBUG)
@@ -194,25 +243,6 @@ def _silence() -> None:
     os.environ["MNE_LOGGING_LEVEL"] = "WARNING"  # MNE sets its own level when it is imported
     for name, level in _CHATTER.items():
         logging.getLogger(name).setLevel(level)
-
-
-def _plain_progress(total: int, description: str) -> Callable[..., None]:
-    """Log a line every tenth of the way, but no more often than every 5 s."""
-    start = told = time.monotonic()
-    done = told_done = 0
-
-    def advance(steps: int = 1, text: str = "") -> None:
-        nonlocal done, told, told_done
-        done += steps
-        now = time.monotonic()
-        if now - told < 5 or 10 * (done - told_done) < total or done >= total:
-            return
-        told, told_done = now, done
-        minutes, seconds = divmod(round((now - start) / done * (total - done)), 60)
-        line = f"{description}  {done}/{total}  {text}".rstrip()
-        LOGGER.info("%s  %02d:%02d left", line, minutes, seconds)
-
-    return advance
 
 
 def _folder(logs: Path) -> Path:

@@ -3,13 +3,16 @@
 import copy
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
+from torch.nn import Parameter
 
 from bids_eeg2fmri.config import TrainConfig
 from bids_eeg2fmri.errors import DataError
@@ -96,9 +99,19 @@ def start(model: Synthesizer, cfg: TrainConfig, mean: Float32[np.ndarray, "x y z
     if cfg.start == "mean":
         model.start_at(torch.from_numpy(mean).to(model.decoder.bias.device))
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=cfg.learning_rate, weight_decay=cfg.weight_decay, fused=True
+        _groups(model), lr=cfg.learning_rate, weight_decay=cfg.weight_decay, fused=True
     )
     return Fitting(model, optimizer)
+
+
+def _groups(model: Synthesizer) -> list[dict[str, Any]]:
+    """Gather the parameters that take the same share of a step."""
+    groups: dict[float, list[Parameter]] = defaultdict(list)
+    shares = model.step_shares()
+    for name, parameter in model.named_parameters():
+        layer = next((layer for layer in shares if name.startswith(layer)), None)
+        groups[shares[layer] if layer else 1.0].append(parameter)
+    return [{"params": params, "share": share} for share, params in groups.items()]
 
 
 def fit(
@@ -149,13 +162,14 @@ def validation_loss(model: Synthesizer, valid: Examples, batch_size: int) -> flo
     return total / len(valid)
 
 
-@torch.no_grad()
 def synthesise(
     model: Synthesizer, examples: Examples, batch_size: int = 16
 ) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
     """Yield the synthesised volumes of all examples in order, in the model's units."""
     for eeg, _ in _batches(examples, np.arange(len(examples)), batch_size, model.eval()):
-        yield model(eeg).bold.cpu().numpy()
+        with torch.no_grad():
+            volumes = model(eeg).bold
+        yield volumes.cpu().numpy()
 
 
 def _train_epoch(
@@ -169,7 +183,8 @@ def _train_epoch(
         torch.manual_seed(seed + number)
         for step, (eeg, bold) in enumerate(_batches(train, order, cfg.batch_size, model)):
             rate = learning_rate(cfg, (number - 1 + step / steps) / cfg.epochs)
-            optimizer.param_groups[0]["lr"] = rate
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group["share"]
             optimizer.zero_grad()
             loss = synthesis_loss(model(eeg, bold), bold, cfg.regularisation)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated

@@ -10,7 +10,7 @@ from jaxtyping import Float64, Int64
 from bids_eeg2fmri.config import SplitConfig
 from bids_eeg2fmri.errors import DataError
 
-Index = Int64[np.ndarray, " chosen"]
+Index = Int64[np.ndarray, " _"]
 _EMPTY = np.arange(0)
 
 
@@ -24,7 +24,7 @@ class Split:
 
 
 def split_in_time(
-    onsets: Sequence[Float64[np.ndarray, " pairs"]],
+    onsets: Sequence[Float64[np.ndarray, " _"]],
     tasks: Sequence[str],
     cfg: SplitConfig,
     gap: float,
@@ -69,7 +69,7 @@ def split_in_time(
 
 
 def hold_back(
-    onsets: Sequence[Float64[np.ndarray, " pairs"]], share: float, gap: float
+    onsets: Sequence[Float64[np.ndarray, " _"]], share: float, gap: float
 ) -> tuple[tuple[Index, ...], tuple[Index, ...]]:
     """Keep the last ``share`` of each run for validation; a run too short for it only trains."""
     kept, held = [], []
@@ -121,7 +121,7 @@ def split_participants(
 
 
 def _cut(
-    onsets: Sequence[Float64[np.ndarray, " pairs"]], shares: Sequence[float], gap: float
+    onsets: Sequence[Float64[np.ndarray, " _"]], shares: Sequence[float], gap: float
 ) -> list[list[Index]]:
     """Cut runs laid end to end where these shares of all pairs are left; gaps lie within runs."""
     starts = np.cumsum([0, *map(len, onsets)])

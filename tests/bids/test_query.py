@@ -87,10 +87,12 @@ def test_eeg_without_bold_and_bold_without_eeg_do_not_stop_the_others(dataset):
     touch(dataset.root, *both("sub-03_task-rest"))
     runs, refusals = find_runs(dataset.root, Selection())
     assert [run.participant for run in runs] == ["03"]
-    assert [(refusal.participant, refusal.reason[:16]) for refusal in refusals] == [
-        ("01", "EEG without BOLD"),
-        ("02", "BOLD without EEG"),
+    assert [(refusal.eeg, refusal.bold) for refusal in refusals] == [
+        ("sub-01/eeg/sub-01_task-rest_eeg.edf", None),
+        (None, "sub-02/func/sub-02_task-rest_bold.nii"),
     ]
+    assert "sub-01_task-rest_eeg.edf: EEG without BOLD" in refusals[0].reason
+    assert "sub-02_task-rest_bold.nii: BOLD without EEG" in refusals[1].reason
 
 
 def test_eeg_and_bold_of_different_sessions_are_not_simultaneous(dataset):

@@ -44,7 +44,7 @@ def test_the_headline_counts_whom_the_model_helps():
         for name, r, skill in (("a", 0.1, 0.02), ("b", 0.3, 0.04), ("c", np.nan, -0.03))
     }
     (sentence,) = group_headline(outcomes)
-    assert "Temporal r 0.200 on average over 3 held-out participants" in sentence
+    assert "Temporal r 0.200 on average over 3 runs of held-out participants" in sentence
     assert "skill +0.010" in sentence
     assert "above it in 2 of 3" in sentence
 
@@ -53,7 +53,7 @@ def test_the_headline_counts_whom_the_model_helps():
 def test_a_group_without_skill_is_said_not_to_beat_the_mean_volume(skill):
     sentences = group_headline({"a": dataclasses.replace(OUTCOME, skill=skill)})
     assert sentences[1] == "The model does not beat the training-mean volume."
-    assert "1 held-out participant " in sentences[0]
+    assert "1 run of held-out participants " in sentences[0]
 
 
 def test_a_group_without_results_or_maps_still_has_a_report(write, group):
@@ -61,6 +61,6 @@ def test_a_group_without_results_or_maps_still_has_a_report(write, group):
         group, outcomes={}, rows={}, maps=None, training=(), problems=("sub-03: EEG ends early.",)
     )
     page = write(report)
-    assert "No test participant has a result." in page.text
+    assert "No run of a test participant has a result." in page.text
     assert "sub-03: EEG ends early." in page.text
     assert page.images == []

@@ -78,7 +78,8 @@ def test_metrics_that_no_row_has_make_no_column():
 
 def test_small_numbers_keep_their_sign():
     assert (signed(-0.0003), signed(0.012), signed(np.nan)) == ("−0.0003", "+0.012", "–")
-    assert (number(-0.5, 1), number(np.inf), duration(75.2)) == ("−0.5", "–", "1 min 15 s")
+    assert (number(-0.5, 1), number(-1e-9), number(np.inf)) == ("−0.5", "0.000", "–")
+    assert duration(75.2) == "1 min 15 s"
 
 
 def test_a_p_value_is_never_written_as_zero():

@@ -80,7 +80,7 @@ def test_a_report_states_that_the_mean_volume_is_not_beaten(write, participant, 
 
 
 def test_the_score_table_has_a_row_for_each_model_and_units(page):
-    for words in ("mean-volume", "topo-rff on shifted EEG", "training standard deviations"):
+    for words in ("mean-volume", "topo-rff on shifted EEG", "SD of the training volumes"):
         assert words in page.text
     assert "(lower is better)" in page.text
     assert "(higher is better)" in page.text
@@ -101,12 +101,19 @@ def test_undefined_maps_and_a_missing_null_leave_the_rest_standing(write, partic
 
 
 def test_a_run_without_a_result_says_so_beside_its_problem(write, participant):
-    failed = make_run("sub-01_task-nap")
+    failed = dataclasses.replace(make_run("sub-01_task-nap"), n_train=0, n_valid=0, n_test=0)
     problem = "sub-01_task-nap: no marker recurs every 2 s."
     report = dataclasses.replace(participant, runs=(*participant.runs, failed), problems=(problem,))
     text = write(report).text
     assert "This run has no result." in text
     assert problem in text
+
+
+def test_a_run_that_only_trains_is_said_not_to_be_in_the_test(write, participant):
+    early = dataclasses.replace(make_run("sub-01_task-nap"), n_test=0)
+    text = write(dataclasses.replace(participant, runs=(early, *participant.runs))).text
+    assert "This run is not in the test" in text
+    assert "no result" not in text
 
 
 def test_a_participant_without_any_result_still_has_a_report(write, participant):

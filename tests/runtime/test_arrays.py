@@ -45,7 +45,7 @@ NOUNS = [
         n_volumes=17,
     ),
     Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), (2, 2, 1)),
-    Scale(normal(3, 2), normal(3, 2), 0.1, 1e-300),
+    Scale(normal(3, 2), 0.3, 0.1, 1e-300),
     Scores(
         model="topo-rff",
         volumes={"rmse": np.array([0.1, np.nan])},

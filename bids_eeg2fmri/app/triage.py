@@ -1,0 +1,140 @@
+"""What can be used, what cannot, and what that means for the job."""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn, TypeVar
+
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.bids.query import Refusal, RunFiles, find_runs
+from bids_eeg2fmri.errors import AppError, DataError, NothingFoundError, PartialFailureError
+from bids_eeg2fmri.runtime import log
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What of a dataset can be used, and what cannot."""
+
+    runs: dict[str, list[RunFiles]]
+    """By participant."""
+    failed: dict[str, AppError]
+    """Why participants who were asked for, or whose files are broken, have no usable run."""
+    problems: list[str]
+    """Broken runs of participants who have others."""
+    skipped: list[str]
+    """Other participants, of whom no EEG and BOLD belong together."""
+
+
+def find(job: Job) -> Found:
+    """List the runs of each participant, and tell what cannot be used.
+
+    Raises
+    ------
+    AppError
+        If no run can be used: what is broken, or a ``NothingFoundError``.
+    """
+    with log.capture_warnings() as notes:
+        runs, refusals = find_runs(job.bids_dir, job.selection)
+    for note in notes:
+        log.tell("dataset", "find", note, logging.WARNING)
+    if not runs:
+        _give_up(job, refusals)
+    for refusal in refusals:
+        _tell(refusal)
+    found: dict[str, list[RunFiles]] = {}
+    for run in runs:
+        found.setdefault(run.participant, []).append(run)
+    chosen = [label.removeprefix("sub-") for label in job.selection.participants]
+    lost = [refusal for refusal in refusals if refusal.participant not in found]
+    failed = {
+        one.participant: one.error for one in lost if one.is_broken or one.participant in chosen
+    }
+    return Found(
+        runs=found,
+        failed=failed,
+        problems=[one.name for one in refusals if one.is_broken and one not in lost],
+        skipped=sorted({one.participant for one in lost} - failed.keys()),
+    )
+
+
+def attempt(
+    fn: Callable[[Item], Result], items: Mapping[str, Item]
+) -> tuple[list[Result], dict[str, AppError]]:
+    """Apply ``fn`` to each item by its name, so that a broken one does not stop the others.
+
+    Returns
+    -------
+    What was given, and for each item that failed the reason.
+
+    Raises
+    ------
+    DataError
+        The first reason, if nothing is left.
+    """
+    done: list[Result] = []
+    failed: dict[str, AppError] = {}
+    for name, item in items.items():
+        try:
+            done.append(fn(item))
+        except DataError as error:
+            failed[name] = error
+            log.tell_failure(name, error)
+    if failed and not done:
+        raise next(iter(failed.values()))
+    return done, failed
+
+
+def conclude(
+    found: Found, done: Sequence[str], failed: Mapping[str, AppError], problems: Sequence[str]
+) -> None:
+    """End a level with the exit status that it deserves.
+
+    Parameters
+    ----------
+    found
+        What there was to begin with.
+    done, failed
+        Participants, and why some of them failed.
+    problems
+        What else failed, e.g. runs of participants who are done.
+
+    Raises
+    ------
+    AppError
+        The first participant's error, where nobody succeeded and all failed alike.
+    PartialFailureError
+        If some participants or runs failed.
+    """
+    for label in found.skipped:
+        text = "left out: no EEG and BOLD of the same session, task and run"
+        log.tell(f"sub-{label}", "skipped", text, logging.WARNING)
+    failed = found.failed | dict(failed)
+    names = [*map("sub-{}".format, failed), *found.problems, *problems]
+    if not done and len({error.exit_code for error in failed.values()}) == 1:
+        raise next(iter(failed.values()))
+    if names:
+        raise PartialFailureError(
+            f"Failed: {', '.join(names)}. The reasons stand above; all others are done."
+        )
+
+
+def _give_up(job: Job, refusals: Sequence[Refusal]) -> NoReturn:
+    """Raise what is wrong with the first run that is broken, or that none has both files."""
+    for refusal in refusals:
+        _tell(refusal)
+    broken = [refusal.error for refusal in refusals if refusal.is_broken]
+    if broken:
+        raise broken[0]
+    raise NothingFoundError(
+        f"{job.bids_dir}: no EEG and BOLD of the same participant, session, task and run."
+    )
+
+
+def _tell(refusal: Refusal) -> None:
+    if refusal.is_broken:
+        log.tell_failure(f"sub-{refusal.participant}", refusal.error)
+    else:
+        log.tell(f"sub-{refusal.participant}", "skipped", refusal.reason, logging.WARNING)

@@ -1,0 +1,19 @@
+"""What a call of the app said and left behind."""
+
+
+def complaints(told):
+    """Lines that say what went wrong; a traceback would be more than a line."""
+    assert "Traceback" not in told.err + told.out
+    return [line for line in told.err.splitlines() if line.startswith("error: ")]
+
+
+def stamps(*folders):
+    """Size and time of each file."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+def results(out, participant="sub-*"):
+    """A participant's scores, maps and volumes, bit for bit."""
+    files = out.glob(f"{participant}/func/*")
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}

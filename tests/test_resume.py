@@ -1,0 +1,117 @@
+"""Work that is done is not done again, whatever happened in between."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from observed import complaints, results, stamps
+
+RUN = Path(__file__).parents[1] / "run.py"
+MOMENTS = (
+    "work/tmp-*/eeg.data.npy",
+    "work/scratch/train/*/fitting.safetensors",
+    "sub-01/func/*_desc-synth_bold.nii.gz",
+)
+"""What appears while reading, after the first epoch, and in the middle of writing results."""
+
+
+def stages(told):
+    """Stage and text of each line that reports a stage."""
+    lines = [line.split("  ", 1)[1].split(maxsplit=1) for line in told.err.splitlines()]
+    return [line for line in lines if line[0] not in ("result", "report")]
+
+
+def test_a_second_run_does_nothing_again(simulated, undisturbed, app, fast):
+    about = ("logs/*", "README.md", "dataset_description.json", "descriptions.*", "participants.*")
+    described = {path for pattern in (*about, ".bidsignore") for path in undisturbed.glob(pattern)}
+    before = stamps(undisturbed)
+    told = app(simulated, undisturbed, "participant", *fast)
+    assert told.code == 0
+    assert len(stages(told)) == 12
+    assert all(text.endswith("(kept)") for _, text in stages(told))
+    changed = dict(stamps(undisturbed).items() - before.items())
+    assert {path for path in changed if path in before} <= described
+    assert {path.parent.name for path in changed if path not in before} == {"logs"}
+
+
+def test_a_changed_lag_does_not_read_the_recordings_again(simulated, finished, app, fast):
+    options = (*fast, "--participant-label", "01", "--set", "window.stop=4")
+    before = stamps(finished / "work" / "read")
+    told = app(simulated, finished, "participant", *options, "-v")
+    assert told.code == 0
+    kept = {stage for stage, text in stages(told) if text.endswith("(kept)")}
+    assert kept == {"read"}
+    assert "made anew: config.window.stop 6.0 → 4.0" in told.err
+    assert stamps(finished / "work" / "read") == before
+
+
+def test_changed_training_does_not_pair_again(simulated, finished, app, fast):
+    options = (*fast, "--participant-label", "01", "--epochs", "1")
+    told = app(simulated, finished, "participant", *options)
+    kept = {stage for stage, text in stages(told) if text.endswith("(kept)")}
+    assert kept == {"read", "clock", "pairs"}
+
+
+def test_a_recording_that_changed_is_read_again(bids_dir, finished, app, fast):
+    (bids_dir / "sub-01/eeg/sub-01_task-rest_eeg.eeg").touch()
+    told = app(bids_dir, finished, "participant", "--participant-label", "01", *fast)
+    assert ["read", "made anew: input files changed"] in stages(told) or "(kept)" not in told.err
+
+
+def test_a_result_that_was_deleted_is_written_again(simulated, finished, undisturbed, app, fast):
+    (finished / "sub-01.html").unlink()
+    shutil.rmtree(finished / "sub-01" / "func")
+    told = app(simulated, finished, "participant", *fast)
+    assert told.code == 0
+    assert (finished / "sub-01.html").exists()
+    assert results(finished) == results(undisturbed)
+
+
+def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, app, fast):
+    for path in (finished / "work").glob("*/sub-01*/*.npy"):
+        path.unlink()
+    told = app(simulated, finished, "participant", *fast)
+    assert (told.code, complaints(told)) == (0, [])
+    assert results(finished) == results(undisturbed)
+
+
+def test_results_do_not_depend_on_the_number_of_workers(
+    simulated, undisturbed, tmp_path, app, fast
+):
+    told = app(simulated, tmp_path / "out", "participant", *fast, "--n-cpus", "4")
+    assert told.code == 0
+    assert results(tmp_path / "out") == results(undisturbed)
+
+
+def test_killed_at_any_moment_it_goes_on_to_the_same_results(
+    simulated, undisturbed, tmp_path, fast
+):
+    out = tmp_path / "out"
+    options = ("--participant-label", "01", *fast)
+    call = [sys.executable, RUN, simulated, out, "participant", *options]
+    for moment in MOMENTS:
+        with subprocess.Popen(call, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not [*out.glob(moment)]:
+                time.sleep(0.001)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+    told = subprocess.run(call, capture_output=True, text=True, check=True)
+    assert "Traceback" not in told.stderr
+    assert results(out) == results(undisturbed, "sub-01")
+    assert {path.name for path in out.rglob(".*")} == {".bidsignore"}
+    assert [*out.glob("work/tmp-*"), *out.glob("work/scratch/*/*")] == []
+
+
+def test_an_interruption_is_one_line(simulated, tmp_path, fast):
+    call = [sys.executable, RUN, simulated, tmp_path / "out", "participant", *fast]
+    with subprocess.Popen(call, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not [*tmp_path.glob(f"out/{MOMENTS[1]}")]:
+            time.sleep(0.001)
+        process.terminate()
+        _, said = process.communicate()
+    assert process.returncode == 75
+    assert said.splitlines()[-1].startswith("error: Interrupted. Run the same command again")
+    assert "Traceback" not in said
