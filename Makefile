@@ -8,6 +8,8 @@ endif
 DOCKER ?= docker
 VERSION := $(shell cat version)
 BIN := .venv/bin
+# Small enough for minutes; up to 20 Hz is where the simulated coupling lies.
+DEMO := --epochs 5 --set spectrogram.fmax=20
 # Tests run side by side, each on one thread.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
@@ -17,8 +19,8 @@ help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
 
 demo: .venv/installed demo/simulated  ## simulate a dataset and run the app on it, into demo/out
-	$(BIN)/python run.py demo/bids demo/out participant
-	$(BIN)/python run.py demo/bids demo/out group
+	$(BIN)/python run.py demo/bids demo/out participant $(DEMO)
+	$(BIN)/python run.py demo/bids demo/out group $(DEMO)
 
 test: lint  ## lint, check types and imports, run the tests
 	$(SERIAL) $(BIN)/pytest -n 2 --dist worksteal
@@ -43,7 +45,8 @@ clean:  ## remove everything that was made here
 
 demo/simulated: | .venv/installed
 	rm -rf demo/bids
-	$(BIN)/python -m bids_eeg2fmri.simulate demo/bids
+	$(BIN)/python -m bids_eeg2fmri.simulate demo/bids --volumes 600 --channels 16 \
+		--grid 12 14 11 --coupling 0.9
 	touch $@
 
 .venv/installed: requirements.lock pyproject.toml version

@@ -97,11 +97,11 @@ BROKEN = {
     ),
     "no EEG": (
         lambda p: shutil.rmtree(p / "eeg"),
-        (18, "no EEG file of sub-02", "are both needed"),
+        (18, "no EEG file of sub-02", "are needed"),
     ),
     "no BOLD": (
         lambda p: shutil.rmtree(p / "func"),
-        (18, "no BOLD file of sub-02", "are both needed"),
+        (18, "no BOLD file of sub-02", "are needed"),
     ),
     "EEG shorter than the scan": (
         lambda p: end_eeg(p, 150),

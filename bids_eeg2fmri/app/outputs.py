@@ -21,7 +21,7 @@ from bids_eeg2fmri.bids.references import REFERENCES
 from bids_eeg2fmri.bids.write import (
     bids_uri,
     derivative_path,
-    is_temporary,
+    sweep,
     write_image,
     write_mask,
     write_table,
@@ -266,11 +266,7 @@ def deliver(
     """
 
     def make(folder: Path) -> None:
-        files = (path for pattern in patterns for path in job.out.glob(pattern))
-        for path in filter(
-            is_temporary, files
-        ):  # of a job that was killed: an item is nobody else's
-            path.unlink()
+        sweep(job.out, patterns)
         write()
         found = {path for pattern in patterns for path in job.out.glob(pattern) if path.is_file()}
         names = sorted(path.relative_to(job.out).as_posix() for path in found)

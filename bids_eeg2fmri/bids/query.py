@@ -223,8 +223,8 @@ def _check_found(
     if absent:
         whose = ", ".join(f"sub-{label}" for label in _bare(selection.participants, "sub-"))
         raise NothingFoundError(
-            f"{root}: no {' and no '.join(absent)} file of {whose or 'any participant'}. EEG "
-            f"({', '.join(EEG_EXTENSIONS)}) and BOLD are both needed, in sub-*/[ses-*/]eeg and func."
+            f"{root}: no {' and no '.join(absent)} file of {whose or 'any participant'}. Both EEG "
+            f"({', '.join(EEG_EXTENSIONS)}) and BOLD are needed, in sub-*/[ses-*/]eeg and func."
         )
     if missing:
         tasks, sessions = ", ".join(layout.get_tasks()), ", ".join(layout.get_sessions())

@@ -221,6 +221,20 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def sweep(out: Path, patterns: Sequence[str]) -> None:
+    """Remove what killed jobs left half written of the files that match; no other job writes them.
+
+    Parameters
+    ----------
+    patterns
+        Below ``out``, e.g. ``sub-01/**/*``.
+    """
+    for pattern in map(Path, patterns):
+        for path in out.glob(str(pattern.with_name(f".*.{pattern.name}"))):
+            if re.match(r"\.[0-9a-f]{32}\.", path.name):
+                path.unlink()
+
+
 def _image(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
     image = nib.Nifti1Image(data, affine)
     image.set_sform(affine, code="scanner")
@@ -235,11 +249,6 @@ def _write_nifti(path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, objec
     write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), sidecar)
     with _replacing(path) as temporary:
         nib.save(image, temporary)
-
-
-def is_temporary(path: Path) -> bool:
-    """Whether a file is one that is being written, or was when its job was killed."""
-    return re.match(r"\.[0-9a-f]{32}\.", path.name) is not None
 
 
 @contextmanager

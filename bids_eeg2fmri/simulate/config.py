@@ -39,7 +39,7 @@ REGIONS = (
     Region(
         name="occipital",
         centre=(0.0, -84.0, 6.0),
-        radius=20.0,
+        radius=45.0,
         rhythm="alpha",
         electrodes=("O1", "O2", "Oz"),
         band=(8.0, 12.0),
@@ -49,7 +49,7 @@ REGIONS = (
     Region(
         name="medial frontal",
         centre=(0.0, 36.0, 32.0),
-        radius=20.0,
+        radius=45.0,
         rhythm="theta",
         electrodes=("Fz", "FC1", "FC2"),
         band=(4.0, 7.0),
@@ -98,7 +98,7 @@ class SimulationConfig:
     """Time in seconds over which the autocorrelation of the BOLD noise falls to 1/e."""
     noise_fwhm: float = 6.0
     """Full width at half maximum of the spatial smoothness of the BOLD noise, in millimetres."""
-    drift: float = 0.01
+    drift: float = 0.005
     """Standard deviation over voxels of the slow drift's size, as a share of the voxel's mean."""
 
     def __post_init__(self) -> None:

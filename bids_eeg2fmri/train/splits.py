@@ -71,13 +71,25 @@ def split_in_time(
 def hold_back(
     onsets: Sequence[Float64[np.ndarray, " _"]], share: float, gap: float
 ) -> tuple[tuple[Index, ...], tuple[Index, ...]]:
-    """Keep the last ``share`` of each run for validation; a run too short for it only trains."""
+    """Keep the last ``share`` of each run for validation; a run too short for it only trains.
+
+    Raises
+    ------
+    DataError
+        If all of them are too short.
+    """
     kept, held = [], []
     for onset in onsets:
         (first,), (last,) = _cut([onset], (share,), gap)
         whole = not (len(first) and len(last))
         kept.append(np.arange(len(onset)) if whole else first)
         held.append(_EMPTY if whole else last)
+    if not any(map(len, held)):
+        raise DataError(
+            f"No run is long enough to keep {share:.0%} of it, after a gap of {gap:g} s, to choose "
+            "the epoch. Give four or more training participants, longer runs, or change "
+            "split.valid or split.gap."
+        )
     return tuple(kept), tuple(held)
 
 

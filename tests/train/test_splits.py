@@ -71,6 +71,11 @@ def test_what_is_held_back_is_the_end_of_each_run():
     assert (len(kept[1]), len(held[1])) == (5, 0)
 
 
+def test_runs_of_which_nothing_can_be_held_back_are_refused():
+    with pytest.raises(DataError, match=r"No run is long enough to keep 20% .* gap of 26 s"):
+        hold_back([seconds(40), seconds(5)], 0.2, WINDOW)
+
+
 @given(st.sets(st.integers(0, 99), min_size=2, max_size=20), st.integers(0, 5))
 def test_each_participant_has_one_part_and_the_draw_ignores_their_order(numbers, seed):
     labels = [f"{number:02d}" for number in numbers]

@@ -1,0 +1,67 @@
+"""What the app says of simulated data is what was put into them: the claim that all else rests on."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy.signal import detrend
+
+from bids_eeg2fmri import cli
+from bids_eeg2fmri.simulate import SimulationConfig, simulate
+
+SIZES = {"participants": 1, "volumes": 600, "channels": 16, "grid": (12, 14, 11)}
+SETTINGS = ("--set", "spectrogram.fmax=20", "--epochs", "5", "--n-cpus", "1", "--omp-nthreads", "1")
+STEM = "sub-01/func/sub-01_task-rest"
+LEAST_SHIFT = 13
+"""Volumes of 2 s that carry the EEG out of its window of 26 s."""
+
+
+def regional_scores(folder, coupling):
+    """Temporal r, its null and skill in the coupled regions, from the files that users get."""
+    bids, out = folder / "bids", folder / "out"
+    simulate(bids, SimulationConfig(**SIZES, coupling=coupling))
+    assert cli.main([str(bids), str(out), "participant", *SETTINGS]) == 0
+    regions = nib.load(bids / "sourcedata" / "simulation_regions.nii.gz").get_fdata() > 0
+    target, synthesised = (
+        nib.load(out / f"{STEM}_desc-{desc}_bold.nii.gz").get_fdata()[regions].T
+        for desc in ("target", "synth")
+    )
+    skill = nib.load(out / f"{STEM}_stat-skill_desc-synth_boldmap.nii.gz").get_fdata()[regions]
+    shifts = range(LEAST_SHIFT, len(target) - LEAST_SHIFT)
+    y, y_hat = detrend(target, axis=0), detrend(synthesised, axis=0)
+    return (
+        temporal_r(y, y_hat),
+        [temporal_r(y, np.roll(y_hat, shift, axis=0)) for shift in shifts],
+        skill.mean(),
+    )
+
+
+def temporal_r(y, y_hat):
+    norms = np.linalg.norm(y, axis=0) * np.linalg.norm(y_hat, axis=0)
+    return np.mean(np.sum(y * y_hat, axis=0) / norms)
+
+
+@pytest.fixture(scope="module")
+def coupled(tmp_path_factory):
+    return regional_scores(tmp_path_factory.mktemp("coupled"), 0.9)
+
+
+@pytest.fixture(scope="module")
+def uncoupled(tmp_path_factory):
+    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0)
+
+
+def test_coupled_regions_are_synthesised_clearly_better_than_from_shifted_eeg(coupled):
+    r, null, _ = coupled
+    assert r > 0.2
+    assert r > max(null) + 0.05
+
+
+def test_coupled_regions_are_synthesised_better_than_by_the_mean_volume(coupled):
+    assert coupled[2] > 0
+
+
+def test_without_coupling_nothing_is_found(uncoupled):
+    r, null, skill = uncoupled
+    assert np.mean([shifted >= r for shifted in null]) > 0.05
+    assert abs(r) < 0.1
+    assert skill < 0.01
