@@ -168,6 +168,8 @@ def _relations(config: Config) -> Iterator[tuple[str, bool, str]]:
         f"above spectrogram.fmin = {spectrogram.fmin}",
     )
     yield "split.valid", split.test + split.valid < 1, f"below 1 − split.test = {1 - split.test:g}"
+    unshared = split.gap is None or split.gap >= length
+    yield "split.gap", unshared, f"{length:g} s or more, or training and test would share EEG"
 
 
 def _fill(section: Any, values: Mapping[str, Any], prefix: str) -> Any:

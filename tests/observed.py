@@ -1,5 +1,12 @@
 """What a call of the app said and left behind."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
 
 def complaints(told):
     """Lines that say what went wrong; a traceback would be more than a line."""
@@ -17,3 +24,13 @@ def results(out, participant="sub-*"):
     """A participant's scores, maps and volumes, bit for bit."""
     files = out.glob(f"{participant}/func/*")
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+
+
+def issues_of(out):
+    """What the BIDS validator objects to; its schema is bundled, so no network is asked."""
+    validator = Path(sys.executable).with_name("bids-validator-deno")
+    if not validator.exists():
+        pytest.skip("bids-validator-deno is not installed beside this Python")
+    done = subprocess.run([validator, "--format", "json", out], capture_output=True, check=False)
+    found = json.loads(done.stdout)["issues"]["issues"]
+    return [(issue["severity"], issue["code"], issue.get("location", "")) for issue in found]

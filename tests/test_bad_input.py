@@ -258,15 +258,50 @@ def test_halves_alone_are_nothing_to_work_on(bids_dir, tmp_path, app):
     assert "no EEG and BOLD of the same participant, session, task and run" in told.verdict
 
 
+def copy_files(source, target, old, new):
+    """Copy a participant or a run; BrainVision headers go on naming the old files."""
+    for path in [*source.rglob(f"*{old}_*")]:
+        copy = target / path.relative_to(source).with_name(path.name.replace(old, new))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
+
+
+@pytest.mark.parametrize(
+    ("broken", "content", "complaint"),
+    [
+        ("func/sub-01_task-again_bold.json", b"{", "not valid JSON"),
+        ("func/sub-01_task-again_bold.nii.gz", b"", "cannot be read"),
+    ],
+)
+def test_a_broken_run_does_not_stop_the_others_of_its_participant(
+    broken, content, complaint, bids_dir, finished, app, fast
+):
+    participant = bids_dir / "sub-01"
+    copy_files(participant, participant, "task-rest", "task-again")
+    (participant / broken).write_bytes(content)
+    told = app(bids_dir, finished, "participant", *fast)
+    assert told.code == 70
+    assert len(complaints(told)) == 2
+    assert told.verdict.startswith("error: Failed: sub-01_task-again.")
+    assert f"{broken}: {complaint}" in (finished / "sub-01.html").read_text()
+
+
+def test_the_first_failure_may_end_it_all(bids_dir, finished, app, fast):
+    for participant in ("sub-01", "sub-02"):
+        shorten(bold(bids_dir / participant), 0.5)
+    told = app(bids_dir, finished, "participant", "--stop-on-first-crash", *fast)
+    (line,) = complaints(told)
+    assert told.code == 65
+    assert "sub-01" in line
+
+
 def test_a_broken_participant_does_not_stop_the_group(bids_dir, finished, app, fast):
-    folder = shutil.copytree(bids_dir / "sub-01", bids_dir / "sub-03")
-    for path in [*folder.rglob("sub-01_*")]:
-        path.rename(path.with_name(path.name.replace("sub-01", "sub-03")))
+    copy_files(bids_dir / "sub-01", bids_dir / "sub-03", "sub-01", "sub-03")
     told = app(bids_dir, finished, "group", *fast)
     assert told.code == 70
     assert "sub-03/eeg/sub-01_task-rest_eeg.eeg: missing" in complaints(told)[0]
     assert "Failed: sub-03." in told.verdict
-    assert (finished / "group.html").exists()
+    assert "sub-01_task-rest_eeg.eeg: missing" in (finished / "group.html").read_text()
     assert (finished / "group_task-rest_metrics.tsv").exists()
 
 

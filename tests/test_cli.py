@@ -116,7 +116,9 @@ def test_a_file_of_options_that_cannot_be_used_is_one_line(
     assert complaint in line
 
 
-def test_held_out_participants_must_exist_and_leave_others_to_learn_from(simulated, finished, app, fast):
+def test_held_out_participants_must_exist_and_leave_others_to_learn_from(
+    simulated, finished, app, fast
+):
     for labels, code, complaint in (
         (("09",), 64, "sub-09 has no usable run. There are sub-01, sub-02"),
         (("01", "02"), 65, "No participant is left to train on"),

@@ -143,6 +143,10 @@ def test_what_cannot_be_set_is_named_with_what_can(assignment, says):
         ("train.learning_rate=inf", "train.learning_rate = inf: must be above 0."),
         ("grid.shape=[0, 4, 4]", "grid.shape = (0, 4, 4): must be 1 or more."),
         ("split.test=1", "split.test = 1.0: must be between 0 and 1, neither included."),
+        (
+            "split.gap=10",
+            "split.gap = 10.0: must be 20 s or more, or training and test would share EEG.",
+        ),
         ("split.test=0.9", "split.valid = 0.15: must be below 1 − split.test = 0.1."),
         ("clock.eeg_onset=inf", "clock.eeg_onset = inf: must be finite."),
         ("model.dropout=1", "model.dropout = 1.0: must be 0 or more and below 1."),

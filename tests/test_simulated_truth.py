@@ -1,4 +1,4 @@
-"""What the app says of simulated data is what was put into them: the claim that all else rests on."""
+"""What the app says of simulated data is what was put into them: on this all else rests."""
 
 import nibabel as nib
 import numpy as np

@@ -24,7 +24,7 @@ from bids_eeg2fmri.app.training import Trained, train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.write import derivative_path, write_image, write_table
-from bids_eeg2fmri.errors import UsageError
+from bids_eeg2fmri.errors import AppError, UsageError
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.report.group import GroupMaps
 from bids_eeg2fmri.runtime import log
@@ -47,14 +47,16 @@ def run_group(job: Job) -> None:
     """
     found = find(job)
     recorded, failed = job.spread(read_participant, found.runs)
-    problems = [run for _, runs in recorded.values() for run in runs]
+    problems = {f"sub-{label}": error for label, error in (found.failed | failed).items()}
+    for broken in (*found.problems.values(), *(broken for _, broken in recorded.values())):
+        problems |= broken
     by_task: dict[str, dict[str, list[Recording]]] = {}
     for label, (recordings, _) in recorded.items():
         for recording in recordings:
             members = by_task.setdefault(recording.files.task, {})
             members.setdefault(label, []).append(recording)
     lost, refused = attempt(
-        lambda task: run_task(job, task, by_task[task], alone=len(by_task) == 1),
+        lambda task: run_task(job, task, by_task[task], problems, alone=len(by_task) == 1),
         {f"task-{task}": task for task in by_task},
     )
     conclude(found, [*recorded], failed, [*problems, *chain(*lost), *refused])
@@ -62,24 +64,37 @@ def run_group(job: Job) -> None:
 
 def read_participant(
     job: Job, _label: str, files: Sequence[RunFiles]
-) -> tuple[list[Recording], list[str]]:
+) -> tuple[list[Recording], dict[str, AppError]]:
     """Read the runs of one participant; give those that failed too."""
-    recordings, failed = read_all(job, files)
-    return recordings, [*failed]
+    return read_all(job, files)
 
 
 def run_task(
-    job: Job, task: str, recorded: Mapping[str, Sequence[Recording]], *, alone: bool
-) -> list[str]:
-    """Train on some participants of a task, test on the others; give what failed."""
+    job: Job,
+    task: str,
+    recorded: Mapping[str, Sequence[Recording]],
+    before: Mapping[str, AppError],
+    *,
+    alone: bool,
+) -> dict[str, AppError]:
+    """Train on some participants of a task, test on the others; give what failed.
+
+    Parameters
+    ----------
+    before
+        What failed until now; for the report.
+    alone
+        Whether there is no other task.
+    """
     ground = common_ground(job, [*chain(*recorded.values())])
     paired, failed = job.spread(
         _Pairing(*ground), {label: list(recordings) for label, recordings in recorded.items()}
     )
     if not paired:
         raise next(iter(failed.values()))
-    problems = [*map("sub-{}".format, failed)]
-    problems += [run for _, runs in paired.values() for run in runs]
+    problems = {f"sub-{label}": error for label, error in failed.items()}
+    for _, broken in paired.values():
+        problems |= broken
     members = _members(job, [*paired])
     runs = [run for label in paired for run in paired[label][0]]
     split = _split(job, runs, members)
@@ -96,7 +111,8 @@ def run_task(
     if not results:
         raise next(iter(lost.values()))
     tested = [one for ones in results.values() for one in ones]
-    problems += [*map("sub-{}".format, lost)]
+    problems |= {f"sub-{label}": error for label, error in lost.items()}
+    told = {**before, **problems}
     page = job.out / ("group.html" if alone else f"{owner}.html")
 
     def write() -> None:
@@ -105,10 +121,10 @@ def run_task(
         if maps is not None:
             _write_maps(job, task, maps)
         publish_model(job, owner, trained)
-        report_group(job, page, task, members, runs, split, trained, tested, maps, problems)
+        report_group(job, page, task, members, runs, split, trained, tested, maps, told)
 
     patterns = [f"{owner}_*", "group*.html", f"group/**/*task-{task}_*", f"models/{owner}_*/*"]
-    deliver(job, owner, [one.unit for one in tested], patterns, write)
+    deliver(job, owner, [one.unit for one in tested], patterns, told, write)
     for one in tested:
         log.tell(one.run.files.name, "result", headline(one))
     log.tell(owner, "report", str(page))
@@ -124,9 +140,8 @@ class _Pairing:
 
     def __call__(
         self, job: Job, _label: str, recordings: Sequence[Recording]
-    ) -> tuple[list[PairedRun], list[str]]:
-        runs, failed = pair_all(job, recordings, self.grid, self.channels)
-        return runs, [*failed]
+    ) -> tuple[list[PairedRun], dict[str, AppError]]:
+        return pair_all(job, recordings, self.grid, self.channels)
 
 
 @dataclass(frozen=True)

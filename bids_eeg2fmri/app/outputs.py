@@ -26,6 +26,7 @@ from bids_eeg2fmri.bids.write import (
     write_mask,
     write_table,
 )
+from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.pictures import Training
@@ -255,7 +256,12 @@ def _count(parts: Sequence[np.ndarray]) -> int:
 
 
 def deliver(
-    job: Job, item: str, parents: Sequence[Unit], patterns: Sequence[str], write: Callable[[], None]
+    job: Job,
+    item: str,
+    parents: Sequence[Unit],
+    patterns: Sequence[str],
+    problems: Mapping[str, AppError],
+    write: Callable[[], None],
 ) -> None:
     """Write an item's files into the output folder, unless all of them stand there already.
 
@@ -263,6 +269,8 @@ def deliver(
     ----------
     patterns
         What the files of this item match, below the output folder.
+    problems
+        What the report tells beside the results.
     """
 
     def make(folder: Path) -> None:
@@ -272,7 +280,8 @@ def deliver(
         names = sorted(path.relative_to(job.out).as_posix() for path in found)
         (folder / "files.json").write_text(json.dumps(names))
 
-    unit = job.store.unit("deliver", item, [{"out": str(job.out.resolve())}], parents, make)
+    config = {"out": str(job.out.resolve()), "problems": [*map(str, problems.values())]}
+    unit = job.store.unit("deliver", item, [config], parents, make)
     names = json.loads((unit.folder / "files.json").read_text())
     if unit.reused and not all((job.out / name).exists() for name in names):
         write()

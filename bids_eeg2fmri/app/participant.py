@@ -1,6 +1,7 @@
 """The participant level: learn on the earlier part of a participant's runs, test on the later."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import deliver, publish_model, write_results
@@ -11,6 +12,7 @@ from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import conclude, find
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.train.splits import split_in_time
 
@@ -27,7 +29,7 @@ def run_participants(job: Job) -> None:
         If participants or runs failed, after the others are done.
     """
     found = find(job)
-    done, failed = job.spread(run_participant, found.runs)
+    done, failed = job.spread(partial(run_participant, refused=found.problems), found.runs)
     if done:
         write_participants(job.out, job.bids_dir)
     for label, (headlines, _) in done.items():
@@ -38,15 +40,24 @@ def run_participants(job: Job) -> None:
 
 
 def run_participant(
-    job: Job, label: str, files: Sequence[RunFiles]
+    job: Job,
+    label: str,
+    files: Sequence[RunFiles],
+    refused: Mapping[str, Mapping[str, AppError]],
 ) -> tuple[dict[str, str], list[str]]:
     """Preprocess, train, test and report one participant.
+
+    Parameters
+    ----------
+    refused
+        Runs that were found broken, by participant; for the report.
 
     Returns
     -------
     The headline of each run that was tested, and the runs that failed.
     """
     runs, failed = prepare(job, files)
+    failed = {**refused.get(label, {}), **failed}
     onsets, tasks = [run.pairs.onset for run in runs], [run.files.task for run in runs]
     split = split_in_time(onsets, tasks, job.config.split, job.gap)
     owner = f"sub-{label}"
@@ -64,5 +75,5 @@ def run_participant(
         report_participant(job, label, runs, split, trained, tested, failed)
 
     patterns = [f"{owner}/**/*", f"{owner}.html", f"models/{owner}_*/*"]
-    deliver(job, owner, [one.unit for one in tested], patterns, write)
+    deliver(job, owner, [one.unit for one in tested], patterns, failed, write)
     return {one.run.files.name: headline(one) for one in tested}, [*failed]

@@ -147,7 +147,7 @@ def pair(
     clock, kept = run.clock, len(run.pairs.volume)
     text = f"{clock.source} every {clock.tr:g} s"
     if clock.n_markers:
-        text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:.1f} ppm"
+        text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:z.1f} ppm"
     tell(files.name, "clock", unit, text, notes_of(unit))
     stretch = f"{cfg.window.start:g} to {cfg.window.stop:g} s before"
     text = f"{kept} kept, {len(clock.onset) - kept} without EEG from {stretch}"

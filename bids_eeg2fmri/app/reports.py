@@ -61,7 +61,7 @@ def report_group(
     trained: Trained,
     tested: Sequence[Tested],
     maps: GroupMaps | None,
-    problems: Sequence[str],
+    problems: Mapping[str, AppError],
 ) -> None:
     """Write the report of a group."""
     named = {one.run.files.name: one for one in tested}
@@ -85,7 +85,7 @@ def report_group(
         training=(training(trained),),
         provenance=provenance(job, trained, runs, split, members),
         maps=maps,
-        problems=tuple(problems),
+        problems=tuple(str(error) for error in problems.values()),
         links={name: page for name, page in pages.items() if (job.out / page).exists()},
     )
     write_group_report(page, report, job.out / "group" / "figures")

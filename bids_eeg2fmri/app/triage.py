@@ -1,8 +1,9 @@
 """What can be used, what cannot, and what that means for the job."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import NoReturn, TypeVar
 
 from bids_eeg2fmri.app.job import Job
@@ -22,8 +23,8 @@ class Found:
     """By participant."""
     failed: dict[str, AppError]
     """Why participants who were asked for, or whose files are broken, have no usable run."""
-    problems: list[str]
-    """Broken runs of participants who have others."""
+    problems: dict[str, dict[str, AppError]]
+    """Broken runs of participants who have others, by participant and run."""
     skipped: list[str]
     """Other participants, of whom no EEG and BOLD belong together."""
 
@@ -52,10 +53,14 @@ def find(job: Job) -> Found:
     failed = {
         one.participant: one.error for one in lost if one.is_broken or one.participant in chosen
     }
+    problems: dict[str, dict[str, AppError]] = {}
+    for one in refusals:
+        if one.is_broken and one not in lost:
+            problems.setdefault(one.participant, {})[one.name] = one.error
     return Found(
         runs=found,
         failed=failed,
-        problems=[one.name for one in refusals if one.is_broken and one not in lost],
+        problems=problems,
         skipped=sorted({one.participant for one in lost} - failed.keys()),
     )
 
@@ -88,7 +93,7 @@ def attempt(
 
 
 def conclude(
-    found: Found, done: Sequence[str], failed: Mapping[str, AppError], problems: Sequence[str]
+    found: Found, done: Sequence[str], failed: Mapping[str, AppError], problems: Iterable[str]
 ) -> None:
     """End a level with the exit status that it deserves.
 
@@ -112,13 +117,12 @@ def conclude(
         text = "left out: no EEG and BOLD of the same session, task and run"
         log.tell(f"sub-{label}", "skipped", text, logging.WARNING)
     failed = found.failed | dict(failed)
-    names = [*map("sub-{}".format, failed), *found.problems, *problems]
+    names = [*map("sub-{}".format, failed), *chain(*found.problems.values()), *problems]
     if not done and len({error.exit_code for error in failed.values()}) == 1:
         raise next(iter(failed.values()))
     if names:
-        raise PartialFailureError(
-            f"Failed: {', '.join(names)}. The reasons stand above; all others are done."
-        )
+        what = ", ".join(dict.fromkeys(names))
+        raise PartialFailureError(f"Failed: {what}. The reasons stand above; all others are done.")
 
 
 def _give_up(job: Job, refusals: Sequence[Refusal]) -> NoReturn:

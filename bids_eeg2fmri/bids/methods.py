@@ -69,10 +69,11 @@ of the short-time Fourier transform (window {{ "%g" % stft.window }} s, hop {{ "
 s, taper {{ stft.taper }}, {{ "%g" % stft.fmin }}–{{ "%g" % stft.fmax }} Hz).
 {% if kept_grid %}BOLD stayed on its native grid of {{ grid }} voxels.{% else %}BOLD was brought
 from {{ listed(native_grids) }} to {{ grid }} voxels by cutting its discrete cosine transform, and
-synthesised volumes were brought back by padding it.{% endif %} EEG was standardised by electrode
-and frequency, BOLD by one mean and one standard deviation, all of the training pairs. The brain
-mask is the largest connected part of what is bright in the temporal mean, above the threshold half
-way between the means of both sides ({{ cite("ridler1978") }}), with its gaps closed.
+synthesised volumes were brought back by padding it.{% endif %} EEG was freed of its mean by
+electrode and frequency and divided by one standard deviation, BOLD standardised by one mean and one
+standard deviation, all of the training pairs. The brain mask is the largest connected part of what
+is bright in the temporal mean, above the threshold half way between the means of both sides
+({{ cite("ridler1978") }}), with its gaps closed.
 
 The network is model (iv) of the original work ({{ cite("calhas2022") }}): topographical attention
 between electrodes, a residual encoder, and random Fourier features ({{ cite("rahimi2007") }}) of a
@@ -84,10 +85,11 @@ It was trained on {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }}
 {{ "of " ~ listed(choosing) if choosing else "after them in time" }} chose the epoch; it was tested
 on {{ count(split[2], "pair") }}, {% if held_out %}all of {{ listed(held_out) }}, held out from
 training{% else %}the last of each task{% endif %}. {% if not choosing %}Between
-parts of one recording {{ "%g" % gap }} s were left out.{% endif %} Training minimised the mean absolute
-error plus {{ "%g" % fit.regularisation }} times the cosine distance between the latents of EEG and
-BOLD, by AdamW ({{ cite("loshchilov2019") }}; learning rate {{ "%g" % fit.learning_rate }},
-schedule {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
+parts of one recording {{ "%g" % gap }} s were left out.{% endif %} Training minimised the mean
+absolute error plus {{ "%g" % fit.regularisation }} times the cosine distance between the latents of
+EEG and BOLD, by AdamW ({{ cite("loshchilov2019") }}; learning rate
+{{ "%g" % fit.learning_rate }}, of which wide dense layers take a share, schedule
+{{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
 ({{ cite("paszke2019") }}), with {{ count(fit.batch_size, "pair") }} a step and a dropout of
 {{ "%g" % cfg.model.dropout }}. It ended after {{ count(epochs, "epoch") }}; the network of epoch
 {{ best_epoch }} was kept. All draws derive from seed {{ cfg.seed }}.

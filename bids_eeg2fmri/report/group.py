@@ -116,8 +116,8 @@ def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
     better, n = int(np.sum(skill > 0)), len(outcomes)
     sentence = (
         f"Temporal r {number(_mean(r))} on average over {n} run{'s' * (n > 1)} of held-out "
-        f"participants (shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} against the mean "
-        f"volume; above it in {better} of {n}."
+        f"participants (shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} "
+        f"against the mean volume; above it in {better} of {n}."
     )
     if _mean(skill) > 0:
         return (sentence,)
@@ -152,9 +152,9 @@ def _scores_picture(outcomes: Mapping[str, Outcome], prefix: str) -> Picture:
         figures.to_svg(figures.participant_scores(names, r, spans, skill)),
         f"Temporal r and skill of {len(names)} test runs. Temporal r lies above the 95th "
         f"percentile of shifted EEG in {above}; skill is above zero in {int(np.sum(skill > 0))}.",
-        "Each run of the test participants. Left: temporal r with the EEG in time, before the range that "
-        "the same model reaches with shifted EEG. Right: skill; left of zero the training-mean "
-        "volume is closer.",
+        "Each run of the test participants. Left: temporal r with the EEG in time, before the "
+        "range that the same model reaches with shifted EEG. Right: skill; left of zero the "
+        "training-mean volume is closer.",
         wide=True,
     )
 

@@ -17,6 +17,9 @@ from bids_eeg2fmri.report.figures import minus
 from bids_eeg2fmri.report.pictures import Picture
 from bids_eeg2fmri.types import typed
 
+CHANCE = 0.05
+"""One-sided p from which on a temporal r is called chance."""
+
 
 @runtime_checkable
 class Metric(Protocol):
@@ -84,10 +87,12 @@ def headline(outcome: Outcome) -> tuple[str, ...]:
             f"{scores}, skill undefined.",
             "Nothing shows that the model beats the training-mean volume.",
         )
+    verdicts = (
+        (outcome.skill <= 0, "The model does not beat the training-mean volume."),
+        (outcome.p >= CHANCE, "Its temporal r cannot be told from chance."),
+    )
     sentence = f"{scores}, skill {signed(outcome.skill)} against the mean volume."
-    if outcome.skill > 0:
-        return (sentence,)
-    return sentence, "The model does not beat the training-mean volume."
+    return sentence, *(verdict for holds, verdict in verdicts if holds)
 
 
 def _chance(outcome: Outcome) -> str:

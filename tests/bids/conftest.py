@@ -1,19 +1,15 @@
 """Tiny BIDS datasets of simultaneous EEG and BOLD, written file by file."""
 
 import json
-import subprocess
-import sys
-import tarfile
 from pathlib import Path
 
+import hydrated
 import nibabel as nib
 import numpy as np
 import pybv
 import pytest
 
 from bids_eeg2fmri.bids.query import RunFiles
-
-SHARED = Path(__file__).parents[3] / "shared"
 
 
 class Dataset:
@@ -95,18 +91,10 @@ def hydrate(tmp_path_factory):
     """Fill the skeleton of a real dataset with signals; the answer is its folder."""
     made = {}
 
-    def make(name, *options):
-        archive = SHARED / "data" / "skeletons" / f"{name}.tgz"
-        if not archive.exists():
-            pytest.skip(f"the skeleton of {name} is not at hand")
+    def make(name):
         if name not in made:
-            folder = tmp_path_factory.mktemp(name)
-            with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
-            command = [sys.executable, SHARED / "tools" / "hydrate.py", folder / name]
-            options = ("--participants", "2", "--volumes", "10", *options)
-            subprocess.run([*command, folder / "out", *options], check=True, capture_output=True)
-            made[name] = folder / "out"
+            options = ("--participants", "2", "--volumes", "10")
+            made[name] = hydrated.hydrate(name, tmp_path_factory.mktemp(name), *options)
         return made[name]
 
     return make
@@ -115,7 +103,7 @@ def hydrate(tmp_path_factory):
 @pytest.fixture
 def ingest():
     """Real recordings in the formats that occur."""
-    folder = SHARED / "data" / "ingest"
+    folder = hydrated.SHARED / "data" / "ingest"
     if not folder.exists():
         pytest.skip("the real recordings are not at hand")
     return folder

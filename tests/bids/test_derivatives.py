@@ -1,8 +1,6 @@
 """The output folder as a whole: its description, its participants, and the BIDS validator."""
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from observed import issues_of
 
 from bids_eeg2fmri.bids.dataset import write_dataset, write_participants
 from bids_eeg2fmri.bids.models import write_model
@@ -87,16 +86,6 @@ def write_group_level(out: Path) -> None:
     write_image(path, np.ones((6, 5, 4), np.float32), AFFINE, metadata={"Units": "1"})
     write_model(out / "models" / "group", {"weight": np.ones(3, np.float32)}, {})
     write_text(out / "logs" / "config.toml", "seed = 0\n")
-
-
-def issues_of(out: Path) -> list[tuple[str, str, str]]:
-    """Validate; the schema is bundled, so no network is asked."""
-    validator = Path(sys.executable).with_name("bids-validator-deno")
-    if not validator.exists():
-        pytest.skip("bids-validator-deno is not installed beside this Python")
-    done = subprocess.run([validator, "--format", "json", out], capture_output=True, check=False)
-    found = json.loads(done.stdout)["issues"]["issues"]
-    return [(issue["severity"], issue["code"], issue.get("location", "")) for issue in found]
 
 
 def test_the_validator_finds_nothing_in_what_both_levels_write(tmp_path):

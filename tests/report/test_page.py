@@ -31,6 +31,12 @@ def test_a_model_without_skill_is_said_not_to_beat_the_mean_volume(skill):
     assert headline(dataclasses.replace(OUTCOME, skill=skill))[1] == BEATEN
 
 
+def test_a_temporal_r_within_its_null_is_said_to_be_chance():
+    chance = "Its temporal r cannot be told from chance."
+    assert headline(dataclasses.replace(OUTCOME, p=0.3))[1] == chance
+    assert chance not in headline(dataclasses.replace(OUTCOME, p=np.nan))
+
+
 def test_a_model_with_skill_is_not_said_to_be_beaten():
     assert BEATEN not in headline(dataclasses.replace(OUTCOME, skill=1e-6))
 
