@@ -62,7 +62,7 @@ def read_markers(run: RunFiles) -> RecordingInfo:
         _check_complete(run, raw)
         markers = recorded_markers(run.eeg, raw)
     sfreq = float(raw.info["sfreq"])
-    duration = raw.n_times / sfreq
+    duration = float(raw.n_times / sfreq)
     late = int(np.sum(markers.time > duration + _LATE))
     if late:
         raise EEGError(

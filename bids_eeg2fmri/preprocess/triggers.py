@@ -76,11 +76,11 @@ def volume_triggers(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
     if not proved:
         closest = _objection(max(trains, key=lambda train: train.closeness), evidence, cfg)
         scan = evidence.n_volumes * evidence.tr
-        is_short = evidence.duration < scan
+        short = evidence.duration < scan
         return (
             f"no marker stands for the {evidence.n_volumes} volumes of {evidence.tr:g} s "
             f"(closest: {closest})"
-            + f"; the EEG lasts {evidence.duration:.0f} s, the scan {scan:.0f} s" * is_short
+            + (f"; the EEG lasts {evidence.duration:.0f} s, the scan {scan:.0f} s" if short else "")
         )
     best = min(proved, key=lambda train: train.rank)
     _warn_of_oddities(best, evidence)
