@@ -165,7 +165,7 @@ def test_a_group_shares_a_grid_and_channels_where_its_participants_differ(out):
     scores = pd.read_csv(out / "group_task-rest_metrics.tsv", sep="\t")
     assert scores["participant_id"].nunique() == 1
     assert list(scores["model"]) == ["topo-rff", "mean-volume", "topo-rff on shifted EEG"]
-    assert (out / "group.html").exists()
+    assert (out / "group_task-rest.html").exists()
 
 
 def test_the_validator_finds_nothing_in_results_of_a_real_layout(out):

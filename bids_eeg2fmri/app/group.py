@@ -55,8 +55,10 @@ def run_group(job: Job) -> None:
         for recording in recordings:
             members = by_task.setdefault(recording.files.task, {})
             members.setdefault(label, []).append(recording)
+    # A chosen task may have siblings, whose report must not be overwritten by another call.
+    alone = len(by_task) == 1 and not job.selection.tasks
     lost, refused = attempt(
-        lambda task: run_task(job, task, by_task[task], problems, alone=len(by_task) == 1),
+        lambda task: run_task(job, task, by_task[task], problems, alone=alone),
         {f"task-{task}": task for task in by_task},
     )
     conclude(found, [*recorded], failed, [*problems, *chain(*lost), *refused])
@@ -123,7 +125,7 @@ def run_task(
         publish_model(job, owner, trained)
         report_group(job, page, task, members, runs, split, trained, tested, maps, told)
 
-    patterns = [f"{owner}_*", "group*.html", f"group/**/*task-{task}_*", f"models/{owner}_*/*"]
+    patterns = [f"{owner}_*", page.name, f"group/**/*task-{task}_*", f"models/{owner}_*/*"]
     deliver(job, owner, [one.unit for one in tested], patterns, told, write)
     for one in tested:
         log.tell(one.run.files.name, "result", headline(one))

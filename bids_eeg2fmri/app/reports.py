@@ -65,16 +65,15 @@ def report_group(
 ) -> None:
     """Write the report of a group."""
     named = {one.run.files.name: one for one in tested}
-    labels = [label for part in members.values() for label in part]
-    pages = {f"sub-{label}": f"sub-{label}.html" for label in labels}
+    names = {part: tuple(map("sub-{}".format, labels)) for part, labels in members.items()}
+    pages = {name: f"{name}.html" for part in names.values() for name in part}
     pages |= {name: pages[f"sub-{one.run.files.participant}"] for name, one in named.items()}
     report = GroupReport(
         dataset=job.dataset_name,
         task=f"task-{task}",
-        train_participants=tuple(
-            f"sub-{label}" for label in (*members["train"], *members["valid"])
-        ),
-        test_participants=tuple(f"sub-{label}" for label in members["test"]),
+        train_participants=names["train"],
+        valid_participants=names["valid"],
+        test_participants=names["test"],
         model=trained.name,
         outcomes={name: outcome(one) for name, one in named.items()},
         rows={

@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from jaxtyping import Float32
 from safetensors import safe_open
-from safetensors.torch import save as dump
 from torch import Tensor
 
 from bids_eeg2fmri import __version__
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun, tell
-from bids_eeg2fmri.bids.models import read_model, write_model
-from bids_eeg2fmri.bids.write import write_bytes
+from bids_eeg2fmri.bids.models import read_model, write_checkpoint, write_model
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.model.synthesizer import Shapes, Synthesizer
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
@@ -202,7 +200,7 @@ def _fit(
 def _write_checkpoint(path: Path, fitting: Fitting) -> None:
     """Keep the state of a training in one file, which a kill leaves as it was before."""
     history = json.dumps([asdict(epoch) for epoch in fitting.history])
-    write_bytes(path, dump(_on_cpu(fitting.tensors()), {"history": history}))
+    write_checkpoint(path, _on_cpu(fitting.tensors()), {"history": history})
 
 
 def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], list[Epoch]]:

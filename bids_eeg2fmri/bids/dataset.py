@@ -37,7 +37,7 @@ Made by bids_eeg2fmri {version} from simultaneous EEG and fMRI.
 
 | where | what |
 |---|---|
-| `sub-*.html`, `group.html` | Reports: read these first |
+| `sub-*.html`, `group*.html` | Reports: read these first |
 | `sub-*/func/*_desc-synth_bold.nii.gz` | Synthesised BOLD of the test volumes |
 | `sub-*/func/*_desc-target_bold.nii.gz` | What the scanner observed at the same volumes |
 | `sub-*/func/*_desc-residual_bold.nii.gz` | Observed minus synthesised |

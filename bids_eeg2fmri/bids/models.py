@@ -1,5 +1,6 @@
 """Keep trained models as tensors and a card, without pickle."""
 
+import errno
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,8 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+from safetensors.torch import save_file
+from torch import Tensor
 
-from bids_eeg2fmri.bids.write import plain, write_bytes, write_json
+from bids_eeg2fmri.bids.write import plain, replacing, write_bytes, write_json
 from bids_eeg2fmri.errors import DataError, MissingInputError
 
 
@@ -49,3 +52,20 @@ def read_model(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
             return tensors, json.loads(model.metadata()["card"])
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: is no model of ours ({error}). Train it again.") from error
+
+
+def write_checkpoint(
+    path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]
+) -> None:
+    """Write tensors on the CPU straight to a file, which a kill leaves as it was before.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    with replacing(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, dict(metadata))
+        except SafetensorError as error:  # which hides what the system said
+            raise OSError(errno.EIO, str(error)) from error

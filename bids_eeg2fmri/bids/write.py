@@ -217,7 +217,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     OutputError
         The file cannot be written.
     """
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
 
 
@@ -247,12 +247,12 @@ def _write_nifti(path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, objec
     # The sidecar first: an image that is there can be understood. nibabel writes gzip level 1,
     # without a time stamp; level 3 takes half as long again and saves a thousandth.
     write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), sidecar)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         nib.save(image, temporary)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Lend a temporary path beside ``path``, which takes its place if all goes well."""
     # Hidden from the validator, and with the same ending, by which nibabel knows the format.
     temporary = path.with_name(f".{uuid.uuid4().hex}.{path.name}")

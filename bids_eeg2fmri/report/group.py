@@ -66,6 +66,8 @@ class GroupReport:
     """How it came about."""
     maps: GroupMaps | None = None
     """Mean maps, where the participants share a grid."""
+    valid_participants: tuple[str, ...] = ()
+    """Those whose scores chose the epoch; none where the training participants' did."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
     links: Mapping[str, str] = field(default_factory=dict)

@@ -185,10 +185,10 @@ def _train_epoch(
             rate = learning_rate(cfg, (number - 1 + step / steps) / cfg.epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
-            optimizer.zero_grad()
             loss = synthesis_loss(model(eeg, bold), bold, cfg.regularisation)
             loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
             optimizer.step()
+            optimizer.zero_grad()  # now, so that gradients take no memory between epochs
             losses.append(loss.item())
     return float(np.mean(losses))
 
