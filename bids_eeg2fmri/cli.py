@@ -118,10 +118,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         check_output(args.output_dir, args.bids_dir, work)
     prepare_environment(work)
 
-    from bids_eeg2fmri.app.dry_run import dry_run
-    from bids_eeg2fmri.app.group import run_group
     from bids_eeg2fmri.app.job import Job
-    from bids_eeg2fmri.app.participant import run_participants
     from bids_eeg2fmri.runtime import log
     from bids_eeg2fmri.runtime.execute import interruptible
 
@@ -133,19 +130,28 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         config=config,
         selection=_selection(args),
         test_participants=tuple(args.test_participants),
-        device=_device(args.device),
+        device="cpu" if args.dry_run else _device(args.device),
         n_cpus=args.n_cpus,
         threads=args.omp_nthreads,
         stop_on_first_crash=args.stop_on_first_crash,
         command=shlex.join(["bids-eeg2fmri", *argv]),
     )
     with interruptible():
-        if args.dry_run:
+        if args.dry_run:  # without torch, which takes seconds to import
+            from bids_eeg2fmri.app.dry_run import dry_run
+
             dry_run(job, as_json=args.json)
             return
         with log.keeping_crashes(job.out / "logs", args.analysis_level):
             _begin(job)
-            (run_participants if args.analysis_level == "participant" else run_group)(job)
+            _run_level(job, args.analysis_level)
+
+
+def _run_level(job: "Job", level: str) -> None:
+    from bids_eeg2fmri.app.group import run_group
+    from bids_eeg2fmri.app.participant import run_participants
+
+    (run_participants if level == "participant" else run_group)(job)
 
 
 def _begin(job: "Job") -> None:
