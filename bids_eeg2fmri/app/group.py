@@ -102,7 +102,7 @@ def run_task(
     split = _split(job, runs, members)
     owner = f"group_task-{task}"
     with limited_threads(job.threads):
-        trained = train(job, owner, MODEL, runs, split, members)
+        trained = train(job, owner, MODEL, runs, split)
     chosen = {
         label: [
             (run, index) for run, index in _tests(runs, split) if run.files.participant == label

@@ -61,7 +61,7 @@ def run_participant(
     onsets, tasks = [run.pairs.onset for run in runs], [run.files.task for run in runs]
     split = split_in_time(onsets, tasks, job.config.split, job.gap)
     owner = f"sub-{label}"
-    trained = train(job, owner, MODEL, runs, split, job.config.split)
+    trained = train(job, owner, MODEL, runs, split)
     tested: list[Tested] = [
         test(job, trained, run, index)
         for run, index in zip(runs, split.test, strict=True)

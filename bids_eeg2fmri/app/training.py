@@ -76,21 +76,17 @@ class Trained:
         return [Epoch(**epoch) for epoch in self.card["history"]]
 
 
-def train(
-    job: Job, owner: str, name: str, runs: Sequence[PairedRun], split: Split, roles: Any
-) -> Trained:
+def train(job: Job, owner: str, name: str, runs: Sequence[PairedRun], split: Split) -> Trained:
     """Fit a model to the training pairs of some runs.
 
     Parameters
     ----------
     owner
         Whose model it is, e.g. ``sub-03`` or ``group_task-rest``.
-    roles
-        From which the split follows: the settings, or the participants of each part.
     """
     seed = seed_for(job.config.seed, owner, name)
     cfg, draw = job.config, {"model_name": name, "seed": seed, "device": job.device}
-    config = [cfg.search, cfg.model, cfg.train, {"roles": roles, **draw}]
+    config = [cfg.search, cfg.model, cfg.train, {"split": _extents(split), **draw}]
     item, parents = f"{owner}_{name}", [run.unit for run in runs]
     key = job.store.key("train", item, config, parents)
 
@@ -132,6 +128,14 @@ def load_model(job: Job, trained: Trained) -> Synthesizer:
     weights = {name: torch.from_numpy(tensors[name]) for name in model.state_dict()}
     model.load_state_dict(weights)
     return model.to(job.device)
+
+
+def _extents(split: Split) -> dict[str, list[list[int]]]:
+    """Give first, last and number of each run's pairs in each part; parts are without holes."""
+    return {
+        part: [[int(i[0]), int(i[-1]), len(i)] if len(i) else [] for i in index]
+        for part, index in vars(split).items()
+    }
 
 
 def _reference(pairs: Sequence[Pairs], index: Sequence[Index]) -> Reference:
