@@ -97,6 +97,21 @@ class SearchConfig:
     """Largest number of blocks of the BOLD encoder (Table 6)."""
     max_macs: float = 1e8
     """Largest number of multiply–adds of one encoder's forward pass of one sample."""
+    max_parameters: float | None = None
+    """Largest number of trained weights of one encoder."""
+    max_memory: float | None = None
+    """Largest memory of one encoder's activations while training, in bytes a sample."""
+    choose: Literal["first", "best-validation", "darts"] = "first"
+    """How one candidate is chosen: the first that is drawn, the one whose network has the lowest
+    validation loss, or the one to which differentiable search (Appendix C) gives most weight."""
+    candidates: int = 10
+    """Candidates for each encoder, of which one is chosen (Tables 4 and 5)."""
+    epochs: int = 10
+    """Passes over the training pairs of each candidate (Appendix D)."""
+    learning_rate: float = 1e-3
+    """Step size of the candidates' training and of their weights (Appendix D)."""
+    one_at_a_time: bool = False
+    """Whether only one candidate is held in memory; the others wait on disk. Same numbers."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +130,14 @@ class ModelConfig:
     """Whether each block has its second, skipping path (Table 3)."""
     dropout: float = 0.5
     """Dropout of the BOLD latent while training (Table 3)."""
-    style: Literal["posterior", "prior", "none"] = "posterior"
-    """Where the style that multiplies the latent comes from, Eq. (5)."""
+    attention: Literal["softmax", "sparsemax"] = "softmax"
+    """What turns products into attention scores, Eq. (3): ``softmax``, or ``sparsemax`` (Martins &
+    Astudillo 2016) as in the public code's last version."""
+    attention_scale: bool = False
+    """Whether these products are divided by √(F·T) first (Vaswani et al. 2017)."""
+    fourier: Literal["fixed", "normalised"] = "fixed"
+    """Form of the Fourier features: Eq. (2), or the public code's, with a layer normalisation
+    before the cosine, a trained scale and no √(2/L)."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +175,23 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class OptimiseConfig:
+    """Search hyperparameters by Bayesian optimisation (§4.1 and Appendix B of the paper)."""
+
+    iterations: int = 100
+    """Evaluations of each phase (§4.1)."""
+    parallel: int = 1
+    """Evaluations asked for at a time; results depend on it, so it never follows from the number of
+    processors."""
+    batch_size: int = 64
+    """Pairs a step (§4.1)."""
+    epochs: int = 10
+    """Passes over the training pairs in one evaluation; the paper names none."""
+    valid: float = 0.25
+    """Share of the participants, or of one participant's pairs, that gives the score (§4.1)."""
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings."""
 
@@ -166,6 +204,9 @@ class Config:
     search: SearchConfig = field(default_factory=SearchConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    optimise: OptimiseConfig = field(default_factory=OptimiseConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    models: tuple[str, ...] = ("topo-rff",)
+    """Models to be trained; the first one's pictures stand in the reports."""
     seed: int = 0
     """From which every draw is derived."""

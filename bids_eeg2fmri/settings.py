@@ -23,7 +23,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "above 0",
         lambda x: 0 < x < math.inf,
         "clock.tolerance window.start spectrogram.window spectrogram.hop spectrogram.fmax "
-        "search.max_macs train.learning_rate",
+        "search.max_macs search.max_parameters search.max_memory search.learning_rate "
+        "train.learning_rate",
     ),
     (
         "0 or more",
@@ -35,12 +36,14 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "1 or more",
         lambda x: x >= 1,
         "grid.shape grid.largest search.eeg_depth search.bold_depth model.latent model.filters "
-        "train.epochs train.batch_size train.patience evaluate.null_draws",
+        "search.candidates search.epochs train.epochs train.batch_size train.patience "
+        "optimise.iterations optimise.parallel optimise.batch_size optimise.epochs "
+        "evaluate.null_draws",
     ),
     (
         "between 0 and 1, neither included",
         lambda x: 0 < x < 1,
-        "split.test split.valid split.test_participants",
+        "split.test split.valid split.test_participants optimise.valid",
     ),
     ("0 or more and below 1", lambda x: 0 <= x < 1, "read.max_bad_channels model.dropout"),
     ("finite", math.isfinite, "clock.eeg_onset"),
@@ -205,6 +208,8 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
     if isinstance(kind, types.UnionType):  # always "something or None"
         return None if value in (None, "none") else _convert(value, options[0], name)
     if typing.get_origin(kind) is tuple:
+        if options[-1] is ... and isinstance(value, list | tuple) and value:
+            return tuple(_convert(v, options[0], name) for v in value)
         if isinstance(value, list | tuple) and len(value) == len(options):
             return tuple(_convert(v, k, name) for v, k in zip(value, options, strict=True))
     elif typing.get_origin(kind) is Literal:
@@ -226,6 +231,8 @@ def spell_type(kind: Any, numbers: str = "") -> str:
         return "one of " + ", ".join(options)
     if typing.get_origin(kind) is tuple:
         words = f"a list of {len(options)} whole numbers"
+        if options[-1] is ...:
+            words = "a list of names"
     else:
         words = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}[kind]
     return f"{words}, {numbers}" if numbers else words
