@@ -189,6 +189,12 @@ class OptimiseConfig:
     """Passes over the training pairs in one evaluation; the paper names none."""
     valid: float = 0.25
     """Share of the participants, or of one participant's pairs, that gives the score (§4.1)."""
+    latent: tuple[int, int] = (4, 8)
+    """Smallest and largest K that the first phase tries (§4.1)."""
+    learning_rate: tuple[float, float] = (1e-10, 1e-2)
+    """Smallest and largest step size, drawn log-uniformly (§4.1)."""
+    weight_decay: tuple[float, float] = (1e-10, 1e-1)
+    """Smallest and largest weight decay, drawn log-uniformly (§4.1)."""
 
 
 @dataclass(frozen=True)

@@ -159,8 +159,8 @@ def _shapes(job: Job, pairs: Pairs, seed: int) -> Shapes:
             pooling if cfg.model.max_pool else (1, 1, 1),
             depth,
             seed_for(seed, *axes),
-            cfg.search.max_macs,
-            cfg.model.filters,
+            cfg.search,
+            cfg.model,
             axes=axes,
         )
         encoders.append(found)

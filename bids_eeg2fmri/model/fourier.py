@@ -45,3 +45,30 @@ class FourierProjection(nn.Module):
     def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch features"]:
         """Project latents onto the random cosines."""
         return random_fourier_features(latent, self.omega, self.phase)
+
+
+class NormalisedFourierProjection(FourierProjection):
+    r"""Random Fourier features in the form of the authors' public code.
+
+    .. math:: \cos(\operatorname{LayerNorm}(\omega z_x / \sigma + b))
+
+    The scale σ is trained, from √(L / 2) on, and so are the gain and the offset of the layer
+    normalisation, from π / 2 on; frequencies and phases are not.
+
+    Notes
+    -----
+    Without the factor √(2 / L) and with arguments that the normalisation keeps within about one
+    turn, inner products of these features are no Gaussian kernel.
+    """
+
+    def __init__(self, latent: int, features: int) -> None:
+        super().__init__(latent, features)
+        self.scale = nn.Parameter(torch.tensor(math.sqrt(latent / 2)))
+        self.norm = nn.LayerNorm(features)
+        nn.init.constant_(self.norm.weight, math.pi / 2)
+        nn.init.constant_(self.norm.bias, math.pi / 2)
+
+    def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch features"]:
+        """Project latents onto cosines of normalised arguments."""
+        arguments = latent @ self.omega.T / self.scale + self.phase
+        return torch.cos(self.norm(arguments))

@@ -4,7 +4,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from bids_eeg2fmri.model.synthesizer import Prediction
+from bids_eeg2fmri.model.network import Prediction
 
 
 def mean_absolute_error(
@@ -29,9 +29,9 @@ def synthesis_loss(
     Notes
     -----
     The BOLD encoder takes no part in the synthesis, so its gradient is that of Ω alone, although
-    Fig. 1 writes both.
+    Fig. 1 writes both. A model without latents is trained with the first term alone.
     """
     error = mean_absolute_error(prediction.bold, observed)
-    if prediction.latent_bold is None:
+    if prediction.latent_eeg is None or prediction.latent_bold is None:
         return error
     return error + regularisation * cosine_distance(prediction.latent_eeg, prediction.latent_bold)

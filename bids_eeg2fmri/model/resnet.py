@@ -1,5 +1,6 @@
 """Encoders made of ResNet-18 blocks whose kernels and strides are an `Architecture`, Appendix A."""
 
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -57,6 +58,16 @@ class ResBlock(nn.Module):
 class Encoder(nn.Module):
     """Lead a 3-D input through the blocks of an architecture to a latent of K³ numbers.
 
+    Parameters
+    ----------
+    architecture
+        The blocks; where they leave something else than K×K×K, as the best EEG candidate of Table 4
+        does (6×6×8), the dense layer takes what there is.
+    shape
+        Shape of a sample.
+    cfg
+        Number of filters, K, and what follows each convolution.
+
     Notes
     -----
     The last block's filters are joined by one dense layer to the K×K×K latent, as in the authors'
@@ -65,14 +76,18 @@ class Encoder(nn.Module):
     longer latents they are a hash, from which nothing can be learnt.
     """
 
-    def __init__(self, architecture: Architecture, cfg: ModelConfig) -> None:
+    def __init__(self, architecture: Architecture, shape: Triple, cfg: ModelConfig) -> None:
         super().__init__()
         steps = zip(architecture.kernels, architecture.strides, strict=True)
-        layers = [Layer(k, s, architecture.pooling) for k, s in steps]
+        pooling = architecture.pooling if cfg.max_pool else (1, 1, 1)
+        layers = [Layer(k, s, pooling) for k, s in steps]
         inputs = [1] + [cfg.filters] * (len(layers) - 1)
         blocks = [ResBlock(c, layer, cfg) for c, layer in zip(inputs, layers, strict=True)]
         self.blocks = nn.Sequential(*blocks)
-        self.head = nn.Linear(cfg.filters * cfg.latent**3, cfg.latent**3)
+        left = shape
+        for layer in layers:
+            left = _left(layer, left)
+        self.head = nn.Linear(cfg.filters * prod(left), cfg.latent**3)
         inputs_and_outputs = self.head.in_features * self.head.out_features
         nn.init.normal_(self.head.weight, std=inputs_and_outputs**-0.5)
         nn.init.zeros_(self.head.bias)
@@ -85,3 +100,12 @@ class Encoder(nn.Module):
 
 def _norm(channels: int, cfg: ModelConfig) -> nn.Module:
     return nn.BatchNorm3d(channels) if cfg.batch_norm else nn.Identity()
+
+
+def _left(layer: Layer, shape: Triple) -> Triple:
+    """Shape that a block leaves."""
+    x, y, z = (
+        (size - kernel) // stride + 1 - (pool - 1)
+        for size, kernel, stride, pool in zip(shape, *layer, strict=True)
+    )
+    return x, y, z

@@ -5,8 +5,9 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int8, Int64
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from nibabel import orientations
@@ -15,7 +16,10 @@ from bids_eeg2fmri.types import typed
 
 NIGHT, CHALK, MUTED = "#000000", "#e6e9ee", "#9aa4b1"
 DIVERGING = "berlin"  # dark where nothing is, told apart by colour-blind eyes
+SEQUENTIAL = "inferno"  # as dark where nothing is
+FIRST, SECOND = "#56b4e9", "#f0904b"  # after Okabe & Ito: told apart by colour-blind eyes
 WIDTH, HEIGHT = 10.4, 7.0  # inches, at most
+LOWEST = 1.2  # inches a row, for which a picture of many rows may be higher
 
 STYLE: dict[Any, str] = {
     "image.aspect": "auto",
@@ -26,6 +30,7 @@ STYLE: dict[Any, str] = {
 Volume = Float[np.ndarray, "x y z"]
 Affine = Float[np.ndarray, "4 4"]
 Mask = Bool[np.ndarray, "x y z"]
+Labels = Int8[np.ndarray, "x y z"]
 
 
 @typed
@@ -154,6 +159,50 @@ def draw_map(
     return figure
 
 
+@matplotlib.rc_context(STYLE)
+def draw_sizes(view: AxialView, rows: dict[str, Volume], mask: Mask, units: str) -> Figure:
+    """Draw maps of what is never negative in rows, on one scale from zero."""
+    inside = np.concatenate([volume[mask] for volume in rows.values()])
+    _, high = _limits(inside, 0.0, 99.5)
+    figure, axes = _canvas(view, len(rows))
+    for ax, (name, volume) in zip(axes, rows.items(), strict=True):
+        image = view.lay_out(np.where(mask, volume, np.nan))
+        shown = ax.imshow(image, cmap=SEQUENTIAL, vmin=0, vmax=high)
+        _annotate(ax, view, name)
+    _colour_bar(figure, shown, axes[0], axes[-1], units)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def draw_winners(
+    view: AxialView, pairs: dict[tuple[str, str], Labels], background: Volume, mask: Mask
+) -> Figure:
+    """Draw which of two has each voxel, one pair a row, each name in the colour of its voxels.
+
+    The labels are 1 for the first of a pair, −1 for the second, 0 for neither.
+    """
+    low, high = _limits(background[mask], 1.0, 99.5)
+    figure, axes = _canvas(view, len(pairs), titled=True)
+    for ax, ((first, second), labels) in zip(axes, pairs.items(), strict=True):
+        # the anatomy stays dark, so that both colours stand out from it alike
+        ax.imshow(view.lay_out(background), cmap="gray", vmin=low, vmax=high + (high - low))
+        won = view.lay_out(np.where(mask & (labels != 0), labels, np.nan))
+        ax.imshow(won, cmap=ListedColormap([SECOND, FIRST]), vmin=-1, vmax=1)
+        _outline(ax, view, mask, MUTED, 0.6)
+        _annotate(ax, view)
+        first, second = (
+            f"■ {name} {share(labels, label, mask):.0%}".replace("%", " %")
+            for name, label in ((first, 1), (second, -1))
+        )
+        _name_both(ax, first, second)
+    return figure
+
+
+def share(labels: Labels, label: int, mask: Mask) -> float:
+    """Share of the mask that has this label."""
+    return float(np.mean(labels[mask] == label)) if mask.any() else 0.0
+
+
 def to_png(figure: Figure) -> bytes:
     """Write a figure as PNG; the same figure gives the same bytes."""
     buffer = io.BytesIO()
@@ -173,12 +222,12 @@ def _limits(values: Float[np.ndarray, " voxels"], low: float, high: float) -> tu
     return float(bottom), float(top if top > bottom else bottom + 1.0)
 
 
-def _canvas(view: AxialView, rows: int) -> tuple[Figure, list[Axes]]:
+def _canvas(view: AxialView, rows: int, *, titled: bool = False) -> tuple[Figure, list[Axes]]:
     """Make a dark figure with axes that fit the slices exactly; sizes in inches."""
-    margin, bar, title = 0.15, 0.85, 0.3 if rows > 1 else 0.15
+    margin, bar, title = 0.15, 0.85, 0.3 if rows > 1 or titled else 0.15
     columns, lines = view.shape
     ratio = lines * view.aspect / columns
-    inner = min(WIDTH - margin - bar, HEIGHT / (rows * ratio))
+    inner = min(WIDTH - margin - bar, max(HEIGHT / rows, LOWEST) / ratio)
     step = inner * ratio + title
     width, height = inner + margin + bar, rows * step + margin
     figure = Figure(figsize=(width, height), facecolor=NIGHT, dpi=200)
@@ -191,6 +240,13 @@ def _canvas(view: AxialView, rows: int) -> tuple[Figure, list[Axes]]:
         ax.set_autoscale_on(False)
         axes.append(ax)
     return figure, axes
+
+
+def _name_both(ax: Axes, first: str, second: str) -> None:
+    """Write both names above the slices, each in its own colour."""
+    said = ax.text(0, 1.02, first, transform=ax.transAxes, color=FIRST, size=10, va="bottom")
+    ax.annotate(second, (1, 0), (18, 0), xycoords=said, textcoords="offset points",
+                color=SECOND, size=10, va="bottom")  # fmt: skip
 
 
 def _annotate(ax: Axes, view: AxialView, title: str = "") -> None:

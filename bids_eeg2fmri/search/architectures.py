@@ -5,13 +5,16 @@ size p and stride 1. What one block does along one axis does not depend on the o
 solver is asked for one axis at a time; the axes only share the number of blocks.
 """
 
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from math import prod
-from typing import Any
+from math import inf, prod
+from typing import Any, NamedTuple
 
 import numpy as np
 import z3
 
+from bids_eeg2fmri.config import ModelConfig, SearchConfig
 from bids_eeg2fmri.errors import ShapeError
 from bids_eeg2fmri.types import Architecture
 
@@ -72,62 +75,93 @@ def chain_formula(size: int, latent: int, depth: int, pool: int) -> ChainFormula
     return ChainFormula(size, solver, kernels, strides)
 
 
+class Block(NamedTuple):
+    """What one block makes of a sample."""
+
+    kernel: int
+    """Voxels under the kernel of the downsampling convolution."""
+    channels: int
+    """Channels that come in."""
+    convolved: int
+    """Voxels after the downsampling convolution."""
+    after: Shape
+    """Shape after the max-pool."""
+
+
 def output_shape(architecture: Architecture, shape: Shape) -> Shape:
     """Shape to which the blocks bring an array of ``shape``."""
-    return _sizes(architecture, shape)[-1]
+    return list(_blocks(architecture, shape, filters=1))[-1].after
 
 
-def macs(architecture: Architecture, shape: Shape, filters: int) -> int:
-    """Count the multiply–adds of the convolutions for one sample, on both paths of Fig. 7.
+def macs(architecture: Architecture, shape: Shape, model: ModelConfig) -> int:
+    """Count the multiply–adds of the convolutions for one sample, on all paths of Fig. 7."""
+    return sum(
+        _paths(model) * model.filters * block.channels * block.kernel * block.convolved
+        + model.filters**2 * 3**3 * prod(block.after)
+        for block in _blocks(architecture, shape, model.filters)
+    )
 
-    Parameters
-    ----------
-    architecture
-        The blocks.
-    shape
-        Shape of the sample, which has one channel.
-    filters
-        Channels of each convolution.
+
+def parameters(architecture: Architecture, shape: Shape, model: ModelConfig) -> int:
+    """Count the trained weights, those of the dense layer that makes the latent included."""
+    filters, norm = model.filters, 2 * model.batch_norm
+    left = filters * prod(output_shape(architecture, shape))
+    return (left + 1) * model.latent**3 + sum(
+        _paths(model) * filters * (block.channels * block.kernel + 1 + norm)
+        + filters * (filters * 3**3 + 1 + norm)
+        for block in _blocks(architecture, shape, filters)
+    )
+
+
+def memory(architecture: Architecture, shape: Shape, model: ModelConfig) -> int:
+    """Count the bytes a sample that a forward pass keeps for the backward pass, in float32.
+
+    These are the inputs of convolutions and normalisations, the outputs of ReLUs, and the inputs
+    and indices (of 8 bytes) of max-pools. What lives only for a moment is not counted.
     """
-    total, channels, before = 0, 1, shape
-    for k, s, after in zip(
-        architecture.kernels, architecture.strides, _sizes(architecture, shape), strict=True
-    ):
-        total += 2 * prod(map(conv_output_size, before, k, s)) * prod(k) * channels * filters
-        total += prod(after) * 3**3 * filters**2
-        channels, before = filters, after
-    return total
+    paths, norm, pool = _paths(model), model.batch_norm, max(architecture.pooling) > 1
+    kept = prod(shape)
+    for block in _blocks(architecture, shape, model.filters):
+        kept += pool * paths * model.filters * block.convolved
+        # Indices count twice; each path's and the main path's normalisation; two or three ReLUs.
+        each = 2 * pool * paths + norm * (paths + 1) + (paths + 1)
+        kept += each * model.filters * prod(block.after)
+    return 4 * kept
+
+
+COSTS = (("max_macs", macs), ("max_parameters", parameters), ("max_memory", memory))
+"""The limits of `SearchConfig` and what they hold for."""
 
 
 def generate(
     shape: Shape,
-    latent: int,
+    latent: int | Shape,
     pooling: Shape,
     depth: int,
     seed: int,
-    max_macs: float,
-    filters: int,
+    search: SearchConfig,
+    model: ModelConfig,
     n: int = 1,
     axes: tuple[str, str, str] = ("x", "y", "z"),
 ) -> list[Architecture]:
-    """Draw distinct random encoders from ``shape`` to exactly K×K×K (Appendices A and C).
+    """Draw distinct random encoders from ``shape`` to exactly the latent (Appendices A and C).
 
     Parameters
     ----------
     shape
         Size of the three axes of a sample.
     latent
-        K.
+        K, for a latent of K×K×K, or its three sizes.
     pooling
         Max-pool size after each convolution along each axis, 1 for none.
     depth
         Largest number of blocks; every number that the shape allows is tried.
     seed
         From which the candidates follow; fewer candidates are the first of more.
-    max_macs
-        Largest number of multiply–adds of one forward pass of one sample, see ``macs``.
-    filters
-        Channels of each convolution.
+    search
+        What an encoder may cost, see `macs`, `parameters` and `memory`.
+    model
+        Filters, paths and normalisation, on which the costs depend.
     n
         Number of candidates.
     axes
@@ -136,30 +170,56 @@ def generate(
     Raises
     ------
     ShapeError
-        When an axis is too short for any encoder, or ``max_macs`` leaves fewer than ``n``.
+        When an axis is too short for any encoder, or the limits leave fewer than ``n``.
     """
+    latents = (latent, latent, latent) if isinstance(latent, int) else latent
+    largest = _largest_depth(shape, latents, pooling, axes)
+    formulas = _formulas(shape, latents, pooling, min(depth, largest))
     rng = np.random.default_rng(seed)
-    depths = range(1, min(depth, _largest_depth(shape, latent, pooling, axes)) + 1)
-    formulas = {
-        blocks: [
-            chain_formula(size, latent, blocks, p) for size, p in zip(shape, pooling, strict=True)
-        ]
-        for blocks in depths
-    }
     found: dict[tuple[tuple[Shape, ...], tuple[Shape, ...]], Architecture] = {}
+    too_high: dict[str, list[int]] = defaultdict(list)
     misses = 0
     while len(found) < n:
-        candidate = _draw(formulas[int(rng.choice(depths))], pooling, rng)
+        candidate = _draw(formulas[int(rng.integers(len(formulas)))], pooling, rng)
         key = (candidate.kernels, candidate.strides)
-        if key not in found and macs(candidate, shape, filters) <= max_macs:
+        over = _over_limits(candidate, shape, search, model)
+        if key not in found and not over:
             found[key], misses = candidate, 0
-        elif (misses := misses + 1) == PATIENCE:
-            raise ShapeError(
-                f"{' × '.join(axes)} of {'×'.join(map(str, shape))}: {len(found)} of {n} encoders "
-                f"to {latent} (K) found with at most {max_macs:g} multiply–adds. "
-                f"Raise it with --set search.max_macs=NUMBER, or ask for fewer candidates."
-            )
+            continue
+        for limit, cost in over.items():
+            too_high[limit].append(cost)
+        if (misses := misses + 1) == PATIENCE:
+            where = f"{' × '.join(axes)} of {_times(shape)}: {len(found)} of {n} encoders"
+            raise ShapeError(f"{where} to {_times(latents)} found{_remedy(too_high, search)}")
     return list(found.values())
+
+
+def _formulas(shape: Shape, latents: Shape, pooling: Shape, depth: int) -> list[list[ChainFormula]]:
+    """State for each number of blocks what the solver knows of each axis."""
+    triples = list(zip(shape, latents, pooling, strict=True))
+    return [
+        [chain_formula(size, latent, blocks, pool) for size, latent, pool in triples]
+        for blocks in range(1, depth + 1)
+    ]
+
+
+def _over_limits(
+    candidate: Architecture, shape: Shape, search: SearchConfig, model: ModelConfig
+) -> dict[str, int]:
+    """Costs of a candidate that are above their limit, by the name of the limit."""
+    costs = {limit: cost(candidate, shape, model) for limit, cost in COSTS}
+    return {limit: c for limit, c in costs.items() if c > (getattr(search, limit) or inf)}
+
+
+def _remedy(too_high: Mapping[str, list[int]], search: SearchConfig) -> str:
+    """Name the limit that kept out most candidates, and what would let in one of them."""
+    if not too_high:
+        return "; there are hardly more. Ask for fewer with --set search.candidates=NUMBER."
+    limit, costs = max(too_high.items(), key=lambda item: len(item[1]))
+    return (
+        f" within search.{limit}={getattr(search, limit):g}. "
+        f"Give --set search.{limit}={min(costs)} or more, or fewer search.candidates."
+    )
 
 
 def _draw(formulas: list[ChainFormula], pooling: Shape, rng: np.random.Generator) -> Architecture:
@@ -183,26 +243,36 @@ def _draw_chain(formula: ChainFormula, rng: np.random.Generator) -> list[tuple[i
     ]
 
 
-def _largest_depth(shape: Shape, latent: int, pooling: Shape, axes: tuple[str, str, str]) -> int:
+def _largest_depth(shape: Shape, latents: Shape, pooling: Shape, axes: tuple[str, str, str]) -> int:
     """Largest number of blocks that all axes allow."""
     # The smallest step, k = 2 and s = 1, takes one voxel and its pool p − 1; a larger kernel takes
     # any number more. So N blocks exist just when K ≤ size − N p.
-    for axis, size, p in zip(axes, shape, pooling, strict=True):
+    for axis, size, latent, p in zip(axes, shape, latents, pooling, strict=True):
         if latent > size - p:
-            largest = min(size - p for size, p in zip(shape, pooling, strict=True))
-            remedy = f"--set model.latent={largest} or less, or " if largest > 0 else ""
+            k = min(size - p for size, p in zip(shape, pooling, strict=True))
+            remedy = f"--set model.latent={k} or less, or " if k > 0 else ""
             raise ShapeError(
-                f"{axis} is {size} long: no encoder leads to {latent} (K). "
+                f"{axis} is {size} long: no encoder leads to {_times(latents)} (K). "
                 f"Give {remedy}a longer axis."
             )
-    return min((size - latent) // p for size, p in zip(shape, pooling, strict=True))
+    triples = zip(shape, latents, pooling, strict=True)
+    return min((size - latent) // p for size, latent, p in triples)
 
 
-def _sizes(architecture: Architecture, shape: Shape) -> list[Shape]:
-    """Shape after each block."""
-    sizes = [shape]
+def _blocks(architecture: Architecture, shape: Shape, filters: int) -> Iterator[Block]:
+    """Lead one sample of one channel through the blocks."""
+    channels, before = 1, shape
     for kernel, stride in zip(architecture.kernels, architecture.strides, strict=True):
-        convolved = map(conv_output_size, sizes[-1], kernel, stride)
+        convolved = tuple(map(conv_output_size, before, kernel, stride))
         x, y, z = (size - p + 1 for size, p in zip(convolved, architecture.pooling, strict=True))
-        sizes.append((x, y, z))
-    return sizes[1:]
+        yield Block(prod(kernel), channels, prod(convolved), (x, y, z))
+        channels, before = filters, (x, y, z)
+
+
+def _paths(model: ModelConfig) -> int:
+    """Convolutions over the input of a block, Fig. 7."""
+    return 2 if model.skip else 1
+
+
+def _times(sizes: Shape) -> str:
+    return "×".join(map(str, sizes))

@@ -17,7 +17,7 @@ from torch.nn import Parameter
 from bids_eeg2fmri.config import TrainConfig
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
-from bids_eeg2fmri.model.synthesizer import Synthesizer
+from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.preprocess.scale import scale_bold, scale_eeg
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale
@@ -63,7 +63,7 @@ class Epoch:
 class Fitting:
     """A network under training: all that is needed to go on after an interruption."""
 
-    model: Synthesizer
+    model: Network
     optimizer: torch.optim.Optimizer
     history: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
@@ -94,17 +94,17 @@ class Fitting:
         self.optimizer.load_state_dict(state)
 
 
-def start(model: Synthesizer, cfg: TrainConfig, mean: Float32[np.ndarray, "x y z"]) -> Fitting:
+def start(model: Network, cfg: TrainConfig, mean: Float32[np.ndarray, "x y z"]) -> Fitting:
     """Ready an untrained network; ``mean`` is the training mean volume in the model's units."""
     if cfg.start == "mean":
-        model.start_at(torch.from_numpy(mean).to(model.decoder.bias.device))
+        model.start_at(torch.from_numpy(mean).to(model.device))
     optimizer = torch.optim.AdamW(
         _groups(model), lr=cfg.learning_rate, weight_decay=cfg.weight_decay, fused=True
     )
     return Fitting(model, optimizer)
 
 
-def _groups(model: Synthesizer) -> list[dict[str, Any]]:
+def _groups(model: Network) -> list[dict[str, Any]]:
     """Gather the parameters that take the same share of a step."""
     groups: dict[float, list[Parameter]] = defaultdict(list)
     shares = model.step_shares()
@@ -154,7 +154,7 @@ def learning_rate(cfg: TrainConfig, progress: float) -> float:
 
 
 @torch.no_grad()
-def validation_loss(model: Synthesizer, valid: Examples, batch_size: int) -> float:
+def validation_loss(model: Network, valid: Examples, batch_size: int) -> float:
     """Return the mean absolute error over all examples, in training standard deviations."""
     total = 0.0
     for eeg, bold in _batches(valid, np.arange(len(valid)), batch_size, model.eval()):
@@ -163,7 +163,7 @@ def validation_loss(model: Synthesizer, valid: Examples, batch_size: int) -> flo
 
 
 def synthesise(
-    model: Synthesizer, examples: Examples, batch_size: int = 16
+    model: Network, examples: Examples, batch_size: int = 16
 ) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
     """Yield the synthesised volumes of all examples in order, in the model's units."""
     for eeg, _ in _batches(examples, np.arange(len(examples)), batch_size, model.eval()):
@@ -194,9 +194,9 @@ def _train_epoch(
 
 
 def _batches(
-    examples: Examples, order: Int64[np.ndarray, " chosen"], size: int, model: Synthesizer
+    examples: Examples, order: Int64[np.ndarray, " chosen"], size: int, model: Network
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    device = str(model.decoder.bias.device)
+    device = str(model.device)
     for first in range(0, len(order), size):
         yield examples.take(order[first : first + size], device)
 

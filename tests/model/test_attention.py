@@ -1,7 +1,17 @@
-import numpy as np
-import torch
+from dataclasses import replace
 
-from bids_eeg2fmri.model.attention import TopographicalAttention, attend, attention_scores
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+
+from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.model.attention import (
+    TopographicalAttention,
+    attend,
+    attention_scores,
+    sparsemax,
+)
 from bids_eeg2fmri.model.style import StylePosterior, StylePrior, style_posterior
 
 BATCH, CHANNELS, FEATURES, LATENT = 2, 3, 4, 5
@@ -47,7 +57,7 @@ def test_reordering_electrodes_with_their_patterns_reorders_the_attended_eeg():
 
 
 def test_the_layer_attends_over_frequencies_and_windows_together():
-    layer = TopographicalAttention(CHANNELS, 2 * 2).double()
+    layer = TopographicalAttention(CHANNELS, 2 * 2, ModelConfig()).double()
     attended, scores = layer(EEG.view(BATCH, CHANNELS, 2, 2))
     np.testing.assert_allclose(scores.detach(), attention_scores(EEG, layer.weight).detach())
     np.testing.assert_allclose(attended.flatten(2).detach(), attend(EEG, scores).detach())
@@ -68,3 +78,55 @@ def test_the_posterior_style_follows_the_eeg_and_the_prior_does_not():
     posterior, prior = StylePosterior(CHANNELS, LATENT), StylePrior(LATENT)
     assert not torch.allclose(*posterior(scores))
     assert torch.equal(*prior(scores))
+
+
+def test_two_choices_make_a_sparsemax_that_rises_evenly_between_its_ends():
+    advantage = torch.tensor([-3.0, -1.0, -0.5, 0.0, 0.4, 1.0, 3.0])
+    scores = sparsemax(torch.stack([advantage, torch.zeros(7)], dim=-1))
+    np.testing.assert_allclose(scores[:, 0], [0, 0, 0.25, 0.5, 0.7, 1, 1], atol=1e-7)
+
+
+def nearest_of_the_simplex(products):
+    """Solve the quadratic programme that the sparsemax stands for."""
+    found = minimize(
+        lambda p: np.sum((p - products) ** 2),
+        np.full(len(products), 1 / len(products)),
+        bounds=[(0, None)] * len(products),
+        constraints={"type": "eq", "fun": lambda p: p.sum() - 1},
+        options={"ftol": 1e-14},
+    )
+    return found.x
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 5.0])
+def test_the_sparsemax_is_the_nearest_point_of_the_simplex(spread):
+    products = spread * numbers(4, 6, seed=3)
+    expected = [nearest_of_the_simplex(row.numpy()) for row in products]
+    np.testing.assert_allclose(sparsemax(products), expected, atol=1e-6)
+
+
+def test_sparsemax_scores_sum_to_one_and_small_ones_are_exactly_zero():
+    scores = sparsemax(3 * numbers(2, 5, 8, seed=4))
+    np.testing.assert_allclose(scores.sum(-1), 1)
+    assert (scores >= 0).all()
+    assert (scores == 0).any(dim=-1).all()
+
+
+def test_the_gradient_of_the_sparsemax_is_that_of_its_values():
+    assert torch.autograd.gradcheck(sparsemax, numbers(3, 5, seed=5).requires_grad_())
+
+
+def test_the_layer_takes_form_and_scale_from_the_settings():
+    cfg = replace(ModelConfig(), attention="sparsemax", attention_scale=True)
+    layer = TopographicalAttention(CHANNELS, FEATURES, cfg).double()
+    _, scores = layer(EEG.view(BATCH, CHANNELS, 2, 2))
+    expected = sparsemax(EEG @ layer.weight.T / 2)  # √4
+    np.testing.assert_allclose(scores.detach(), expected.detach())
+
+
+def test_a_scaled_product_may_take_a_larger_step():
+    plain, scaled = (
+        TopographicalAttention(3, 16, replace(ModelConfig(), attention_scale=is_scaled))
+        for is_scaled in (False, True)
+    )
+    assert (plain.step_share, scaled.step_share) == (1 / 16, 1 / 4)

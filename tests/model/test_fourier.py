@@ -3,7 +3,11 @@ import math
 import numpy as np
 import torch
 
-from bids_eeg2fmri.model.fourier import FourierProjection, random_fourier_features
+from bids_eeg2fmri.model.fourier import (
+    FourierProjection,
+    NormalisedFourierProjection,
+    random_fourier_features,
+)
 
 
 def draw(features: int, latent: int = 5, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -48,3 +52,17 @@ def test_frequencies_are_normal_and_phases_uniform():
     turns = np.histogram(projection.phase / (2 * math.pi), bins=4, range=(0, 1))[0]
     assert turns.sum() == 2000
     assert turns.min() > 440
+
+
+def test_the_normalised_form_is_the_cosine_of_normalised_arguments():
+    torch.manual_seed(0)
+    projection, latent = NormalisedFourierProjection(8, 11), torch.randn(3, 8)
+    arguments = (latent / 2) @ projection.omega.T + projection.phase  # √(8 / 2)
+    mean, sd = arguments.mean(1, keepdim=True), arguments.std(1, keepdim=True, correction=0)
+    expected = torch.cos(math.pi / 2 * (1 + (arguments - mean) / sd))
+    np.testing.assert_allclose(projection(latent).detach(), expected, atol=1e-4)
+
+
+def test_the_normalised_form_trains_its_scale_and_normalisation_alone():
+    trained = {name for name, _ in NormalisedFourierProjection(4, 9).named_parameters()}
+    assert trained == {"scale", "norm.weight", "norm.bias"}

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bids_eeg2fmri.model.loss import cosine_distance, mean_absolute_error, synthesis_loss
-from bids_eeg2fmri.model.synthesizer import Prediction
+from bids_eeg2fmri.model.network import Prediction
 
 ZEROS = torch.zeros(2, 1, 2, 2)
 OBSERVED = torch.tensor([[1.0, -1.0, 0.0, 0.0], [2.0, 0.0, 0.0, -4.0]]).view(2, 1, 2, 2)
@@ -31,5 +31,6 @@ def test_the_loss_is_the_error_and_the_weighted_distance(weight):
     assert loss.item() == pytest.approx(1 + weight * DISTANCE)
 
 
-def test_without_a_bold_latent_the_loss_is_the_error():
-    assert synthesis_loss(Prediction(ZEROS, EEG, None, None), OBSERVED, 1.0) == 1.0
+@pytest.mark.parametrize("latents", [(EEG, None), (None, None)])
+def test_without_both_latents_the_loss_is_the_error(latents):
+    assert synthesis_loss(Prediction(ZEROS, *latents, None), OBSERVED, 1.0) == 1.0

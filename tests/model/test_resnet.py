@@ -67,12 +67,18 @@ def test_the_candidates_of_tables_4_and_5_shrink_as_their_kernels_say(architectu
 
 def test_an_encoder_leads_to_a_latent_of_k_cubed_numbers():
     architecture = Architecture(((4, 5, 3),), ((1, 1, 1),), (2, 2, 1))
-    encoder = Encoder(architecture, replace(CONFIG, latent=3))
+    encoder = Encoder(architecture, (7, 8, 5), replace(CONFIG, latent=3))
     assert encoder(torch.randn(2, 7, 8, 5)).shape == (2, 27)
+
+
+def test_an_encoder_joins_whatever_its_blocks_leave():
+    encoder = Encoder(EEG_CANDIDATE_2, (64, 134, 10), CONFIG)
+    assert encoder.head.in_features == 4 * 6 * 6 * 8
+    assert encoder(torch.randn(2, 64, 134, 10)).shape == (2, 7**3)
 
 
 def test_an_untrained_latent_is_about_as_long_as_the_fourier_features_can_tell():
     torch.manual_seed(0)
     architecture = Architecture(((9, 33, 4),), ((1, 1, 1),), (2, 2, 1))
-    latent = Encoder(architecture, CONFIG)(torch.randn(8, 16, 40, 10))
+    latent = Encoder(architecture, (16, 40, 10), CONFIG)(torch.randn(8, 16, 40, 10))
     assert 0.3 < latent.norm(dim=1).mean() < 3

@@ -8,8 +8,9 @@ import torch
 from bids_eeg2fmri.config import ModelConfig, TrainConfig
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.model.loss import mean_absolute_error
+from bids_eeg2fmri.model.names import MODELS
+from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.model.synthesizer import Shapes
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.train.fit import (
     Epoch,
@@ -54,9 +55,9 @@ TRAIN = Examples(RUNS, CHOSEN, SCALE)
 VALID = Examples(RUNS, [np.arange(10, 14), np.arange(9, 12)], SCALE)
 
 
-def begin(cfg: TrainConfig = CONFIG) -> Fitting:
+def begin(cfg: TrainConfig = CONFIG, name: str = "topo-rff") -> Fitting:
     torch.manual_seed(0)
-    model = build("topo-rff", SHAPES, ModelConfig(latent=2))
+    model = build(name, SHAPES, ModelConfig(latent=2))
     return start(model, cfg, scale_bold(mean_volume(RUNS, CHOSEN), SCALE))
 
 
@@ -98,9 +99,11 @@ def build_without_drawing():
         return build("topo-rff", SHAPES, ModelConfig(latent=2))
 
 
-@pytest.mark.parametrize("done", [1, 3])
-def test_an_interrupted_and_restored_training_equals_the_undisturbed_one(done):
-    undisturbed, interrupted, resumed = (begin() for _ in range(3))
+@pytest.mark.parametrize(
+    ("name", "done"), [("topo-rff", 1), ("topo-rff", 3), ("linear", 2), ("liu-sajda", 2)]
+)
+def test_an_interrupted_and_restored_training_equals_the_undisturbed_one(name, done):
+    undisturbed, interrupted, resumed = (begin(name=name) for _ in range(3))
     list(fit(undisturbed, TRAIN, VALID, CONFIG, seed=5))
     epochs = fit(interrupted, TRAIN, VALID, CONFIG, seed=5)
     for _ in range(done):
@@ -142,8 +145,9 @@ def test_the_cosine_schedule_goes_from_the_step_size_to_zero():
     assert learning_rate(replace(CONFIG, schedule="constant"), 0.9) == CONFIG.learning_rate
 
 
-def test_every_layer_takes_its_share_of_the_step_to_the_end():
-    cfg, fitting = replace(CONFIG, epochs=1), begin()
+@pytest.mark.parametrize("name", MODELS)
+def test_every_layer_takes_its_share_of_the_step_to_the_end(name):
+    cfg, fitting = replace(CONFIG, epochs=1), begin(name=name)
     list(fit(fitting, TRAIN, VALID, cfg, seed=0))
     last = learning_rate(cfg, 3 / 4)  # of four steps
     shares = {*fitting.model.step_shares().values(), 1.0}
@@ -151,6 +155,30 @@ def test_every_layer_takes_its_share_of_the_step_to_the_end():
     assert sorted(rates) == pytest.approx(sorted(last * share for share in shares))
     trained = sum(len(group["params"]) for group in fitting.optimizer.param_groups)
     assert trained == len(list(fitting.model.parameters()))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_model_learns_a_volume_that_follows_the_eeg(name):
+    cfg = replace(CONFIG, epochs=20, learning_rate=0.02, patience=20)
+    coupled = follow_the_eeg(run(3, 24))
+    chosen = [np.arange(24)]
+    scale = fit_scale([coupled], chosen)
+    examples = Examples([coupled], chosen, scale)
+    torch.manual_seed(0)
+    model = build(name, SHAPES, ModelConfig(latent=3))
+    fitting = start(model, cfg, scale_bold(mean_volume([coupled], chosen), scale))
+    untrained = validation_loss(fitting.model, examples, 8)
+    list(fit(fitting, examples, examples, cfg, seed=0))
+    assert validation_loss(fitting.model, examples, 8) < 0.9 * untrained
+
+
+def follow_the_eeg(pairs: Pairs) -> Pairs:
+    """Let each volume be a pattern, as strong as one frequency of one electrode."""
+    driver = pairs.eeg[:, 1, 2].mean(axis=-1)
+    pattern = np.random.default_rng(0).standard_normal(SHAPES.bold)
+    strength = (driver - driver.mean()) / driver.std()
+    bold = 1000 + 20 * strength[:, None, None, None] * pattern
+    return replace(pairs, bold=bold.astype(np.float32))
 
 
 def test_one_step_moves_the_latents_by_about_the_step_size_however_many_numbers_they_sum():

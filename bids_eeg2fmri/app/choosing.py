@@ -1,0 +1,316 @@
+"""Which encoders a network gets: the first that fit, or the best of several candidates."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bids_eeg2fmri.app.checkpoints import read_checkpoint, write_checkpoint
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.config import TrainConfig
+from bids_eeg2fmri.model.autoencoder import Autoencoder
+from bids_eeg2fmri.model.loss import mean_absolute_error
+from bids_eeg2fmri.model.network import Network, Shapes
+from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
+from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.execute import seed_for
+from bids_eeg2fmri.runtime.store import Unit
+from bids_eeg2fmri.search.architectures import generate
+from bids_eeg2fmri.search.darts import Contender, SearchEpoch, Selection, select
+from bids_eeg2fmri.search.darts import start as start_selection
+from bids_eeg2fmri.train.fit import Examples, Fitting, Reconstructions, start, train_epoch
+from bids_eeg2fmri.train.splits import Split
+from bids_eeg2fmri.types import Architecture
+
+EEG_POOLING = (2, 2, 1)
+"""Max-pool of the EEG encoder (Table 4): the ten windows are not pooled."""
+BOLD_POOLING = (2, 2, 2)
+"""Max-pool of the BOLD encoder (Table 5)."""
+EEG_AXES = ("EEG channels", "EEG frequencies", "EEG windows")
+BOLD_AXES = ("BOLD axis x", "BOLD axis y", "BOLD axis z")
+KINDS = ("bold", "eeg")
+"""The encoders, in the order in which they are chosen: that of EEG is tried with that of BOLD."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How one encoder was chosen among candidates."""
+
+    kind: str
+    """``eeg`` or ``bold``."""
+    candidates: tuple[Architecture, ...]
+    """All that were tried."""
+    chosen: int
+    """Which of them it is."""
+    history: tuple[SearchEpoch, ...]
+    """Weights and losses by epoch."""
+    unit: Unit
+    """Where it is kept."""
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """What the networks of a job are built from."""
+
+    shapes: Shapes
+    choices: tuple[Choice, ...] = ()
+    """How they were chosen; nothing where the first that fit were taken."""
+
+
+def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Split) -> Encoders:
+    """Choose an encoder of EEG and one of BOLD, as ``search.choose`` says, on training pairs.
+
+    The same candidates are drawn for every owner, so that what differs are the data.
+
+    Raises
+    ------
+    ShapeError
+        If no encoder leads from these shapes to the latent space.
+    """
+    pairs = runs[0].pairs
+    eeg, bold = pairs.eeg.shape[1:], pairs.bold.shape[1:]
+    n = 1 if job.config.search.choose == "first" else job.config.search.candidates
+    candidates = {
+        "bold": _candidates(job, bold, BOLD_POOLING, job.config.search.bold_depth, n, BOLD_AXES),
+        "eeg": _candidates(job, eeg, EEG_POOLING, job.config.search.eeg_depth, n, EEG_AXES),
+    }
+    shapes = Shapes(eeg, bold, candidates["eeg"][0], candidates["bold"][0])
+    choices: list[Choice] = []
+    if n > 1:
+        for kind in KINDS:
+            choice = _choose(job, owner, kind, runs, split, shapes, candidates[kind])
+            shapes = _with(shapes, kind, choice.candidates[choice.chosen])
+            choices.append(choice)
+    return Encoders(shapes, tuple(choices))
+
+
+def read_architecture(card: Mapping[str, Any]) -> Architecture:
+    """Read an architecture from JSON."""
+    kernels, strides = (tuple(map(tuple, card[name])) for name in ("kernels", "strides"))
+    return Architecture(kernels, strides, tuple(card["pooling"]))
+
+
+def _candidates(
+    job: Job,
+    shape: tuple[int, int, int],
+    pooling: tuple[int, int, int],
+    depth: int,
+    n: int,
+    axes: tuple[str, str, str],
+) -> tuple[Architecture, ...]:
+    cfg = job.config
+    pooling = pooling if cfg.model.max_pool else (1, 1, 1)
+    seed = seed_for(cfg.seed, *axes)
+    args = (shape, cfg.model.latent, pooling, depth, seed, cfg.search, cfg.model)
+    return tuple(generate(*args, n=n, axes=axes))
+
+
+def _with(shapes: Shapes, kind: str, architecture: Architecture) -> Shapes:
+    return replace(shapes, **{f"{kind}_encoder": architecture})
+
+
+def _choose(
+    job: Job,
+    owner: str,
+    kind: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+    candidates: Sequence[Architecture],
+) -> Choice:
+    """Train the candidates of one encoder on the training pairs; weigh them on the validation."""
+    cfg = job.config
+    seed = seed_for(cfg.seed, owner, "search", kind)
+    tried = {"seed": seed, "device": job.device, "shapes": asdict(shapes), "kind": kind}
+    tried |= {"candidates": [asdict(one) for one in candidates], "split": split.extents()}
+    if kind == "eeg":
+        tried["model"] = cfg.models[0]
+    same = replace(cfg.search, one_at_a_time=False)  # which changes no number
+    config = [same, cfg.model, cfg.train, tried]
+    item, parents = f"{owner}_{kind}", [run.unit for run in runs]
+    scratch = job.store.scratch_of("search", item, config, parents)
+
+    def make(folder: Path) -> None:
+        search = _Search(job, owner, kind, runs, split, shapes, tuple(candidates), seed, scratch)
+        selection = search.run()
+        by_weight = cfg.search.choose == "darts"
+        chosen = selection.largest_weight if by_weight else selection.best_validation
+        told = {"chosen": chosen, "history": [_plain(epoch) for epoch in selection.history]}
+        (folder / "choice.json").write_text(json.dumps(told, allow_nan=False))
+
+    unit = job.store.unit("search", item, config, parents, make)
+    told = json.loads((unit.folder / "choice.json").read_text())
+    history = tuple(_epoch(row) for row in told["history"])
+    text = f"candidate {told['chosen'] + 1} of {len(candidates)} for the {kind.upper()} encoder"
+    log.tell_unit(owner, "search", unit, text)
+    return Choice(kind, tuple(candidates), told["chosen"], history, unit)
+
+
+@dataclass
+class _Candidate:
+    """A candidate in training, whose state outlives the process."""
+
+    fitting: Fitting
+    train: Examples
+    valid: Examples
+    cfg: TrainConfig
+    seed: int
+    losses: list[float] = field(default_factory=list)
+    """Training loss of each epoch that is done."""
+
+    def train_epoch(self, number: int) -> float:
+        """Pass once over the training pairs, unless that was done before an interruption."""
+        if len(self.losses) < number:
+            loss = train_epoch(self.fitting, self.train, self.cfg, self.seed, number)
+            self.losses.append(loss)
+        return self.losses[number - 1]
+
+    @torch.no_grad()
+    def predict(self, batch: int) -> Tensor:
+        """Predict a batch of validation pairs."""
+        model = self.fitting.model.eval()
+        eeg, _ = self.valid.take(_batch(self.valid, batch, self.cfg.batch_size), str(model.device))
+        predicted: Tensor = model(eeg).bold
+        return predicted
+
+
+@dataclass
+class _Search:
+    """The candidates of one encoder side by side."""
+
+    job: Job
+    owner: str
+    kind: str
+    runs: Sequence[PairedRun]
+    split: Split
+    shapes: Shapes
+    candidates: tuple[Architecture, ...]
+    seed: int
+    scratch: Path
+    held: dict[int, _Candidate] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        pairs = [run.pairs for run in self.runs]
+        scale = fit_scale(pairs, self.split.train)
+        kind = Examples if self.kind == "eeg" else Reconstructions
+        self.train = kind(pairs, self.split.train, scale)
+        self.valid = kind(pairs, self.split.valid, scale)
+        self.start_at = scale_bold(mean_volume(pairs, self.split.train), scale)
+        cfg = self.job.config
+        self.cfg = replace(
+            cfg.train, epochs=cfg.search.epochs, learning_rate=cfg.search.learning_rate
+        )
+
+    def run(self) -> Selection:
+        """Train all candidates, epoch by epoch; go on where an interruption left off."""
+        cfg, size = self.job.config.search, self.cfg.batch_size
+        selection, saved = start_selection(len(self.candidates), cfg), self.scratch / "weights"
+        if saved.exists():
+            tensors, history = read_checkpoint(saved)
+            selection.restore(tensors, [_epoch(row) for row in history])
+        targets = _Targets(self.valid, size)
+        epochs = select(
+            selection,
+            self.lend,
+            targets,
+            mean_absolute_error,
+            cfg,
+            math.ceil(len(self.train) / size),
+            self.seed,
+            lambda name, shape, dtype: arrays.allocate(self.scratch, name, shape, dtype),
+        )
+        with log.progress(cfg.epochs, f"{self.owner} {self.kind} encoders") as advance:
+            advance(len(selection.history))
+            for epoch in epochs:
+                history = [_plain(one) for one in selection.history]
+                write_checkpoint(saved, selection.tensors(), history)
+                self._tell(epoch)
+                advance(1)
+        return selection
+
+    def lend(self, i: int) -> AbstractContextManager[Contender]:
+        """Hand out a candidate for one epoch and put its state away after it."""
+        return self._lent(i)
+
+    @contextmanager
+    def _lent(self, i: int) -> Iterator[Contender]:
+        saved = self.scratch / f"candidate-{i}"
+        candidate = self.held.pop(i, None) or self._build(i)
+        if not candidate.losses and saved.exists():
+            tensors, candidate.losses = read_checkpoint(saved)
+            candidate.fitting.restore(tensors, [])
+        yield candidate
+        write_checkpoint(saved, candidate.fitting.tensors(), candidate.losses)
+        if not self.job.config.search.one_at_a_time:
+            self.held[i] = candidate
+
+    def _build(self, i: int) -> _Candidate:
+        seed = seed_for(self.seed, str(i))
+        with torch.random.fork_rng():  # weights are drawn from torch's global state
+            torch.manual_seed(seed)
+            model = self._network(_with(self.shapes, self.kind, self.candidates[i]))
+        fitting = start(model.to(self.job.device), self.cfg, self.start_at)
+        return _Candidate(fitting, self.train, self.valid, self.cfg, seed)
+
+    def _network(self, shapes: Shapes) -> Network:
+        cfg = self.job.config
+        if self.kind == "bold":
+            return Autoencoder(shapes, cfg.model)
+        return build(cfg.models[0], shapes, cfg.model)
+
+    def _tell(self, epoch: SearchEpoch) -> None:
+        best = int(np.argmax(epoch.weights))
+        log.tell(
+            self.owner,
+            "search",
+            f"{self.kind} encoders  epoch {epoch.number}/{self.cfg.epochs}  mixture "
+            f"{epoch.mixture_loss:.4f}, candidate {best + 1} leads with {epoch.weights[best]:.3f}",
+        )
+        for i in epoch.dropped:
+            text = f"{self.kind} candidate {i + 1} gives no number and is dropped"
+            log.tell(self.owner, "search", text)
+
+
+@dataclass(frozen=True)
+class _Targets(Sequence[Tensor]):
+    """The validation volumes by batch, read when they are asked for."""
+
+    valid: Examples
+    size: int
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.valid) / self.size)
+
+    def __getitem__(self, batch: Any) -> Any:
+        if batch >= len(self):
+            raise IndexError(batch)
+        return self.valid.take(_batch(self.valid, batch, self.size), "cpu")[1]
+
+
+def _batch(examples: Examples, batch: int, size: int) -> np.ndarray:
+    return np.arange(batch * size, min((batch + 1) * size, len(examples)))
+
+
+def _plain(epoch: SearchEpoch) -> dict[str, Any]:
+    """Lay an epoch out for JSON, which knows no NaN."""
+    row = asdict(epoch)
+    for name in ("train_loss", "valid_loss"):
+        row[name] = [loss if math.isfinite(loss) else None for loss in row[name]]
+    return row
+
+
+def _epoch(row: Mapping[str, Any]) -> SearchEpoch:
+    losses = {
+        name: [math.nan if loss is None else loss for loss in row[name]]
+        for name in ("train_loss", "valid_loss")
+    }
+    return SearchEpoch(**{**row, **losses})

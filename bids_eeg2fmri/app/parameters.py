@@ -1,0 +1,145 @@
+"""Count what each model trains: ``python -m bids_eeg2fmri.app.parameters``."""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import torch
+
+from bids_eeg2fmri.app.training import BOLD_AXES, BOLD_POOLING, EEG_AXES, EEG_POOLING
+from bids_eeg2fmri.config import Config, ModelConfig
+from bids_eeg2fmri.errors import ShapeError, UsageError
+from bids_eeg2fmri.model.names import MODELS
+from bids_eeg2fmri.model.network import Network, Shapes
+from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.runtime.execute import seed_for
+from bids_eeg2fmri.search.architectures import Shape, generate
+from bids_eeg2fmri.settings import override, validate
+from bids_eeg2fmri.types import Architecture
+
+NODDI = Shapes(
+    eeg=(64, 134, 10),
+    bold=(64, 64, 30),
+    eeg_encoder=Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), EEG_POOLING),
+    bold_encoder=Architecture(
+        ((14, 6, 12), (6, 4, 6), (12, 47, 5)), ((2, 1, 1), (1, 1, 1), (1, 1, 1)), BOLD_POOLING
+    ),
+)
+"""The paper's best candidates, number 2 of Tables 4 and 5; Table 5 prints 16 for the first kernel
+of the latter, which leaves no 7×7×7."""
+
+COLUMNS = {
+    "E_x": "eeg_encoder",
+    "E_y": "bold_encoder",
+    "attention": "attention",
+    "style": "style",
+    "projection": "projection",
+    "decoder": "decoder",
+}
+"""Title of each column, and the part of a network that it counts."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are the program's own."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse found wrong.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        raise UsageError(f"{message[0].upper()}{message[1:]}. See --help.")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the table that the command line asks for, and return the exit code."""
+    try:
+        args = _make_parser().parse_args(argv)
+        cfg = validate(override(Config(), args.set))
+        lines = list(table(encoders(tuple(args.eeg), tuple(args.bold), cfg), cfg.model))
+    except (UsageError, ShapeError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return UsageError.exit_code  # whatever is wrong here was given as an argument
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+    return 0
+
+
+def table(shapes: Shapes, cfg: ModelConfig) -> Iterator[str]:
+    """Yield a line for each model: its trained parameters in all and by part."""
+    width = max(map(len, MODELS))
+    yield f"{'model':{width}}" + "".join(f"{head:>12}" for head in ["total", *COLUMNS, "other"])
+    for name in MODELS:
+        with torch.device("meta"):  # shapes without numbers
+            network = build(name, shapes, cfg)
+        yield f"{name:{width}}" + "".join(f"{count:12,}" for count in count_parameters(network))
+
+
+def count_parameters(network: Network) -> list[int]:
+    """Count what is trained: in all, in each part of ``COLUMNS``, and in what is none of them."""
+    counts = dict.fromkeys([*COLUMNS.values(), "other"], 0)
+    for name, parameter in network.named_parameters():
+        part = name.split(".")[0]
+        counts[part if part in counts else "other"] += parameter.numel()
+    return [sum(counts.values()), *counts.values()]
+
+
+def encoders(eeg: Shape, bold: Shape, cfg: Config) -> Shapes:
+    """Take the paper's own encoders where they fit, else the first that are found.
+
+    Raises
+    ------
+    ShapeError
+        If no encoder leads from a shape to the latent.
+    """
+    if (eeg, bold, cfg.model.latent) == (NODDI.eeg, NODDI.bold, ModelConfig().latent):
+        return NODDI
+    return Shapes(
+        eeg=eeg,
+        bold=bold,
+        eeg_encoder=_first(eeg, EEG_POOLING, cfg.search.eeg_depth, cfg, EEG_AXES),
+        bold_encoder=_first(bold, BOLD_POOLING, cfg.search.bold_depth, cfg, BOLD_AXES),
+    )
+
+
+def _first(
+    shape: Shape, pooling: Shape, depth: int, cfg: Config, axes: tuple[str, str, str]
+) -> Architecture:
+    (found,) = generate(
+        shape,
+        cfg.model.latent,
+        pooling if cfg.model.max_pool else (1, 1, 1),
+        depth,
+        seed_for(cfg.seed, *axes),
+        cfg.search,
+        cfg.model,
+        axes=axes,
+    )
+    return found
+
+
+def _make_parser() -> Parser:
+    parser = Parser(prog="python -m bids_eeg2fmri.app.parameters", description=__doc__)
+    for option, shape, axes in (
+        ("--eeg", NODDI.eeg, ("CHANNELS", "FREQS", "WINDOWS")),
+        ("--bold", NODDI.bold, ("X", "Y", "Z")),
+    ):
+        text = "shape of a sample (default: {} {} {}, as in NODDI)".format(*shape)
+        parser.add_argument(option, type=_size, nargs=3, default=shape, metavar=axes, help=text)
+    text = "one setting, e.g. model.fourier=normalised; may be given several times"
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help=text
+    )
+    return parser
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give a number from 1 on")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
