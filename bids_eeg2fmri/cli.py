@@ -140,7 +140,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         if args.dry_run:  # without torch, which takes seconds to import
             from bids_eeg2fmri.app.dry_run import dry_run
 
-            dry_run(job, as_json=args.json)
+            dry_run(job, args.analysis_level, as_json=args.json)
             return
         with log.keeping_crashes(job.out / "logs", args.analysis_level):
             _begin(job)
@@ -156,10 +156,11 @@ def _run_level(job: "Job", level: str) -> None:
 
 def _begin(job: "Job") -> None:
     """Write what describes the output folder as a whole, before hours are spent."""
-    from bids_eeg2fmri.app.outputs import versions
     from bids_eeg2fmri.bids.dataset import write_dataset
     from bids_eeg2fmri.bids.sidecars import check_dataset
     from bids_eeg2fmri.bids.write import write_json, write_text
+    from bids_eeg2fmri.runtime import log
+    from bids_eeg2fmri.runtime.environment import versions
 
     check_dataset(job.bids_dir, job.selection.validate)
     write_dataset(
@@ -169,8 +170,9 @@ def _begin(job: "Job") -> None:
         version=__version__,
         container=os.environ.get("BIDS_EEG2FMRI_IMAGE"),
     )
-    write_text(job.out / "logs" / "config.toml", to_toml(job.config))
-    write_json(job.out / "logs" / "environment.json", versions())
+    stem = log.file_stem()
+    write_text(job.out / "logs" / f"{stem}_config.toml", to_toml(job.config))
+    write_json(job.out / "logs" / f"{stem}_environment.json", versions())
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
@@ -296,7 +298,7 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         type=int,
         default=os.cpu_count() or 1,
         metavar="N",
-        help="processors to use (all)",
+        help="processors to use (all): one process for each omp-nthreads of them",
     )
     group.add_argument(
         "--omp-nthreads",

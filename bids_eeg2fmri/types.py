@@ -13,6 +13,9 @@ from jaxtyping import Bool, Float32, Float64, Int64, jaxtyped
 
 T = TypeVar("T")
 
+Grid = tuple[int, int, int]
+"""Voxels along each axis."""
+
 
 @dataclass_transform(frozen_default=True, eq_default=False)
 def typed(cls: type[T]) -> type[T]:
@@ -84,6 +87,18 @@ class VolumeClock:
     """How much faster the EEG clock runs than the scanner's, in parts per million."""
     residual: float
     """Largest distance of a marker from the fitted clock, in seconds."""
+
+    def summary(self) -> dict[str, str | int | float]:
+        """Give all but the volumes' own times, under names that tell the units."""
+        return {
+            "source": self.source,
+            "first_volume_eeg_s": float(self.onset[0]),
+            "tr_s": self.tr,
+            "n_volumes": len(self.onset),
+            "n_markers": self.n_markers,
+            "drift_ppm": self.drift,
+            "residual_s": self.residual,
+        }
 
 
 @typed

@@ -19,9 +19,10 @@ INTRODUCTION = """\
 <!-- Written by docs/make_settings.py from bids_eeg2fmri/config.py; do not edit. -->
 
 Every setting can stand in a file given with `--config FILE.toml` or be changed alone with
-`--set section.key=value`; later ones win. The defaults are the paper's, Calhas & Henriques 2022, to
-which the section, table and equation numbers refer. `--set section.key=none` unsets a setting that
-may be unset. What a run really used stands in `logs/config.toml` of its output.
+`--set section.key=value`; later ones win. The defaults are the paper's where it names one (Calhas &
+Henriques 2022, to which the section, table and equation numbers refer). `--set section.key=none`
+unsets a setting that may be unset. What a call really used stands in `logs/…_config.toml` of its
+output.
 """
 
 

@@ -182,6 +182,15 @@ def test_a_dry_run_tells_each_recording_and_writes_nothing(bids_dir, tmp_path, a
     assert not (tmp_path / "out").exists()
 
 
+def test_a_dry_run_of_a_group_tells_what_each_participant_serves_for(simulated, tmp_path, app):
+    call = (simulated, tmp_path / "out", "group", "--dry-run", "--json", "--test-participants")
+    rows = [json.loads(line) for line in app(*call, "02").out.splitlines()]
+    assert {row["participant"]: row["part"] for row in rows} == {"01": "train", "02": "test"}
+    told = app(*call, "99")
+    assert (told.code, told.out) == (64, "")
+    assert "--test-participants: sub-99 has no usable run" in told.verdict
+
+
 def test_a_dry_run_refuses_what_a_run_would_refuse(bids_dir, tmp_path, app):
     markers = bids_dir / "sub-02/eeg/sub-02_task-rest_eeg.vmrk"
     markers.write_text(markers.read_text().replace("R128", "S  1").replace("Response", "Stimulus"))

@@ -144,7 +144,8 @@ def test_the_scores_follow_from_the_written_series(out, written):
     stem, series, *_ = written
     mask = nib.load(out / f"{stem}_desc-brain_mask.nii.gz").get_fdata() > 0
     told = pd.read_csv(out / f"{stem}_desc-synth_metrics.tsv", sep="\t", index_col="model")
-    model = load_file(out / f"models/{stem.split('/')[0]}_topo-rff/model.safetensors")
+    participant = stem.split("/")[0]
+    model = load_file(out / f"models/{participant}_task-rest_topo-rff/model.safetensors")
     y, y_hat = (series[desc].get_fdata()[mask].T for desc in ("target", "synth"))
     mean = model["reference.mean"][mask]
     for name, predicted in (("topo-rff", y_hat), ("mean-volume", mean)):

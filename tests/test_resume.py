@@ -1,5 +1,6 @@
 """Work that is done is not done again, whatever happened in between."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -69,6 +70,69 @@ def test_a_result_that_was_deleted_is_written_again(simulated, finished, undistu
     assert app(*call).code == 0
     assert (finished / "sub-01.html").exists()
     assert results(finished) == results(undisturbed)
+
+
+def test_results_follow_the_settings_there_and_back(simulated, finished, undisturbed, app, fast):
+    call = (simulated, finished, "participant", "--participant-label", "01", *fast)
+    assert app(*call, "--seed", "1").code == 0
+    assert results(finished, "sub-01") != results(undisturbed, "sub-01")
+    assert app(*call).code == 0
+    assert results(finished) == results(undisturbed)
+
+
+def test_a_result_that_was_cut_short_is_written_again(simulated, finished, undisturbed, app, fast):
+    (cut,) = finished.glob("sub-01/func/*_desc-synth_bold.nii.gz")
+    content = cut.read_bytes()
+    cut.unlink()
+    cut.write_bytes(content[:-100])
+    call = (simulated, finished, "participant", "--participant-label", "01", *fast)
+    assert app(*call).code == 0
+    assert results(finished) == results(undisturbed)
+
+
+def test_results_of_a_run_that_is_no_longer_tested_go(simulated, finished, app, fast):
+    call = (simulated, finished, "participant", "--participant-label", "01", *fast)
+    assert app(*call).code == 0
+    record = finished / "work" / "delivered" / "sub-01.json"
+    stale = finished / "sub-01" / "func" / "sub-01_task-gone_desc-synth_bold.nii.gz"
+    stale.touch()
+    told = json.loads(record.read_text())
+    stamp = [stale.stat().st_size, stale.stat().st_mtime_ns]
+    told["files"] |= {stale.relative_to(finished).as_posix(): stamp}
+    record.unlink()
+    record.write_text(json.dumps(told))
+    assert app(*call).code == 0
+    assert stale.exists()  # nothing changed
+    assert app(*call, "--epochs", "1").code == 0
+    assert not stale.exists()
+
+
+def test_chosen_tasks_leave_the_report_and_model_of_all_tasks_alone(simulated, finished, app, fast):
+    whole = ("sub-01.html", "models/sub-01_topo-rff/model.safetensors")
+    before = [(finished / name).read_bytes() for name in whole]
+    options = ("--participant-label", "01", "--task-id", "rest", *fast, "--epochs", "1")
+    assert app(simulated, finished, "participant", *options).code == 0
+    assert [(finished / name).read_bytes() for name in whole] == before
+    assert (finished / "sub-01_task-rest.html").exists()
+    assert (finished / "models/sub-01_task-rest_topo-rff/model.safetensors").exists()
+
+
+def test_a_report_that_is_announced_is_there(simulated, finished, app, fast):
+    for options, page in (((), "group.html"), (("--task-id", "rest"), "group_task-rest.html")) * 2:
+        (finished / page).unlink(missing_ok=True)
+        told = app(simulated, finished, "group", *options, *fast)
+        assert told.verdict.endswith(str(finished / page))
+        assert (finished / page).exists()
+
+
+def test_each_call_keeps_its_settings_and_versions(simulated, finished, app, fast):
+    app(simulated, finished, "participant", "--participant-label", "01", *fast)
+    logs = {path.stem for path in finished.glob("logs/*.log")}
+    assert len(logs) > 1
+    for kind in ("config.toml", "environment.json"):
+        assert {path.name for path in finished.glob(f"logs/*_{kind}")} == {
+            f"{log}_{kind}" for log in logs
+        }
 
 
 def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, app, fast):

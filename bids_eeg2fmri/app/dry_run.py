@@ -2,29 +2,41 @@
 
 import json
 import logging
-import math
+from collections.abc import Sequence
 from typing import Any
 
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.members import draw_members
 from bids_eeg2fmri.bids.query import RunFiles, find_runs
 from bids_eeg2fmri.bids.read import read_bold_header, read_markers
+from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.types import VolumeClock
 
+Row = dict[str, Any]
 _ENTITIES = {"session": "ses", "task": "task", "run": "run"}
+_PARTS = {"train": "trains", "valid": "chooses the epoch", "test": "tests"}
 
 
-def dry_run(job: Job, *, as_json: bool) -> None:
-    """Print each run with its clock, or why it is refused; as lines of JSON if asked to."""
+def dry_run(job: Job, level: str, *, as_json: bool) -> None:
+    """Print each run with its clock, or why it is refused; as lines of JSON if asked to.
+
+    Raises
+    ------
+    AppError
+        If at group level the participants cannot be divided.
+    """
     say = _print_json if as_json else _print_line
     with log.capture_warnings() as notes:
         runs, refusals = find_runs(job.bids_dir, job.selection)
-        for run in runs:
-            say(run.name, describe_run(job, run))
+        rows = [(run.name, describe_run(job, run)) for run in runs]
+    if level == "group":
+        _divide(job, [row for _, row in rows])
+    for name, row in rows:
+        say(name, row)
     for refusal in refusals:
-        row: dict[str, Any] = {"participant": refusal.participant}
+        row = {"participant": refusal.participant}
         row |= {name: refusal.entities.get(key) for name, key in _ENTITIES.items()}
         row |= {"eeg": refusal.eeg, "bold": refusal.bold, "refused": refusal.reason}
         say(f"sub-{refusal.participant}", row)
@@ -32,9 +44,9 @@ def dry_run(job: Job, *, as_json: bool) -> None:
         log.tell("dataset", "note", note, logging.WARNING)
 
 
-def describe_run(job: Job, run: RunFiles) -> dict[str, Any]:
+def describe_run(job: Job, run: RunFiles) -> Row:
     """Find the clock of a run, without its signals."""
-    row: dict[str, Any] = {
+    row: Row = {
         "participant": run.participant,
         "session": run.session,
         "task": run.task,
@@ -56,26 +68,24 @@ def describe_run(job: Job, run: RunFiles) -> dict[str, Any]:
         )
     except DataError as error:
         return row | {"refused": str(error)}
-    return row | {"clock": _clock(clock)}
+    return row | {"clock": clock.summary()}
 
 
-def _clock(clock: VolumeClock) -> dict[str, Any]:
-    return {
-        "source": clock.source,
-        "first_volume_eeg_s": round(float(clock.onset[0]), 6),
-        "tr_s": clock.tr,
-        "n_volumes": len(clock.onset),
-        "n_markers": clock.n_markers,
-        "drift_ppm": round(clock.drift, 3) if math.isfinite(clock.drift) else None,
-        "residual_s": round(clock.residual, 6),
-    }
+def _divide(job: Job, rows: Sequence[Row]) -> None:
+    """Add to each usable run what it would serve for at group level."""
+    usable = [row for row in rows if "clock" in row]
+    for task in dict.fromkeys(row["task"] for row in usable):
+        of_task = [row for row in usable if row["task"] == task]
+        members = draw_members(job, [*dict.fromkeys(row["participant"] for row in of_task)])
+        for row in of_task:
+            row["part"] = next(part for part in members if row["participant"] in members[part])
 
 
-def _print_json(_name: str, row: dict[str, Any]) -> None:
-    print(json.dumps(row, ensure_ascii=False))  # noqa: T201  # what was asked for
+def _print_json(_name: str, row: Row) -> None:
+    print(json.dumps(plain(row), ensure_ascii=False))  # noqa: T201  # what was asked for
 
 
-def _print_line(name: str, row: dict[str, Any]) -> None:
+def _print_line(name: str, row: Row) -> None:
     text = f"{name}  "
     if "refused" in row:
         text += f"refused: {row['refused'].removeprefix(f'{name}: ')}"
@@ -85,4 +95,6 @@ def _print_line(name: str, row: dict[str, Any]) -> None:
             f"{clock['source']}  first volume at {clock['first_volume_eeg_s']:.3f} s of the EEG, "
             f"{clock['n_volumes']} volumes every {clock['tr_s']:g} s"
         )
+    if "part" in row:
+        text += f", {_PARTS[row['part']]}"
     print(text)  # noqa: T201  # what was asked for

@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import deliver, metric_columns, publish_model, score_rows
+from bids_eeg2fmri.app.members import Members, draw_members
+from bids_eeg2fmri.app.outputs import (
+    metric_columns,
+    publish_model,
+    score_rows,
+    sources_of,
+)
 from bids_eeg2fmri.app.participant import MODEL
 from bids_eeg2fmri.app.recordings import (
-    Grid,
     PairedRun,
     Recording,
     common_ground,
@@ -24,12 +30,13 @@ from bids_eeg2fmri.app.training import Trained, train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.write import derivative_path, write_image, write_table
-from bids_eeg2fmri.errors import AppError, UsageError
+from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.report.group import GroupMaps
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import limited_threads
-from bids_eeg2fmri.train.splits import Index, Split, hold_back, split_participants
+from bids_eeg2fmri.train.splits import Index, Split, hold_back
+from bids_eeg2fmri.types import Grid
 
 SPACE = (
     "The mean over the participants' own grids, voxel by voxel, as in the paper. These are not in "
@@ -55,8 +62,8 @@ def run_group(job: Job) -> None:
         for recording in recordings:
             members = by_task.setdefault(recording.files.task, {})
             members.setdefault(label, []).append(recording)
-    # A chosen task may have siblings, whose report must not be overwritten by another call.
-    alone = len(by_task) == 1 and not job.selection.tasks
+    # Chosen recordings may have siblings, whose report must not be overwritten by another call.
+    alone = len(by_task) == 1 and not job.selection.suffix()
     lost, refused = attempt(
         lambda task: run_task(job, task, by_task[task], problems, alone=alone),
         {f"task-{task}": task for task in by_task},
@@ -97,10 +104,10 @@ def run_task(
     problems = {f"sub-{label}": error for label, error in failed.items()}
     for _, broken in paired.values():
         problems |= broken
-    members = _members(job, [*paired])
+    members = draw_members(job, [*paired])
     runs = [run for label in paired for run in paired[label][0]]
     split = _split(job, runs, members)
-    owner = f"group_task-{task}"
+    owner = f"group{job.selection.suffix(task)}"
     with limited_threads(job.threads):
         trained = train(job, owner, MODEL, runs, split)
     chosen = {
@@ -118,15 +125,18 @@ def run_task(
     page = job.out / ("group.html" if alone else f"{owner}.html")
 
     def write() -> None:
-        _write_metrics(job, task, tested, members)
+        _write_metrics(job, owner, tested, members)
         maps = _mean_maps(tested)
         if maps is not None:
-            _write_maps(job, task, maps)
+            _write_maps(job, task, maps, tested)
         publish_model(job, owner, trained)
-        report_group(job, page, task, members, runs, split, trained, tested, maps, told)
+        report_group(job, page, task, members, runs, split, trained, tested, maps, told, links)
 
+    links = {name: f"{name}{job.selection.suffix()}.html" for name in map("sub-{}".format, paired)}
+    links = {name: link for name, link in links.items() if (job.out / link).exists()}
     patterns = [f"{owner}_*", page.name, f"group/**/*task-{task}_*", f"models/{owner}_*/*"]
-    deliver(job, owner, [one.unit for one in tested], patterns, told, write)
+    facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
+    deliver(job, owner, [one.unit for one in tested], patterns, told, facts, write)
     for one in tested:
         log.tell(one.run.files.name, "result", headline(one))
     log.tell(owner, "report", str(page))
@@ -158,20 +168,7 @@ class _Testing:
         return [test(job, self.trained, run, index) for run, index in runs]
 
 
-def _members(job: Job, labels: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Draw who trains, who chooses the epoch, and who tests."""
-    asked = [label.removeprefix("sub-") for label in job.test_participants]
-    unknown = [label for label in asked if label not in labels]
-    if unknown:
-        raise UsageError(
-            f"--test-participants: sub-{unknown[0]} has no usable run. "
-            f"There are {', '.join(map('sub-{}'.format, labels))}."
-        )
-    parts = split_participants(labels, asked, job.config.split, job.config.seed)
-    return dict(zip(("train", "valid", "test"), parts, strict=True))
-
-
-def _split(job: Job, runs: Sequence[PairedRun], members: Mapping[str, Sequence[str]]) -> Split:
+def _split(job: Job, runs: Sequence[PairedRun], members: Members) -> Split:
     """Give each run whole to its participant's part."""
     whole = [np.arange(len(run.pairs.volume)) for run in runs]
     parts = {
@@ -192,9 +189,7 @@ def _tests(runs: Sequence[PairedRun], split: Split) -> list[tuple[PairedRun, Ind
     return [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
 
 
-def _write_metrics(
-    job: Job, task: str, tested: Sequence[Tested], members: Mapping[str, Sequence[str]]
-) -> None:
+def _write_metrics(job: Job, owner: str, tested: Sequence[Tested], members: Members) -> None:
     summaries = [{name: s.summary for name, s in one.scores.items()} for one in tested]
     rows: dict[str, list[Any]] = {"participant_id": [], "run": []}
     for one, by_model in zip(tested, summaries, strict=True):
@@ -207,11 +202,12 @@ def _write_metrics(
         for name in summaries[0]
     }
     write_table(
-        job.out / f"group_task-{task}_metrics.tsv",
+        job.out / f"{owner}_metrics.tsv",
         rows,
         metric_columns(),
         metadata={
             "Description": "Scores on participants that the model never saw",
+            **sources_of([one.run for one in tested]),
             "participants": members,
             "models": models,
         },
@@ -240,11 +236,12 @@ def _mean_maps(tested: Sequence[Tested]) -> GroupMaps | None:
     return GroupMaps(first, mask, mean, r, skill, SPACE)
 
 
-def _write_maps(job: Job, task: str, maps: GroupMaps) -> None:
+def _write_maps(job: Job, task: str, maps: GroupMaps, tested: Sequence[Tested]) -> None:
+    sources = sources_of([one.run for one in tested])
     for stat, values in (("pearsoncorrelation", maps.r_map), ("skill", maps.skill_map)):
         path = derivative_path(
             job.out / "group",
-            {"task": task},
+            job.selection.entities(task),
             "func",
             suffix="boldmap",
             extension=".nii.gz",
@@ -252,4 +249,4 @@ def _write_maps(job: Job, task: str, maps: GroupMaps) -> None:
             desc="synth",
         )
         about = {"Description": f"{MAPS[stat].description} {SPACE}", "Units": MAPS[stat].units}
-        write_image(path, values.astype(np.float32), maps.affine, metadata=about)
+        write_image(path, values.astype(np.float32), maps.affine, metadata=about | sources)

@@ -47,7 +47,9 @@ class Job:
 
     @property
     def workers(self) -> int:
-        """Processes side by side."""
+        """Processes side by side; trainings on one GPU would only be in each other's way."""
+        if self.device == "cuda":
+            return 1
         return max(1, self.n_cpus // self.threads)
 
     @property

@@ -1,17 +1,13 @@
 """From results to files: derivatives, models and reports."""
 
-import json
-import platform
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bids_eeg2fmri import __version__
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.recordings import PairedRun, tell
+from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.methods import methods_text
@@ -21,30 +17,22 @@ from bids_eeg2fmri.bids.references import REFERENCES
 from bids_eeg2fmri.bids.write import (
     bids_uri,
     derivative_path,
-    sweep,
     write_image,
     write_mask,
     write_table,
 )
-from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.pictures import Training
-from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import VolumeClock
-
-SOFTWARE = ("torch", "mne", "mne-bids", "pybids", "nibabel", "nilearn", "numpy", "scipy")
-"""Packages whose versions results depend on."""
 
 
 def write_results(job: Job, tested: Tested) -> None:
     """Write what one model made of one run: series, mask, maps and tables."""
     files, model = tested.run.files, tested.trained.name
-    bold = tested.run.recording.bold
-    sources: dict[str, object] = {
-        "Sources": [bids_uri(path, files.root) for path in (files.bold, files.eeg)]
-    }
+    bold, target = tested.run.recording.bold, tested.target
+    sources = sources_of([tested.run])
     onset = tested.run.pairs.onset[tested.index]
     taken = {"StartTime": float(onset[0]), "VolumeIndices": tested.run.pairs.volume[tested.index]}
 
@@ -55,8 +43,8 @@ def write_results(job: Job, tested: Tested) -> None:
 
     series = {
         "synth": (tested.synthesised, f"BOLD synthesised from the EEG alone by {model}"),
-        "target": (tested.target, "Observed BOLD, as finely as the model's grid"),
-        "residual": (tested.target - tested.synthesised, "Observed minus synthesised BOLD"),
+        "target": (target, "Observed BOLD, as finely as the model's grid"),
+        "residual": (target - tested.synthesised, "Observed minus synthesised BOLD"),
     }
     acquisition = {"TaskName": bold_metadata(files).get("TaskName", files.task)}
     for desc, (volumes, description) in series.items():
@@ -81,7 +69,13 @@ def write_results(job: Job, tested: Tested) -> None:
         write_image(
             path("boldmap", stat=stat, desc="synth"), values, bold.affine, metadata=about | sources
         )
-    _write_tables(tested, path)
+    _write_tables(tested, path, sources)
+
+
+def sources_of(runs: Sequence[PairedRun]) -> dict[str, object]:
+    """Name the recordings that a file rests on, for its sidecar."""
+    files = [run.files for run in runs]
+    return {"Sources": [bids_uri(path, one.root) for one in files for path in (one.bold, one.eeg)]}
 
 
 def _maps(tested: Tested) -> dict[str, tuple[np.ndarray, str, str]]:
@@ -93,7 +87,7 @@ def _maps(tested: Tested) -> dict[str, tuple[np.ndarray, str, str]]:
     return named | {"p": (tested.check.p_map, description, "1")}
 
 
-def _write_tables(tested: Tested, path: Callable[..., Path]) -> None:
+def _write_tables(tested: Tested, path: Callable[..., Path], sources: Mapping[str, object]) -> None:
     scores, check = tested.scores, tested.check
     by_volume = scores[tested.trained.name].volumes
     rows = {"volume": tested.run.pairs.volume[tested.index]}
@@ -106,7 +100,7 @@ def _write_tables(tested: Tested, path: Callable[..., Path]) -> None:
         path("timeseries", ".tsv", desc="synth"),
         rows | by_volume,
         columns | metric_columns(),
-        metadata={"Description": f"Scores of {tested.trained.name} by test volume"},
+        metadata={"Description": f"Scores of {tested.trained.name} by test volume", **sources},
     )
     models = {name: dict(one.summary) for name, one in scores.items()}
     models[tested.trained.name] |= {
@@ -119,6 +113,7 @@ def _write_tables(tested: Tested, path: Callable[..., Path]) -> None:
         metric_columns(),
         metadata={
             "Description": "Scores by model over the test volumes",
+            **sources,
             "models": models,
             **_circumstances(tested.run),
         },
@@ -127,16 +122,9 @@ def _write_tables(tested: Tested, path: Callable[..., Path]) -> None:
 
 def _circumstances(run: PairedRun) -> dict[str, object]:
     """Tell how the clocks were tied, which volumes were dropped, and what was odd."""
-    clock, pairs = run.clock, run.pairs
+    pairs = run.pairs
     return {
-        "clock": {
-            "source": clock.source,
-            "first_volume_eeg_s": float(clock.onset[0]),
-            "tr_s": clock.tr,
-            "n_markers": clock.n_markers,
-            "drift_ppm": clock.drift,
-            "residual_s": clock.residual,
-        },
+        "clock": run.clock.summary(),
         "volumes": {
             "stored": pairs.n_volumes,
             "used": len(pairs.volume),
@@ -174,10 +162,8 @@ def publish_model(job: Job, owner: str, trained: Trained) -> Path:
 
 def outcome(tested: Tested) -> Outcome:
     """Give the numbers that a report opens with."""
-    check = tested.check
-    return Outcome(
-        check.r, tested.scores[tested.trained.name].summary["skill"], check.null, check.p
-    )
+    check, skill = tested.check, tested.skill
+    return Outcome(check.r, skill[0], skill[1], check.null, check.p)
 
 
 def training(trained: Trained) -> Training:
@@ -206,7 +192,8 @@ def provenance(
     members
         Labels of the participants of each part; none at participant level.
     """
-    card, software = trained.card, versions()
+    card = trained.card
+    tested = {run.files.task for run, index in zip(runs, split.test, strict=True) if len(index)}
     residuals = [run.clock.residual for run in runs if run.clock.n_markers]
     text = methods_text(
         job.config,
@@ -224,25 +211,17 @@ def provenance(
             "split": (_count(split.train), _count(split.valid), _count(split.test)),
             "gap": job.gap,
             "choosing": [f"sub-{label}" for label in members.get("valid", ())],
+            "undivided": sorted({run.files.task for run in runs} - tested),
             "held_out": [f"sub-{label}" for label in members.get("test", ())],
             "parameters": card["parameters"],
             "epochs": len(card["history"]),
             "best_epoch": card["best_epoch"],
-            "software": software,
+            "software": card["software"],
         },
     )
     works = [(work.text, work.url) for work in REFERENCES.values() if work.label in text]
     paragraphs = tuple(text.split("\n\n"))
-    return Provenance(paragraphs, tuple(works), software, job.command, job.config.seed)
-
-
-def versions() -> dict[str, str]:
-    """List what the results may depend on."""
-    return {
-        "bids_eeg2fmri": __version__,
-        "Python": platform.python_version(),
-        **{name: version(name) for name in SOFTWARE},
-    }
+    return Provenance(paragraphs, tuple(works), card["software"], job.command, job.config.seed)
 
 
 def _in_words(clock: VolumeClock) -> str:
@@ -253,36 +232,3 @@ def _in_words(clock: VolumeClock) -> str:
 
 def _count(parts: Sequence[np.ndarray]) -> int:
     return sum(map(len, parts))
-
-
-def deliver(
-    job: Job,
-    item: str,
-    parents: Sequence[Unit],
-    patterns: Sequence[str],
-    problems: Mapping[str, AppError],
-    write: Callable[[], None],
-) -> None:
-    """Write an item's files into the output folder, unless all of them stand there already.
-
-    Parameters
-    ----------
-    patterns
-        What the files of this item match, below the output folder.
-    problems
-        What the report tells beside the results.
-    """
-
-    def make(folder: Path) -> None:
-        sweep(job.out, patterns)
-        write()
-        found = {path for pattern in patterns for path in job.out.glob(pattern) if path.is_file()}
-        names = sorted(path.relative_to(job.out).as_posix() for path in found)
-        (folder / "files.json").write_text(json.dumps(names))
-
-    config = {"out": str(job.out.resolve()), "problems": [*map(str, problems.values())]}
-    unit = job.store.unit("deliver", item, [config], parents, make)
-    names = json.loads((unit.folder / "files.json").read_text())
-    if unit.reused and not all((job.out / name).exists() for name in names):
-        write()
-    tell(item, "write", unit, f"{len(names)} files")

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import deliver, publish_model, write_results
+from bids_eeg2fmri.app.outputs import publish_model, write_results
 from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.reports import report_participant
 from bids_eeg2fmri.app.testing import Tested, headline, test
@@ -35,7 +36,7 @@ def run_participants(job: Job) -> None:
     for label, (headlines, _) in done.items():
         for run, text in headlines.items():
             log.tell(run, "result", text)
-        log.tell(f"sub-{label}", "report", str(job.out / f"sub-{label}.html"))
+        log.tell(f"sub-{label}", "report", str(job.out / f"{_owner(job, label)}.html"))
     conclude(found, [*done], failed, [run for _, problems in done.values() for run in problems])
 
 
@@ -60,7 +61,8 @@ def run_participant(
     failed = {**refused.get(label, {}), **failed}
     onsets, tasks = [run.pairs.onset for run in runs], [run.files.task for run in runs]
     split = split_in_time(onsets, tasks, job.config.split, job.gap)
-    owner = f"sub-{label}"
+    owner = _owner(job, label)
+    page = job.out / f"{owner}.html"
     trained = train(job, owner, MODEL, runs, split)
     tested: list[Tested] = [
         test(job, trained, run, index)
@@ -72,8 +74,16 @@ def run_participant(
         for one in tested:
             write_results(job, one)
         publish_model(job, owner, trained)
-        report_participant(job, label, runs, split, trained, tested, failed)
+        report_participant(job, page, label, runs, split, trained, tested, failed)
 
-    patterns = [f"{owner}/**/*", f"{owner}.html", f"models/{owner}_*/*"]
-    deliver(job, owner, [one.unit for one in tested], patterns, failed, write)
+    names = [*(one.run.files.name for one in tested), owner]
+    patterns = [f"sub-{label}/**/{name}_*" for name in names]
+    patterns += [page.name, f"models/{owner}_*/*"]
+    facts = {"dataset": job.dataset_name}
+    deliver(job, owner, [one.unit for one in tested], patterns, failed, facts, write)
     return {one.run.files.name: headline(one) for one in tested}, [*failed]
+
+
+def _owner(job: Job, label: str) -> str:
+    """Name what is made of a participant's chosen recordings, e.g. ``sub-01_task-rest``."""
+    return f"sub-{label}{job.selection.suffix()}"

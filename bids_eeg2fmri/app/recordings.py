@@ -1,7 +1,6 @@
 """From files to pairs: reading a run, tying its clocks, pairing its volumes with their EEG."""
 
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +19,7 @@ from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.preprocess.pairs import make_pairs
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
-from bids_eeg2fmri.types import BOLD, EEG, Markers, Pairs, VolumeClock
-
-Grid = tuple[int, int, int]
+from bids_eeg2fmri.types import BOLD, EEG, Grid, Markers, Pairs, VolumeClock
 
 
 @dataclass(frozen=True)
@@ -103,13 +100,11 @@ def read(job: Job, files: RunFiles) -> Recording:
         f"{len(eeg.channels)} channels at {eeg.sfreq:g} Hz for {eeg.duration:.0f} s, "
         f"{bold.n_volumes} volumes of {'×'.join(map(str, bold.data.shape[:3]))}"
     )
-    tell(files.name, "read", unit, text, notes_of(unit))
+    log.tell_unit(files.name, "read", unit, text, notes_of(unit))
     return recording
 
 
-def pair(
-    job: Job, recording: Recording, grid: tuple[int, int, int], channels: tuple[str, ...]
-) -> PairedRun:
+def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) -> PairedRun:
     """Find the clock of a run and pair its volumes with their EEG."""
     cfg, files = job.config, recording.files
 
@@ -148,10 +143,10 @@ def pair(
     text = f"{clock.source} every {clock.tr:g} s"
     if clock.n_markers:
         text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:z.1f} ppm"
-    tell(files.name, "clock", unit, text, notes_of(unit))
+    log.tell_unit(files.name, "clock", unit, text, notes_of(unit))
     stretch = f"{cfg.window.start:g} to {cfg.window.stop:g} s before"
     text = f"{kept} kept, {len(clock.onset) - kept} without EEG from {stretch}"
-    tell(files.name, "pairs", unit, text)
+    log.tell_unit(files.name, "pairs", unit, text)
     return run
 
 
@@ -215,12 +210,3 @@ def _keep_notes(folder: Path, notes: list[str]) -> None:
 def notes_of(unit: Unit) -> tuple[str, ...]:
     """Read what was odd in the data of a unit."""
     return tuple(json.loads((unit.folder / "notes.json").read_text(encoding="utf-8")))
-
-
-def tell(run: str, stage: str, unit: Unit, text: str, notes: Sequence[str] = ()) -> None:
-    """Log what a stage gave, whether it was there already, and what was odd."""
-    log.tell(run, stage, text + "  (kept)" * unit.reused)
-    if unit.why not in ("", "first time"):
-        log.tell(run, stage, f"made anew: {unit.why}", logging.DEBUG)
-    for note in notes:
-        log.tell(run, stage, note, logging.WARNING)

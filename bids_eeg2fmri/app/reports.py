@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Float32
 
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.members import Members
 from bids_eeg2fmri.app.outputs import outcome, provenance, training
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import Tested
@@ -29,6 +30,7 @@ BEST = 0.1
 
 def report_participant(
     job: Job,
+    page: Path,
     label: str,
     runs: Sequence[PairedRun],
     split: Split,
@@ -47,7 +49,6 @@ def report_participant(
         provenance=provenance(job, trained, runs, split, {}),
         problems=tuple(str(error) for error in problems.values()),
     )
-    page = job.out / f"sub-{label}.html"
     write_participant_report(page, report, job.out / f"sub-{label}" / "figures")
 
 
@@ -55,22 +56,22 @@ def report_group(
     job: Job,
     page: Path,
     task: str,
-    members: Mapping[str, Sequence[str]],
+    members: Members,
     runs: Sequence[PairedRun],
     split: Split,
     trained: Trained,
     tested: Sequence[Tested],
     maps: GroupMaps | None,
     problems: Mapping[str, AppError],
+    links: Mapping[str, str],
 ) -> None:
     """Write the report of a group."""
     named = {one.run.files.name: one for one in tested}
     names = {part: tuple(map("sub-{}".format, labels)) for part, labels in members.items()}
-    pages = {name: f"{name}.html" for part in names.values() for name in part}
-    pages |= {name: pages[f"sub-{one.run.files.participant}"] for name, one in named.items()}
+    by_run = {run: f"sub-{one.run.files.participant}" for run, one in named.items()}
     report = GroupReport(
         dataset=job.dataset_name,
-        task=f"task-{task}",
+        task=job.selection.suffix(task).removeprefix("_"),
         train_participants=names["train"],
         valid_participants=names["valid"],
         test_participants=names["test"],
@@ -85,7 +86,7 @@ def report_group(
         provenance=provenance(job, trained, runs, split, members),
         maps=maps,
         problems=tuple(str(error) for error in problems.values()),
-        links={name: page for name, page in pages.items() if (job.out / page).exists()},
+        links={**links, **{run: links[name] for run, name in by_run.items() if name in links}},
     )
     write_group_report(page, report, job.out / "group" / "figures")
 
@@ -112,7 +113,7 @@ def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
 
 def show(tested: Tested) -> RunResult:
     """Pick what is shown of one result: the volume in the middle, and two signals."""
-    scores = tested.scores[tested.trained.name]
+    scores, target = tested.scores[tested.trained.name], tested.target
     middle = len(tested.index) // 2
     onset = tested.run.pairs.onset[tested.index]
     mask, r_map = tested.run.pairs.mask, scores.maps["pearsoncorrelation"]
@@ -127,22 +128,29 @@ def show(tested: Tested) -> RunResult:
         rows={model: one.summary for model, one in tested.scores.items()},
         affine=tested.run.recording.bold.affine,
         mask=mask,
-        mean=np.asarray(tested.target.mean(axis=0)),
-        observed=tested.target[middle],
+        mean=np.asarray(target.mean(axis=0)),
+        observed=target[middle],
         synthesised=tested.synthesised[middle],
+        model_grid=tested.run.pairs.bold.shape[1:],
         example_time=float(onset[middle]),
         r_map=r_map,
         skill_map=scores.maps["skill"],
         p_map=tested.check.p_map if tested.check.null.size else None,
         time=onset,
-        time_courses=tuple(_course(tested, title, where) for title, where in courses.items()),
+        time_courses=tuple(
+            _course(title, target[:, where], tested.synthesised[:, where])
+            for title, where in courses.items()
+        ),
     )
 
 
-def _course(tested: Tested, title: str, where: Bool[np.ndarray, "x y z"]) -> TimeCourse:
+def _course(
+    title: str,
+    target: Float32[np.ndarray, "volumes voxels"],
+    volumes: Float32[np.ndarray, "volumes voxels"],
+) -> TimeCourse:
     observed, synthesised = (
-        np.asarray(series[:, where].mean(axis=1, dtype=np.float64))
-        for series in (tested.target, tested.synthesised)
+        np.asarray(series.mean(axis=1, dtype=np.float64)) for series in (target, volumes)
     )
     mean = observed.mean()
     return TimeCourse(title, 100 * (observed / mean - 1), 100 * (synthesised / mean - 1))

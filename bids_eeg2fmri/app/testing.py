@@ -2,21 +2,25 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, Float64
 
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.recordings import PairedRun, tell
+from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.training import Trained, load_model
 from bids_eeg2fmri.evaluate.baselines import mean_volume_prediction
 from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation, score
-from bids_eeg2fmri.evaluate.null import p_value, shifted_correlation, shifted_p
+from bids_eeg2fmri.evaluate.null import (
+    admissible_shifts,
+    p_value,
+    shifted_correlation,
+    shifted_p,
+)
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.scale import unscale_bold
-from bids_eeg2fmri.runtime import arrays
+from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Examples, synthesise
 from bids_eeg2fmri.train.splits import Index
@@ -51,16 +55,28 @@ class Tested:
         """Synthesised volumes on the native grid, in the scanner's units."""
         return np.asarray(np.load(self.unit.folder / "synthesised.npy", mmap_mode="r"))
 
-    @cached_property
+    @property
     def target(self) -> Float32[np.ndarray, "volumes x y z"]:
         """The same volumes as observed, on the native grid, as finely as the model's grid."""
         return resize(self.run.pairs.bold[self.index], self.run.pairs.mask.shape)
 
     @property
     def scores(self) -> dict[str, Scores]:
-        """Scores by model: the model itself, the mean volume, and the model on shifted EEG."""
-        found = [arrays.load(self.unit.folder, f"scores{i}", Scores) for i in range(3)]
+        """Scores by model: the model itself, the mean volume, and the model on shifted EEG.
+
+        The last is missing where the test is too short to shift the EEG.
+        """
+        names = sorted(path.stem for path in self.unit.folder.glob("scores?.json"))
+        found = [arrays.load(self.unit.folder, name, Scores) for name in names]
         return {scores.model: scores for scores in found}
+
+    @property
+    def skill(self) -> tuple[float, float]:
+        """Skill with the EEG in time and with shifted EEG; NaN where there is none."""
+        name, scores = self.trained.name, self.scores
+        found = [scores[row] for row in (name, shifted(name)) if row in scores]
+        true, null = [*(one.summary["skill"] for one in found), math.nan][:2]
+        return true, null
 
     @property
     def check(self) -> Check:
@@ -82,15 +98,17 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
             done += len(batch)
         volumes.flush()
         target = resize(run.pairs.bold[index], run.pairs.mask.shape)
-        for i, scores in enumerate(_scores(job, trained, run, target, volumes)):
+        # A shift must carry the EEG out of the window and of the haemodynamic response behind it.
+        least = math.ceil(job.config.window.start / run.clock.tr)
+        for i, scores in enumerate(_scores(trained, run, target, volumes, least)):
             arrays.save(folder, f"scores{i}", scores)
-        arrays.save(folder, "check", _check(job, run, target, volumes))
+        arrays.save(folder, "check", _check(job, run, target, volumes, least))
 
     item = f"{run.files.name}_{trained.name}"
     config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
     unit = job.store.unit("test", item, config, [trained.unit, run.unit], make)
     tested = Tested(run, index, trained, unit)
-    tell(run.files.name, "test", unit, headline(tested))
+    log.tell_unit(run.files.name, "test", unit, headline(tested))
     return tested
 
 
@@ -98,31 +116,41 @@ def headline(tested: Tested) -> str:
     """Say how well a model did, beside its baselines, in one line."""
     check, scores = tested.check, tested.scores
     model, mean = scores[tested.trained.name].summary, scores["mean-volume"].summary
-    null = "no null: the test is too short"
+    null, (skill, skill_null) = "no null: the test is too short", tested.skill
     if check.null.size:
         null = f"shifted EEG {np.nanmean(check.null):.3f}, p {check.p:.3f}"
     return (
         f"{tested.trained.name}  temporal r {check.r:.3f} ({null}), "
         f"RMSE {model['rmse_mask']:.4f} (mean volume {mean['rmse_mask']:.4f}), "
-        f"skill {model['skill']:+.4f}"
+        f"skill {skill:+.4f}" + f" (shifted EEG {skill_null:+.4f})" * math.isfinite(skill_null)
     )
 
 
+def shifted(model: str) -> str:
+    """Name the row of a model's scores on shifted EEG."""
+    return f"{model} on shifted EEG"
+
+
 def _scores(
-    job: Job,
     trained: Trained,
     run: PairedRun,
     target: Float32[np.ndarray, "volumes x y z"],
     volumes: Float32[np.ndarray, "volumes x y z"],
+    least: int,
 ) -> list[Scores]:
-    """Score the model, the mean volume, and the model with its EEG shifted by half the test."""
+    """Score the model, the mean volume, and the model with its EEG shifted by half the test.
+
+    The last only where that is ``least`` volumes or more.
+    """
     reference, mask = trained.reference, run.pairs.mask
     mean = resize(reference.mean, mask.shape)
     predictions = {
         trained.name: volumes,
         "mean-volume": mean_volume_prediction(mean, len(target)),
-        f"{trained.name} on shifted EEG": np.roll(volumes, len(volumes) // 2, axis=0),
     }
+    half = len(volumes) // 2
+    if half in admissible_shifts(len(volumes), least, len(volumes), seed=0):
+        predictions[shifted(trained.name)] = np.roll(volumes, half, axis=0)
     span = reference.high - reference.low
     return [
         score(name, target, predicted, mean, mask, trained.scale.bold_sd, span)
@@ -135,11 +163,10 @@ def _check(
     run: PairedRun,
     target: Float32[np.ndarray, "volumes x y z"],
     volumes: Float32[np.ndarray, "volumes x y z"],
+    least: int,
 ) -> Check:
     """Compare the model with itself on shifted EEG, all voxels of the mask over time."""
     cfg, mask = job.config, run.pairs.mask
-    # A shift must carry the EEG out of the window and of the haemodynamic response behind it.
-    least = math.ceil(cfg.window.start / run.clock.tr)
     drawn = (least, cfg.evaluate.null_draws, cfg.seed)
     observed, predicted = target[:, mask], volumes[:, mask]
     null = shifted_correlation(observed, predicted, *drawn)

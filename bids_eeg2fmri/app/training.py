@@ -12,14 +12,14 @@ from jaxtyping import Float32
 from safetensors import safe_open
 from torch import Tensor
 
-from bids_eeg2fmri import __version__
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.recordings import PairedRun, tell
+from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.models import read_model, write_checkpoint, write_model
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.model.synthesizer import Shapes, Synthesizer
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.search.architectures import generate
@@ -107,7 +107,7 @@ def train(job: Job, owner: str, name: str, runs: Sequence[PairedRun], split: Spl
     unit = job.store.unit("train", item, config, parents, make)
     trained = Trained(name, unit)
     epochs, best = trained.card["history"], trained.card["best_epoch"]
-    tell(owner, "train", unit, f"{name}  best after epoch {best} of {len(epochs)}")
+    log.tell_unit(owner, "train", unit, f"{name}  best after epoch {best} of {len(epochs)}")
     return trained
 
 
@@ -227,7 +227,7 @@ def _card(
     parts = {"train": split.train, "valid": split.valid, "test": split.test}
     return {
         "model": name,
-        "version": __version__,
+        "software": versions(),
         "shapes": asdict(shapes),
         "channels": pairs.channels,
         "freqs_hz": pairs.freqs,

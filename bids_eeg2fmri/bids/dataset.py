@@ -46,7 +46,7 @@ Made by bids_eeg2fmri {version} from simultaneous EEG and fMRI.
 | `sub-*/func/*_desc-synth_metrics.tsv` | Scores by model |
 | `group_task-*_metrics.tsv`, `group/` | Scores and maps of participants that no model had seen |
 | `models/` | Trained models |
-| `logs/` | What to cite, the settings, the software |
+| `logs/` | What to cite; of each call the log, the settings, the software |
 
 Synthesised BOLD is a prediction, not a measurement. Compare each score with its row for the mean
 volume: a model that is no better has learnt nothing about what changes from volume to volume.

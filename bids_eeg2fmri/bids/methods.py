@@ -7,8 +7,7 @@ from jinja2 import Environment, StrictUndefined
 
 from bids_eeg2fmri.bids.references import cite
 from bids_eeg2fmri.config import Config
-
-Grid = tuple[int, int, int]
+from bids_eeg2fmri.types import Grid
 
 
 class Facts(TypedDict):
@@ -38,6 +37,8 @@ class Facts(TypedDict):
     """Pairs for training, validation and test."""
     gap: float
     """Seconds left out between those parts."""
+    undivided: Sequence[str]
+    """Tasks too short to be divided, which only trained the model; none at group level."""
     choosing: Sequence[str]
     """Participants that only chose the epoch; none where later pairs of the training ones did."""
     held_out: Sequence[str]
@@ -68,12 +69,13 @@ EEG came a spectrogram, the {{ "logarithm of the power" if stft.value == "log" e
 of the short-time Fourier transform (window {{ "%g" % stft.window }} s, hop {{ "%g" % stft.hop }}
 s, taper {{ stft.taper }}, {{ "%g" % stft.fmin }}–{{ "%g" % stft.fmax }} Hz).
 {% if kept_grid %}BOLD stayed on its native grid of {{ grid }} voxels.{% else %}BOLD was brought
-from {{ listed(native_grids) }} to {{ grid }} voxels by cutting its discrete cosine transform, and
-synthesised volumes were brought back by padding it.{% endif %} EEG was freed of its mean by
-electrode and frequency and divided by one standard deviation, BOLD standardised by one mean and one
-standard deviation, all of the training pairs. The brain mask is the largest connected part of what
-is bright in the temporal mean, above the threshold half way between the means of both sides
-({{ cite("ridler1978") }}), with its gaps closed.
+from {{ listed(native_grids) }} to {{ grid }} voxels by cutting its discrete cosine transform.
+Synthesised volumes were brought back by padding it, and compared with observed volumes that went
+the same way, so that detail finer than the model's grid counts in no score.{% endif %} EEG was
+freed of its mean by electrode and frequency and divided by one standard deviation, BOLD
+standardised by one mean and one standard deviation, all of the training pairs. The brain mask is
+the largest connected part of what is bright in the temporal mean, above the threshold half way
+between the means of both sides ({{ cite("ridler1978") }}), with its gaps closed.
 
 The network is model (iv) of the original work ({{ cite("calhas2022") }}): topographical attention
 between electrodes, a residual encoder, and random Fourier features ({{ cite("rahimi2007") }}) of a
@@ -84,7 +86,8 @@ dense layer; {{ style[cfg.model.style] }}; {{ count(parameters, "weight") }} in 
 It was trained on {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }}
 {{ "of " ~ listed(choosing) if choosing else "after them in time" }} chose the epoch; it was tested
 on {{ count(split[2], "pair") }}, {% if held_out %}all of {{ listed(held_out) }}, held out from
-training{% else %}the last of each task{% endif %}. {% if not choosing %}Between
+training{% else %}the last of each task{% if undivided %} but {{ listed(undivided) }}, too short to
+be divided and used for training alone{% endif %}{% endif %}. {% if not choosing %}Between
 parts of one recording {{ "%g" % gap }} s were left out.{% endif %} Training minimised the mean
 absolute error plus {{ "%g" % fit.regularisation }} times the cosine distance between the latents of
 EEG and BOLD, by AdamW ({{ cite("loshchilov2019") }}; learning rate

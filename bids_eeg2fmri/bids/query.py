@@ -50,6 +50,19 @@ class Selection:
     validate: bool = True
     """Whether ``dataset_description.json`` must be there and complete."""
 
+    def entities(self, task: str | None = None) -> dict[str, str]:
+        """Name the chosen sessions, tasks (or the given one) and runs as a file name does."""
+        chosen = {"ses": self.sessions, "task": (task,) if task else self.tasks, "run": self.runs}
+        return {
+            key: "+".join(sorted({label.removeprefix(f"{key}-") for label in labels}))
+            for key, labels in chosen.items()
+            if labels
+        }
+
+    def suffix(self, task: str | None = None) -> str:
+        """Lay out ``entities`` as part of a file name, e.g. ``_ses-1_task-rest``."""
+        return "".join(f"_{key}-{label}" for key, label in self.entities(task).items())
+
 
 @dataclass(frozen=True)
 class RunFiles:

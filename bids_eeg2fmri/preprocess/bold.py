@@ -14,9 +14,7 @@ from skimage.morphology import closing
 
 from bids_eeg2fmri.config import GridConfig
 from bids_eeg2fmri.errors import BOLDError, DataWarning
-from bids_eeg2fmri.types import BOLD
-
-Grid = tuple[int, int, int]
+from bids_eeg2fmri.types import BOLD, Grid
 
 
 def resize_matrix(n_in: int, n_out: int) -> Float64[np.ndarray, "n_out n_in"]:

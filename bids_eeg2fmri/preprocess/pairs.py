@@ -9,9 +9,9 @@ from numpy.typing import DTypeLike
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.errors import BOLDError, DataWarning, EEGError
-from bids_eeg2fmri.preprocess.bold import Grid, resize
+from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows, spectrogram
-from bids_eeg2fmri.types import BOLD, EEG, Pairs, VolumeClock
+from bids_eeg2fmri.types import BOLD, EEG, Grid, Pairs, VolumeClock
 
 FEWEST_PAIRS = 3
 """Fewer cannot be divided into training, validation and test."""

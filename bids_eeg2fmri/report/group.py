@@ -113,17 +113,23 @@ def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
     """Say in plain sentences how well the model does on participants it never saw."""
     if not outcomes:
         return ("No run of a test participant has a result.",)
-    r, skill = (np.array([getattr(o, name) for o in outcomes.values()]) for name in ("r", "skill"))
+    r, skill, skill_shifted = (
+        np.array([getattr(o, name) for o in outcomes.values()])
+        for name in ("r", "skill", "skill_shifted")
+    )
     shifted = np.concatenate([outcome.shifted for outcome in outcomes.values()])
     better, n = int(np.sum(skill > 0)), len(outcomes)
     sentence = (
         f"Temporal r {number(_mean(r))} on average over {n} run{'s' * (n > 1)} of held-out "
         f"participants (shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} "
-        f"against the mean volume; above it in {better} of {n}."
+        f"against the mean volume (shifted EEG {signed(_mean(skill_shifted))}); above it in "
+        f"{better} of {n}."
     )
-    if _mean(skill) > 0:
-        return (sentence,)
-    return sentence, "The model does not beat the training-mean volume."
+    if not _mean(skill) > 0:
+        return sentence, "The model does not beat the training-mean volume."
+    if _mean(skill) <= _mean(skill_shifted):
+        return sentence, "With shifted EEG its skill is no worse: it is not due to the EEG."
+    return (sentence,)
 
 
 def _mean(values: Float[np.ndarray, " values"]) -> float:

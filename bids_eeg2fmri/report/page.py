@@ -50,6 +50,8 @@ class Outcome:
     """Temporal correlation, mean over the mask; NaN where undefined."""
     skill: float
     """One minus the squared error over that of the training-mean volume; NaN where undefined."""
+    skill_shifted: float
+    """The same when the EEG is shifted by half the test; NaN where that is too short."""
     null: Float64[np.ndarray, " draws"]
     """The same correlation when the EEG is shifted in time; empty where the test was too short."""
     p: float
@@ -90,8 +92,15 @@ def headline(outcome: Outcome) -> tuple[str, ...]:
     verdicts = (
         (outcome.skill <= 0, "The model does not beat the training-mean volume."),
         (outcome.p >= CHANCE, "Its temporal r cannot be told from chance."),
+        (
+            0 < outcome.skill <= outcome.skill_shifted,
+            "With shifted EEG its skill is no worse, so that the skill is not due to the EEG.",
+        ),
     )
-    sentence = f"{scores}, skill {signed(outcome.skill)} against the mean volume."
+    sentence = f"{scores}, skill {signed(outcome.skill)} against the mean volume"
+    if math.isfinite(outcome.skill_shifted):
+        sentence += f" (shifted EEG {signed(outcome.skill_shifted)})"
+    sentence += "."
     return sentence, *(verdict for holds, verdict in verdicts if holds)
 
 

@@ -94,6 +94,8 @@ class RunResult:
     """One test volume."""
     synthesised: Float[np.ndarray, "x y z"]
     """The same volume from the EEG."""
+    model_grid: tuple[int, int, int]
+    """Grid on which it was synthesised, before it was brought to that of the BOLD."""
     example_time: float
     """When it was acquired, in seconds since the first volume."""
     r_map: Float[np.ndarray, "x y z"]
@@ -149,7 +151,7 @@ def write_participant_report(
         If a file cannot be written.
     """
     pictures = {result.name: _result_pictures(result) for result in report.results}
-    training = tuple(training_picture(t, report.participant) for t in report.training)
+    training = tuple(training_picture(t, path.stem) for t in report.training)
     html = render(
         "participant.html.jinja",
         report=report,
@@ -195,6 +197,10 @@ def _volume_picture(result: RunResult) -> Picture:
     view = mosaic.axial_view(result.mask, result.affine, slices=7, columns=7)
     rows = {"observed": result.observed, "synthesised": result.synthesised}
     residual = result.observed - result.synthesised
+    finely = ""
+    if result.model_grid != result.mask.shape:
+        size = "×".join(map(str, result.model_grid))
+        finely = f" Both are shown, and scored, as finely as the model's grid of {size} voxels."
     figure = mosaic.draw_volumes(view, rows, residual, result.mask, result.bold_units)
     return Picture(
         f"{result.name}_desc-example_volume",
@@ -204,7 +210,8 @@ def _volume_picture(result: RunResult) -> Picture:
         f"{result.bold_units}: {in_words(residual[result.mask])}",
         f"The test volume at {result.example_time:.1f} s as observed and as synthesised, on one "
         "grey scale, and observed − synthesised on its own. Likeness here is mostly anatomy, which "
-        "the mean volume has too. Left is left, front is up; the numbers are heights in mm.",
+        f"the mean volume has too.{finely} Left is left, front is up; the numbers are heights in "
+        "mm.",
         wide=True,
     )
 

@@ -1,17 +1,22 @@
-"""Give the libraries folders they can write to, before they are imported.
+"""What is around the program: the versions of libraries, and folders they can write to.
 
 In a read-only container tempfile finds no folder at all, and matplotlib and MNE fail for want of a
 home. Only the standard library may be imported here.
 """
 
 import os
+import platform
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
+from bids_eeg2fmri import __version__
 from bids_eeg2fmri.errors import OutputError
 
 CACHES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 """Folders that libraries write to; where unset they use the home folder."""
+SOFTWARE = ("torch", "mne", "mne-bids", "pybids", "nibabel", "nilearn", "numpy", "scipy")
+"""Packages whose versions results depend on."""
 
 
 def prepare_environment(work_dir: Path) -> None:
@@ -33,6 +38,15 @@ def prepare_environment(work_dir: Path) -> None:
         tempfile.gettempdir()
     except FileNotFoundError:
         os.environ["TMPDIR"] = _make(work_dir / "tmp")
+
+
+def versions() -> dict[str, str]:
+    """List what the results may depend on."""
+    return {
+        "bids_eeg2fmri": __version__,
+        "Python": platform.python_version(),
+        **{name: version(name) for name in SOFTWARE},
+    }
 
 
 def _is_writable(folder: str) -> bool:

@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bids_eeg2fmri.errors import AppError, DataWarning, OutputError
+from bids_eeg2fmri.runtime.store import Unit
 
 LOGGER = logging.getLogger("bids_eeg2fmri")
 
@@ -67,6 +68,12 @@ def place() -> Place | None:
     return None
 
 
+def file_stem() -> str:
+    """Give the part of the log file's name that other files of the same call share."""
+    where = place()
+    return where.file.stem if where and where.file else ""
+
+
 def join(where: Place | None) -> None:
     """Let a worker process log to where its parent does, in plain lines."""
     if where is not None and place() is None:
@@ -77,6 +84,15 @@ def tell(run: str, stage: str, text: str, level: int = logging.INFO) -> None:
     """Log one line in columns: the run, e.g. ``sub-03_task-rest``, the stage, and the text."""
     text = text.removeprefix(f"{run}: ")
     LOGGER.log(level, "%-16s  %-7s %s", run.replace("_", " "), stage, text)
+
+
+def tell_unit(run: str, stage: str, unit: Unit, text: str, notes: Sequence[str] = ()) -> None:
+    """Log what a stage gave, whether it was there already, and what was odd in the data."""
+    tell(run, stage, text + "  (kept)" * unit.reused)
+    if unit.why not in ("", "first time"):
+        tell(run, stage, f"made anew: {unit.why}", logging.DEBUG)
+    for note in notes:
+        tell(run, stage, note, logging.WARNING)
 
 
 def tell_failure(run: str, error: AppError) -> None:

@@ -119,9 +119,9 @@ def fit(
 ) -> Iterator[Epoch]:
     """Train until the epochs are over or the validation loss no longer falls.
 
-    Yields after each epoch, when ``fitting`` can be kept and later taken up again: an interrupted
-    training gives the same network as an undisturbed one. At the end the model holds its best
-    weights.
+    Yields after each epoch, when ``fitting`` can be kept and later taken up again: on a CPU an
+    interrupted training gives the same network as an undisturbed one. At the end the model holds
+    its best weights.
 
     Raises
     ------

@@ -85,7 +85,7 @@ def write_group_level(out: Path) -> None:
     )  # fmt: skip
     write_image(path, np.ones((6, 5, 4), np.float32), AFFINE, metadata={"Units": "1"})
     write_model(out / "models" / "group", {"weight": np.ones(3, np.float32)}, {})
-    write_text(out / "logs" / "config.toml", "seed = 0\n")
+    write_text(out / "logs" / "20260101T000000_node_1_config.toml", "seed = 0\n")
 
 
 def test_the_validator_finds_nothing_in_what_both_levels_write(tmp_path):

@@ -21,6 +21,7 @@ FACTS = Facts(
     grid=(64, 64, 30),
     split=(700, 120, 290),
     gap=26.0,
+    undivided=[],
     choosing=[],
     held_out=[],
     parameters=44_741_047,

@@ -23,7 +23,9 @@ METRICS = {
     "pearsoncorrelation": Score("Temporal r", "1", "Correlation over time.", True),
     "sd_ratio": Score("Deviation ratio", "1", "Near 0 the output is constant.", None),
 }
-OUTCOME = Outcome(r=0.12, skill=0.01, null=np.linspace(-0.03, 0.05, 49), p=0.02)
+OUTCOME = Outcome(
+    r=0.12, skill=0.01, skill_shifted=-0.02, null=np.linspace(-0.03, 0.05, 49), p=0.02
+)
 TRAINING = Training("topo-rff", (0.7, 0.6, 0.5), (0.3, 0.2, 0.25), best_epoch=2, seconds=75.0)
 PROVENANCE = Provenance(
     methods=("Each volume was synthesised from the EEG that precedes it.",),
@@ -61,6 +63,7 @@ def make_result(name: str, shape: tuple[int, int, int] = (10, 12, 9)) -> RunResu
         mean=mean,
         observed=mean + noise[0],
         synthesised=mean,
+        model_grid=mask.shape,
         example_time=412.5,
         r_map=inside,
         skill_map=inside**2,

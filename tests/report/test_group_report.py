@@ -49,6 +49,11 @@ def test_the_headline_counts_whom_the_model_helps():
     assert "above it in 2 of 3" in sentence
 
 
+def test_a_group_whose_skill_shifted_eeg_has_too_is_said_to_owe_nothing_to_the_eeg():
+    *_, last = group_headline({"a": dataclasses.replace(OUTCOME, skill_shifted=0.01)})
+    assert "not due to the EEG" in last
+
+
 @pytest.mark.parametrize("skill", [0.0, -0.1, np.nan])
 def test_a_group_without_skill_is_said_not_to_beat_the_mean_volume(skill):
     sentences = group_headline({"a": dataclasses.replace(OUTCOME, skill=skill)})

@@ -22,7 +22,7 @@ BEATEN = "The model does not beat the training-mean volume."
 def test_the_headline_gives_the_score_beside_its_null():
     assert headline(OUTCOME) == (
         "Temporal r 0.120 (shifted EEG 0.010 ± 0.024, p = 0.020), "
-        "skill +0.010 against the mean volume.",
+        "skill +0.010 against the mean volume (shifted EEG −0.020).",
     )
 
 
@@ -35,6 +35,12 @@ def test_a_temporal_r_within_its_null_is_said_to_be_chance():
     chance = "Its temporal r cannot be told from chance."
     assert headline(dataclasses.replace(OUTCOME, p=0.3))[1] == chance
     assert chance not in headline(dataclasses.replace(OUTCOME, p=np.nan))
+
+
+@pytest.mark.parametrize(("skill_shifted", "is_said"), [(0.02, True), (0.01, True), (0.0, False)])
+def test_a_skill_that_shifted_eeg_has_too_is_said_not_to_be_due_to_the_eeg(skill_shifted, is_said):
+    *_, last = headline(dataclasses.replace(OUTCOME, skill_shifted=skill_shifted))
+    assert ("not due to the EEG" in last) is is_said
 
 
 def test_a_model_with_skill_is_not_said_to_be_beaten():
