@@ -208,10 +208,10 @@ def _convert(value: Any, kind: Any, name: str) -> Any:
     if isinstance(kind, types.UnionType):  # always "something or None"
         return None if value in (None, "none") else _convert(value, options[0], name)
     if typing.get_origin(kind) is tuple:
-        if options[-1] is ... and isinstance(value, list | tuple) and value:
-            return tuple(_convert(v, options[0], name) for v in value)
-        if isinstance(value, list | tuple) and len(value) == len(options):
-            return tuple(_convert(v, k, name) for v, k in zip(value, options, strict=True))
+        length = len(value) if isinstance(value, list | tuple) else 0
+        kinds = options[:1] * length if options[-1] is ... else options
+        if length == len(kinds) > 0:
+            return tuple(_convert(v, k, name) for v, k in zip(value, kinds, strict=True))
     elif typing.get_origin(kind) is Literal:
         if value in options:
             return value

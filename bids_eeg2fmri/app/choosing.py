@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from bids_eeg2fmri.app.checkpoints import read_checkpoint, write_checkpoint
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.config import TrainConfig
+from bids_eeg2fmri.config import Config, TrainConfig
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.loss import mean_absolute_error
 from bids_eeg2fmri.model.network import Network, Shapes
@@ -24,28 +24,30 @@ from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.search.architectures import generate
+from bids_eeg2fmri.search.architectures import Shape, generate
+from bids_eeg2fmri.search.bayes import Reconstructions
 from bids_eeg2fmri.search.darts import Contender, SearchEpoch, Selection, select
 from bids_eeg2fmri.search.darts import start as start_selection
-from bids_eeg2fmri.train.fit import Examples, Fitting, Reconstructions, start, train_epoch
-from bids_eeg2fmri.train.splits import Split
+from bids_eeg2fmri.train.fit import Examples, Fitting, start, train_epoch
+from bids_eeg2fmri.train.splits import Split, extents
 from bids_eeg2fmri.types import Architecture
 
-EEG_POOLING = (2, 2, 1)
-"""Max-pool of the EEG encoder (Table 4): the ten windows are not pooled."""
-BOLD_POOLING = (2, 2, 2)
-"""Max-pool of the BOLD encoder (Table 5)."""
-EEG_AXES = ("EEG channels", "EEG frequencies", "EEG windows")
-BOLD_AXES = ("BOLD axis x", "BOLD axis y", "BOLD axis z")
-KINDS = ("bold", "eeg")
+Kind = Literal["bold", "eeg"]
+KINDS: tuple[Kind, ...] = ("bold", "eeg")
 """The encoders, in the order in which they are chosen: that of EEG is tried with that of BOLD."""
+POOLING = {"eeg": (2, 2, 1), "bold": (2, 2, 2)}
+"""Max-pool of each encoder (Tables 4 and 5); the ten windows of EEG are not pooled."""
+AXES = {
+    "eeg": ("EEG channels", "EEG frequencies", "EEG windows"),
+    "bold": ("BOLD axis x", "BOLD axis y", "BOLD axis z"),
+}
 
 
 @dataclass(frozen=True)
 class Choice:
     """How one encoder was chosen among candidates."""
 
-    kind: str
+    kind: Kind
     """``eeg`` or ``bold``."""
     candidates: tuple[Architecture, ...]
     """All that were tried."""
@@ -76,21 +78,45 @@ def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Spli
     ShapeError
         If no encoder leads from these shapes to the latent space.
     """
-    pairs = runs[0].pairs
-    eeg, bold = pairs.eeg.shape[1:], pairs.bold.shape[1:]
-    n = 1 if job.config.search.choose == "first" else job.config.search.candidates
-    candidates = {
-        "bold": _candidates(job, bold, BOLD_POOLING, job.config.search.bold_depth, n, BOLD_AXES),
-        "eeg": _candidates(job, eeg, EEG_POOLING, job.config.search.eeg_depth, n, EEG_AXES),
-    }
-    shapes = Shapes(eeg, bold, candidates["eeg"][0], candidates["bold"][0])
-    choices: list[Choice] = []
-    if n > 1:
+    cfg, pairs, choices = job.config, runs[0].pairs, []
+    shapes = first_shapes(cfg, pairs.eeg.shape[1:], pairs.bold.shape[1:])
+    if cfg.search.choose != "first":
         for kind in KINDS:
-            choice = _choose(job, owner, kind, runs, split, shapes, candidates[kind])
+            candidates = draw_candidates(cfg, kind, getattr(shapes, kind), cfg.search.candidates)
+            choice = _choose(job, owner, kind, runs, split, shapes, candidates)
             shapes = _with(shapes, kind, choice.candidates[choice.chosen])
             choices.append(choice)
     return Encoders(shapes, tuple(choices))
+
+
+def first_shapes(cfg: Config, eeg: Shape, bold: Shape) -> Shapes:
+    """Take the first encoders that fit these shapes.
+
+    Raises
+    ------
+    ShapeError
+        If there are none.
+    """
+    (eeg_encoder,), (bold_encoder,) = (
+        draw_candidates(cfg, kind, shape, 1) for kind, shape in (("eeg", eeg), ("bold", bold))
+    )
+    return Shapes(eeg, bold, eeg_encoder, bold_encoder)
+
+
+def draw_candidates(cfg: Config, kind: Kind, shape: Shape, n: int) -> tuple[Architecture, ...]:
+    """Draw encoders of one kind, the same whoever asks.
+
+    Raises
+    ------
+    ShapeError
+        If there are fewer.
+    """
+    largest = {"eeg": cfg.search.eeg_depth, "bold": cfg.search.bold_depth}[kind]
+    pooling = POOLING[kind] if cfg.model.max_pool else (1, 1, 1)
+    axes = AXES[kind]
+    seed = seed_for(cfg.seed, *axes)
+    given = (shape, cfg.model.latent, pooling, largest, seed, cfg.search, cfg.model)
+    return tuple(generate(*given, n=n, axes=axes))
 
 
 def read_architecture(card: Mapping[str, Any]) -> Architecture:
@@ -99,29 +125,16 @@ def read_architecture(card: Mapping[str, Any]) -> Architecture:
     return Architecture(kernels, strides, tuple(card["pooling"]))
 
 
-def _candidates(
-    job: Job,
-    shape: tuple[int, int, int],
-    pooling: tuple[int, int, int],
-    depth: int,
-    n: int,
-    axes: tuple[str, str, str],
-) -> tuple[Architecture, ...]:
-    cfg = job.config
-    pooling = pooling if cfg.model.max_pool else (1, 1, 1)
-    seed = seed_for(cfg.seed, *axes)
-    args = (shape, cfg.model.latent, pooling, depth, seed, cfg.search, cfg.model)
-    return tuple(generate(*args, n=n, axes=axes))
-
-
-def _with(shapes: Shapes, kind: str, architecture: Architecture) -> Shapes:
-    return replace(shapes, **{f"{kind}_encoder": architecture})
+def _with(shapes: Shapes, kind: Kind, architecture: Architecture) -> Shapes:
+    if kind == "eeg":
+        return replace(shapes, eeg_encoder=architecture)
+    return replace(shapes, bold_encoder=architecture)
 
 
 def _choose(
     job: Job,
     owner: str,
-    kind: str,
+    kind: Kind,
     runs: Sequence[PairedRun],
     split: Split,
     shapes: Shapes,
@@ -131,15 +144,17 @@ def _choose(
     cfg = job.config
     seed = seed_for(cfg.seed, owner, "search", kind)
     tried = {"seed": seed, "device": job.device, "shapes": asdict(shapes), "kind": kind}
-    tried |= {"candidates": [asdict(one) for one in candidates], "split": split.extents()}
+    tried |= {"candidates": [asdict(one) for one in candidates], "train": extents(split.train)}
+    tried |= {"valid": extents(split.valid)}
     if kind == "eeg":
         tried["model"] = cfg.models[0]
     same = replace(cfg.search, one_at_a_time=False)  # which changes no number
     config = [same, cfg.model, cfg.train, tried]
     item, parents = f"{owner}_{kind}", [run.unit for run in runs]
-    scratch = job.store.scratch_of("search", item, config, parents)
+    key = job.store.key("search", item, config, parents)
 
     def make(folder: Path) -> None:
+        scratch = job.store.scratch("search", key)
         search = _Search(job, owner, kind, runs, split, shapes, tuple(candidates), seed, scratch)
         selection = search.run()
         by_weight = cfg.search.choose == "darts"
@@ -189,7 +204,7 @@ class _Search:
 
     job: Job
     owner: str
-    kind: str
+    kind: Kind
     runs: Sequence[PairedRun]
     split: Split
     shapes: Shapes

@@ -1,4 +1,4 @@
-"""Hyperparameters by Bayesian optimisation (§4.1 of the paper): the trials and what came of them."""
+"""Hyperparameters by Bayesian optimisation, §4.1 of the paper: the trials and what they gave."""
 
 import json
 import math
@@ -151,7 +151,7 @@ def _evaluate(job: Job, ground: Ground, phase: int, seed: int, _values: Values) 
     """Train a network with the settings of one point; give its lowest validation loss."""
     cfg, pairs = job.config, [run.pairs for run in ground.runs]
     scale, mean = fit_scale(pairs, ground.train), mean_volume(pairs, ground.train)
-    shapes = first_shapes(cfg, pairs[0])
+    shapes = first_shapes(cfg, pairs[0].eeg.shape[1:], pairs[0].bold.shape[1:])
     with torch.random.fork_rng():  # weights are drawn from torch's global state
         torch.manual_seed(seed)
         model = (
@@ -211,9 +211,7 @@ def _by_participants(job: Job, owner: str, runs: Sequence[PairedRun]) -> Ground:
     return Ground(owner, tuple(runs), *parts)
 
 
-def _hold_back(
-    job: Job, owner: str, runs: Sequence[PairedRun], free: Sequence[Index]
-) -> Ground:
+def _hold_back(job: Job, owner: str, runs: Sequence[PairedRun], free: Sequence[Index]) -> Ground:
     """Give the last of each run's free pairs to the score, after a gap."""
     onsets = [run.pairs.onset[index] for run, index in zip(runs, free, strict=True)]
     kept, held = hold_back(onsets, job.config.optimise.valid, job.gap)
@@ -245,14 +243,15 @@ def _write(job: Job, ground: Ground, phase: int, space: Space, trials: Sequence[
     write_table(
         stem.with_name(f"{stem.name}_trials.tsv"),
         rows,
-        COLUMNS | {name: {"Description": "Setting that was searched"} for name in space},
+        {**COLUMNS, **{name: {"Description": "Setting that was searched"} for name in space}},
         metadata={"Description": TITLES[phase], "Space": bayes.describe(space)},
     )
     scores = np.array(rows["score"], dtype=np.float64)
     if np.isfinite(scores).any():
         text = _as_toml(bayes.best(trials), phase)
         write_text(stem.with_name(f"{stem.name}_best.toml"), text)
-        latents = np.array([one.values.get("model.latent", job.config.model.latent) for one in trials])
+        latent = job.config.model.latent
+        latents = [int(one.values.get("model.latent", latent)) for one in trials]
         picture = optimisation_picture(
             ground.owner, TITLES[phase], scores, latents, "validation MAE"
         )

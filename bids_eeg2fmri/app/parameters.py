@@ -7,23 +7,22 @@ from typing import NoReturn
 
 import torch
 
-from bids_eeg2fmri.app.training import BOLD_AXES, BOLD_POOLING, EEG_AXES, EEG_POOLING
+from bids_eeg2fmri.app.choosing import POOLING, first_shapes
 from bids_eeg2fmri.config import Config, ModelConfig
 from bids_eeg2fmri.errors import ShapeError, UsageError
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.runtime.execute import seed_for
-from bids_eeg2fmri.search.architectures import Shape, generate
+from bids_eeg2fmri.search.architectures import Shape
 from bids_eeg2fmri.settings import override, validate
 from bids_eeg2fmri.types import Architecture
 
 NODDI = Shapes(
     eeg=(64, 134, 10),
     bold=(64, 64, 30),
-    eeg_encoder=Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), EEG_POOLING),
+    eeg_encoder=Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), POOLING["eeg"]),
     bold_encoder=Architecture(
-        ((14, 6, 12), (6, 4, 6), (12, 47, 5)), ((2, 1, 1), (1, 1, 1), (1, 1, 1)), BOLD_POOLING
+        ((14, 6, 12), (6, 4, 6), (12, 47, 5)), ((2, 1, 1), (1, 1, 1), (1, 1, 1)), POOLING["bold"]
     ),
 )
 """The paper's best candidates, number 2 of Tables 4 and 5; Table 5 prints 16 for the first kernel
@@ -96,28 +95,7 @@ def encoders(eeg: Shape, bold: Shape, cfg: Config) -> Shapes:
     """
     if (eeg, bold, cfg.model.latent) == (NODDI.eeg, NODDI.bold, ModelConfig().latent):
         return NODDI
-    return Shapes(
-        eeg=eeg,
-        bold=bold,
-        eeg_encoder=_first(eeg, EEG_POOLING, cfg.search.eeg_depth, cfg, EEG_AXES),
-        bold_encoder=_first(bold, BOLD_POOLING, cfg.search.bold_depth, cfg, BOLD_AXES),
-    )
-
-
-def _first(
-    shape: Shape, pooling: Shape, depth: int, cfg: Config, axes: tuple[str, str, str]
-) -> Architecture:
-    (found,) = generate(
-        shape,
-        cfg.model.latent,
-        pooling if cfg.model.max_pool else (1, 1, 1),
-        depth,
-        seed_for(cfg.seed, *axes),
-        cfg.search,
-        cfg.model,
-        axes=axes,
-    )
-    return found
+    return first_shapes(cfg, eeg, bold)
 
 
 def _make_parser() -> Parser:

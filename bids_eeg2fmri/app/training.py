@@ -1,7 +1,7 @@
 """From pairs to a trained model."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,30 +9,22 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float32
-from safetensors import safe_open
-from torch import Tensor
 
+from bids_eeg2fmri.app.checkpoints import on_cpu, read_checkpoint, write_checkpoint
+from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.bids.models import read_model, write_checkpoint, write_model
+from bids_eeg2fmri.bids.models import read_model, write_model
+from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.model.synthesizer import Shapes, Synthesizer
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.search.architectures import generate
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, fit, start
-from bids_eeg2fmri.train.splits import Index, Split
-from bids_eeg2fmri.types import Architecture, Pairs, Scale, typed
-
-EEG_POOLING = (2, 2, 1)
-"""Max-pool of the EEG encoder (Table 4): the ten windows are not pooled."""
-BOLD_POOLING = (2, 2, 2)
-"""Max-pool of the BOLD encoder (Table 5)."""
-EEG_AXES = ("EEG channels", "EEG frequencies", "EEG windows")
-BOLD_AXES = ("BOLD axis x", "BOLD axis y", "BOLD axis z")
+from bids_eeg2fmri.train.splits import Index, Split, extents
+from bids_eeg2fmri.types import Pairs, Scale, typed
 
 
 @typed
@@ -76,31 +68,40 @@ class Trained:
         return [Epoch(**epoch) for epoch in self.card["history"]]
 
 
-def train(job: Job, owner: str, name: str, runs: Sequence[PairedRun], split: Split) -> Trained:
+def train(
+    job: Job,
+    owner: str,
+    name: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+) -> Trained:
     """Fit a model to the training pairs of some runs.
 
     Parameters
     ----------
     owner
         Whose model it is, e.g. ``sub-03`` or ``group_task-rest``.
+    shapes
+        What the network is built from.
     """
-    seed = seed_for(job.config.seed, owner, name)
-    cfg, draw = job.config, {"model_name": name, "seed": seed, "device": job.device}
-    config = [cfg.search, cfg.model, cfg.train, {"split": _extents(split), **draw}]
+    seed, cfg = seed_for(job.config.seed, owner, name), job.config
+    given = {"model_name": name, "shapes": asdict(shapes), "seed": seed, "device": job.device}
+    given |= {part: extents(index) for part, index in vars(split).items()}
+    config = [cfg.model, cfg.train, given]
     item, parents = f"{owner}_{name}", [run.unit for run in runs]
     key = job.store.key("train", item, config, parents)
 
     def make(folder: Path) -> None:
         pairs = [run.pairs for run in runs]
         scale, reference = fit_scale(pairs, split.train), _reference(pairs, split.train)
-        shapes = _shapes(job, pairs[0], seed)
         model = _draw(job, name, shapes, seed)
         fitting = start(model, cfg.train, scale_bold(reference.mean, scale))
         parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
         _fit(job, owner, name, fitting, parts, job.store.scratch("train", key), seed)
         arrays.save(folder, "scale", scale)
         arrays.save(folder, "reference", reference)
-        tensors = _on_cpu(fitting.model.state_dict())
+        tensors = on_cpu(fitting.model.state_dict())
         card = _card(job, name, runs, split, shapes, fitting)
         write_model(folder, {**tensors, **_scale_tensors(scale, reference)}, card)
 
@@ -111,7 +112,7 @@ def train(job: Job, owner: str, name: str, runs: Sequence[PairedRun], split: Spl
     return trained
 
 
-def load_model(job: Job, trained: Trained) -> Synthesizer:
+def load_model(job: Job, trained: Trained) -> Network:
     """Build a trained network again from its unit."""
     tensors, card = read_model(trained.unit.folder)
     shapes: Any = card["shapes"]
@@ -120,8 +121,8 @@ def load_model(job: Job, trained: Trained) -> Synthesizer:
         Shapes(
             eeg=tuple(shapes["eeg"]),
             bold=tuple(shapes["bold"]),
-            eeg_encoder=_architecture(shapes["eeg_encoder"]),
-            bold_encoder=_architecture(shapes["bold_encoder"]),
+            eeg_encoder=read_architecture(shapes["eeg_encoder"]),
+            bold_encoder=read_architecture(shapes["bold_encoder"]),
         ),
         job.config.model,
     )
@@ -130,44 +131,13 @@ def load_model(job: Job, trained: Trained) -> Synthesizer:
     return model.to(job.device)
 
 
-def _extents(split: Split) -> dict[str, list[list[int]]]:
-    """Give first, last and number of each run's pairs in each part; parts are without holes."""
-    return {
-        part: [[int(i[0]), int(i[-1]), len(i)] if len(i) else [] for i in index]
-        for part, index in vars(split).items()
-    }
-
-
 def _reference(pairs: Sequence[Pairs], index: Sequence[Index]) -> Reference:
     volumes = [run.bold[i] for run, chosen in zip(pairs, index, strict=True) for i in chosen]
     low, high = min(v.min() for v in volumes), max(v.max() for v in volumes)
     return Reference(mean_volume(pairs, index), float(low), float(high))
 
 
-def _shapes(job: Job, pairs: Pairs, seed: int) -> Shapes:
-    """Choose the encoders: the first that z3 finds for these shapes."""
-    cfg = job.config
-    eeg, bold = pairs.eeg.shape[1:], pairs.bold.shape[1:]
-    encoders = []
-    for shape, pooling, depth, axes in (
-        (eeg, EEG_POOLING, cfg.search.eeg_depth, EEG_AXES),
-        (bold, BOLD_POOLING, cfg.search.bold_depth, BOLD_AXES),
-    ):
-        (found,) = generate(
-            shape,
-            cfg.model.latent,
-            pooling if cfg.model.max_pool else (1, 1, 1),
-            depth,
-            seed_for(seed, *axes),
-            cfg.search,
-            cfg.model,
-            axes=axes,
-        )
-        encoders.append(found)
-    return Shapes(eeg, bold, *encoders)
-
-
-def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Synthesizer:
+def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Network:
     with torch.random.fork_rng():  # weights are drawn from torch's global state
         torch.manual_seed(seed)
         return build(name, shapes, job.config.model).to(job.device)
@@ -185,12 +155,14 @@ def _fit(
     """Train with progress and checkpoints; take up the last checkpoint if there is one."""
     cfg, saved = job.config.train, checkpoints / "fitting.safetensors"
     if saved.exists():
-        fitting.restore(*_read_checkpoint(saved))
+        tensors, history = read_checkpoint(saved)
+        fitting.restore(tensors, [Epoch(**epoch) for epoch in history])
         log.tell(owner, "train", f"{name}  taken up after epoch {len(fitting.history)}")
     with log.progress(cfg.epochs, f"{owner} {name}") as advance:
         advance(len(fitting.history))
         for epoch in fit(fitting, *parts, cfg, seed):
-            _write_checkpoint(saved, fitting)
+            history = [asdict(epoch) for epoch in fitting.history]
+            write_checkpoint(saved, fitting.tensors(), history)
             minutes, seconds = divmod(round((cfg.epochs - epoch.number) * epoch.seconds), 60)
             log.tell(
                 owner,
@@ -199,19 +171,6 @@ def _fit(
                 f"{epoch.valid_loss:.4f}  {minutes:02d}:{seconds:02d} left",
             )
             advance(1)
-
-
-def _write_checkpoint(path: Path, fitting: Fitting) -> None:
-    """Keep the state of a training in one file, which a kill leaves as it was before."""
-    history = json.dumps([asdict(epoch) for epoch in fitting.history])
-    write_checkpoint(path, _on_cpu(fitting.tensors()), {"history": history})
-
-
-def _read_checkpoint(path: Path) -> tuple[dict[str, Tensor], list[Epoch]]:
-    with safe_open(path, framework="pt") as checkpoint:
-        history = json.loads(checkpoint.metadata()["history"])
-        tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118  # it is no mapping
-    return tensors, [Epoch(**epoch) for epoch in history]
 
 
 def _card(
@@ -249,12 +208,3 @@ def _scale_tensors(scale: Scale, reference: Reference) -> dict[str, np.ndarray]:
     """Lay what turns the model's units into the scanner's beside its weights."""
     named = {f"scale.{name}": np.asarray(value) for name, value in vars(scale).items()}
     return named | {"reference.mean": reference.mean}
-
-
-def _architecture(card: Mapping[str, Any]) -> Architecture:
-    kernels, strides = (tuple(map(tuple, card[name])) for name in ("kernels", "strides"))
-    return Architecture(kernels, strides, tuple(card["pooling"]))
-
-
-def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

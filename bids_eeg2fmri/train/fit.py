@@ -132,7 +132,7 @@ def fit(
         if fitting.history and number - 1 - fitting.best_epoch >= cfg.patience:
             break
         began = time.monotonic()
-        train_loss = _train_epoch(fitting, train, cfg, seed, number)
+        train_loss = train_epoch(fitting, train, cfg, seed, number)
         valid_loss = validation_loss(fitting.model, valid, cfg.batch_size)
         if not math.isfinite(train_loss + valid_loss):
             raise DataError(
@@ -172,9 +172,13 @@ def synthesise(
         yield volumes.cpu().numpy()
 
 
-def _train_epoch(
+def train_epoch(
     fitting: Fitting, train: Examples, cfg: TrainConfig, seed: int, number: int
 ) -> float:
+    """Pass once over the training pairs in an order of the epoch's own; return the mean loss.
+
+    The loss may be no number.
+    """
     model, optimizer = fitting.model.train(), fitting.optimizer
     order = np.random.default_rng((seed, number)).permutation(len(train))
     steps = math.ceil(len(train) / cfg.batch_size)

@@ -23,6 +23,11 @@ class Split:
     test: tuple[Index, ...]
 
 
+def extents(index: Sequence[Index]) -> list[list[int]]:
+    """Give first, last and number of each run's pairs: enough to tell parts from each other."""
+    return [[int(i[0]), int(i[-1]), len(i)] if len(i) else [] for i in index]
+
+
 def split_in_time(
     onsets: Sequence[Float64[np.ndarray, " _"]],
     tasks: Sequence[str],
