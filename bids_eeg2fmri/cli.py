@@ -4,10 +4,12 @@ Nothing heavy is imported before the arguments are known to be good.
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import shlex
 import sys
+import typing
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 from bids_eeg2fmri import __version__
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError, MissingInputError, UsageError
+from bids_eeg2fmri.model.names import MODELS, Style, expand, with_style
+from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import from_mapping, override, read_toml, to_toml, validate
 
 if TYPE_CHECKING:
@@ -94,16 +98,26 @@ def configure(args: argparse.Namespace) -> Config:
     MissingInputError
         If the settings file does not exist.
     """
-    config = from_mapping(read_toml(args.config)) if args.config else Config()
+    config = from_mapping(PRESETS[args.preset])
+    if args.config:
+        config = from_mapping(read_toml(args.config), config)
     config = override(config, args.set)
     given = {
         "clock.trigger": json.dumps(args.trigger) if args.trigger else None,
         "clock.eeg_onset": args.eeg_onset,
         "train.epochs": args.epochs,
+        "search.choose": args.search,
+        "split.folds": args.folds,
+        "optimise.iterations": args.iterations,
+        "models": json.dumps(args.models) if args.models else None,
         "seed": args.seed,
     }
     options = [f"{name}={value}" for name, value in given.items() if value is not None]
-    return validate(override(config, options))
+    config = override(config, options)
+    models = expand(config.models)
+    if args.style:
+        models = tuple(dict.fromkeys(with_style(name, args.style) for name in models))
+    return validate(dataclasses.replace(config, models=models))
 
 
 def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
@@ -144,14 +158,22 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
             return
         with log.keeping_crashes(job.out / "logs", args.analysis_level):
             _begin(job)
-            _run_level(job, args.analysis_level)
+            _run_level(job, args.analysis_level, sorted(set(args.optimise)))
 
 
-def _run_level(job: "Job", level: str) -> None:
-    from bids_eeg2fmri.app.group import run_group
-    from bids_eeg2fmri.app.participant import run_participants
+def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:
+    if phases:
+        from bids_eeg2fmri.app.optimise import run_optimisation
 
-    (run_participants if level == "participant" else run_group)(job)
+        run_optimisation(job, level, phases)
+    elif level == "participant":
+        from bids_eeg2fmri.app.participant import run_participants
+
+        run_participants(job)
+    else:
+        from bids_eeg2fmri.app.group import run_group
+
+        run_group(job)
 
 
 def _begin(job: "Job") -> None:
@@ -183,8 +205,11 @@ def _check_arguments(args: argparse.Namespace) -> None:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: give at least 1.")
     if args.json and not args.dry_run:
         raise UsageError("--json goes with --dry-run: it prints what would be run.")
-    if args.test_participants and args.analysis_level != "group":
-        raise UsageError("--test-participants is for the group level; drop it.")
+    for option in ("test_participants", "folds"):
+        if getattr(args, option) not in ((), None) and args.analysis_level != "group":
+            raise UsageError(f"--{option.replace('_', '-')} is for the group level; drop it.")
+    if args.iterations is not None and not args.optimise:
+        raise UsageError("--iterations goes with --optimise: it is the budget of that search.")
 
 
 def _selection(args: argparse.Namespace) -> "Selection":
@@ -267,6 +292,43 @@ def _add_clock(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_learning(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--preset", choices=PRESETS, default="paper", help="settings to start from (paper)"
+    )
+    group.add_argument(
+        "--models",
+        nargs="+",
+        metavar="MODEL",
+        help=f"models to train, or all-paper: {', '.join(MODELS)} (topo-rff)",
+    )
+    group.add_argument(
+        "--style",
+        choices=typing.get_args(Style),
+        help="where models with attention take the style of the latent from",
+    )
+    group.add_argument(
+        "--search",
+        choices=("first", "best-validation", "darts"),
+        help="how encoders are chosen among candidates (first)",
+    )
+    group.add_argument(
+        "--folds",
+        type=_folds,
+        metavar="K|loo",
+        help="test every participant once, in K parts or leaving one out; without it some test",
+    )
+    group.add_argument(
+        "--optimise",
+        nargs="+",
+        type=int,
+        choices=(1, 2),
+        default=(),
+        metavar="PHASE",
+        help="search hyperparameters instead: 1 on BOLD alone, 2 from EEG to BOLD",
+    )
+    group.add_argument(
+        "--iterations", type=int, metavar="N", help="with --optimise: trials of each phase (100)"
+    )
     group.add_argument("--epochs", type=int, metavar="N", help="passes over the training pairs")
     group.add_argument(
         "--seed", "--random-seed", type=int, metavar="N", help="from which all draws are derived"
@@ -286,6 +348,15 @@ def _add_learning(group: argparse._ArgumentGroup) -> None:
         metavar="SECTION.KEY=VALUE",
         help="one setting; may be given several times",
     )
+
+
+def _folds(text: str) -> int:
+    """Read the number of folds; leaving one participant out is 0."""
+    if text == "loo":
+        return 0
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of folds; give 2 or more, or loo")
+    return int(text)
 
 
 def _add_running(group: argparse._ArgumentGroup) -> None:

@@ -86,6 +86,9 @@ class SplitConfig:
     """Seconds left out between the parts; by default ``window.start``, so that no EEG is shared."""
     test_participants: float = 0.2
     """Share of the participants held out at group level (§4.2 of the paper: 2 of 10, 4 of 20)."""
+    folds: int = 1
+    """Divisions of the participants at group level: 1 as in the paper, k for a test of every
+    participant once in k parts, 0 for one participant a part."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,8 @@ class TrainConfig:
     none; from the mean, ten epochs are spent on what the EEG adds."""
     patience: int = 5
     """Epochs without improvement on the validation pairs after which training stops."""
+    repeats: int = 1
+    """Trainings of each model at group level, each with draws of its own."""
 
 
 @dataclass(frozen=True)

@@ -24,20 +24,21 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         lambda x: 0 < x < math.inf,
         "clock.tolerance window.start spectrogram.window spectrogram.hop spectrogram.fmax "
         "search.max_macs search.max_parameters search.max_memory search.learning_rate "
-        "train.learning_rate",
+        "train.learning_rate optimise.learning_rate optimise.weight_decay",
     ),
     (
         "0 or more",
         lambda x: 0 <= x < math.inf,
         "clock.surplus window.stop spectrogram.fmin split.gap train.weight_decay "
-        "train.regularisation seed",
+        "train.regularisation split.folds seed",
     ),
     (
         "1 or more",
         lambda x: x >= 1,
         "grid.shape grid.largest search.eeg_depth search.bold_depth model.latent model.filters "
         "search.candidates search.epochs train.epochs train.batch_size train.patience "
-        "optimise.iterations optimise.parallel optimise.batch_size optimise.epochs "
+        "train.repeats optimise.iterations optimise.parallel optimise.batch_size optimise.epochs "
+        "optimise.latent "
         "evaluate.null_draws",
     ),
     (
@@ -230,9 +231,8 @@ def spell_type(kind: Any, numbers: str = "") -> str:
     if typing.get_origin(kind) is Literal:
         return "one of " + ", ".join(options)
     if typing.get_origin(kind) is tuple:
-        words = f"a list of {len(options)} whole numbers"
-        if options[-1] is ...:
-            words = "a list of names"
+        kinds = {int: "whole numbers", float: "numbers", str: "names"}[options[0]]
+        words = f"a list of {'' if options[-1] is ... else f'{len(options)} '}{kinds}"
     else:
         words = {float: "a number", int: "a whole number", bool: "true or false", str: "text"}[kind]
     return f"{words}, {numbers}" if numbers else words

@@ -82,7 +82,8 @@ def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Spli
     shapes = first_shapes(cfg, pairs.eeg.shape[1:], pairs.bold.shape[1:])
     if cfg.search.choose != "first":
         for kind in KINDS:
-            candidates = draw_candidates(cfg, kind, getattr(shapes, kind), cfg.search.candidates)
+            shape = shapes.eeg if kind == "eeg" else shapes.bold
+            candidates = draw_candidates(cfg, kind, shape, cfg.search.candidates)
             choice = _choose(job, owner, kind, runs, split, shapes, candidates)
             shapes = _with(shapes, kind, choice.candidates[choice.chosen])
             choices.append(choice)
@@ -97,9 +98,8 @@ def first_shapes(cfg: Config, eeg: Shape, bold: Shape) -> Shapes:
     ShapeError
         If there are none.
     """
-    (eeg_encoder,), (bold_encoder,) = (
-        draw_candidates(cfg, kind, shape, 1) for kind, shape in (("eeg", eeg), ("bold", bold))
-    )
+    (eeg_encoder,) = draw_candidates(cfg, "eeg", eeg, 1)
+    (bold_encoder,) = draw_candidates(cfg, "bold", bold, 1)
     return Shapes(eeg, bold, eeg_encoder, bold_encoder)
 
 
@@ -144,10 +144,10 @@ def _choose(
     cfg = job.config
     seed = seed_for(cfg.seed, owner, "search", kind)
     tried = {"seed": seed, "device": job.device, "shapes": asdict(shapes), "kind": kind}
-    tried |= {"candidates": [asdict(one) for one in candidates], "train": extents(split.train)}
-    tried |= {"valid": extents(split.valid)}
+    tried |= {"candidates": [asdict(one) for one in candidates]}
+    tried |= {"split": [extents(split.train), extents(split.valid)]}
     if kind == "eeg":
-        tried["model"] = cfg.models[0]
+        tried["model_name"] = cfg.models[0]
     same = replace(cfg.search, one_at_a_time=False)  # which changes no number
     config = [same, cfg.model, cfg.train, tried]
     item, parents = f"{owner}_{kind}", [run.unit for run in runs]

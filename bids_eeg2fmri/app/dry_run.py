@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import draw_members
+from bids_eeg2fmri.app.members import draw_folds
 from bids_eeg2fmri.bids.query import RunFiles, find_runs
 from bids_eeg2fmri.bids.read import read_bold_header, read_markers
 from bids_eeg2fmri.bids.write import plain
@@ -76,9 +76,10 @@ def _divide(job: Job, rows: Sequence[Row]) -> None:
     usable = [row for row in rows if "clock" in row]
     for task in dict.fromkeys(row["task"] for row in usable):
         of_task = [row for row in usable if row["task"] == task]
-        members = draw_members(job, [*dict.fromkeys(row["participant"] for row in of_task)])
+        folds = draw_folds(job, [*dict.fromkeys(row["participant"] for row in of_task)])
         for row in of_task:
-            row["part"] = next(part for part in members if row["participant"] in members[part])
+            own = {part for one in folds for part in one if row["participant"] in one[part]}
+            row["part"] = next(part for part in ("test", "valid", "train") if part in own)
 
 
 def _print_json(_name: str, row: Row) -> None:

@@ -3,54 +3,43 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
+from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
+from bids_eeg2fmri.app.experiment import (
+    Experiment,
+    Result,
+    compare_maps,
+    mean_maps,
+    write_maps,
+    write_tables,
+)
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import Members, draw_members
-from bids_eeg2fmri.app.outputs import (
-    metric_columns,
-    publish_model,
-    score_rows,
-    sources_of,
-)
-from bids_eeg2fmri.app.participant import MODEL
-from bids_eeg2fmri.app.recordings import (
-    PairedRun,
-    Recording,
-    common_ground,
-    pair_all,
-    read_all,
-)
+from bids_eeg2fmri.app.members import Members, draw_folds
+from bids_eeg2fmri.app.outputs import publish_model
+from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
 from bids_eeg2fmri.app.reports import report_group
-from bids_eeg2fmri.app.testing import Tested, headline, test
-from bids_eeg2fmri.app.training import Trained, train
+from bids_eeg2fmri.app.testing import headline, test
+from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
-from bids_eeg2fmri.bids.write import derivative_path, write_image, write_table
 from bids_eeg2fmri.errors import AppError
-from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
-from bids_eeg2fmri.report.group import GroupMaps
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import limited_threads
 from bids_eeg2fmri.train.splits import Index, Split, hold_back
 from bids_eeg2fmri.types import Grid
 
-SPACE = (
-    "The mean over the participants' own grids, voxel by voxel, as in the paper. These are not in "
-    "a template space: a voxel is not the same place in every head."
-)
-
 
 def run_group(job: Job) -> None:
-    """Run the group level, one model for each task.
+    """Run the group level, task by task.
 
     Raises
     ------
     AppError
-        If participants, runs or tasks failed, after the others are done.
+        If participants, runs, trainings or tasks failed, after the others are done.
     """
     found = find(job)
     recorded, failed = job.spread(read_participant, found.runs)
@@ -86,7 +75,7 @@ def run_task(
     *,
     alone: bool,
 ) -> dict[str, AppError]:
-    """Train on some participants of a task, test on the others; give what failed.
+    """Train every model on some participants of a task, test on the others; give what failed.
 
     Parameters
     ----------
@@ -95,52 +84,72 @@ def run_task(
     alone
         Whether there is no other task.
     """
-    ground = common_ground(job, [*chain(*recorded.values())])
-    paired, failed = job.spread(
-        _Pairing(*ground), {label: list(recordings) for label, recordings in recorded.items()}
-    )
-    if not paired:
-        raise next(iter(failed.values()))
-    problems = {f"sub-{label}": error for label, error in failed.items()}
-    for _, broken in paired.values():
-        problems |= broken
-    members = draw_members(job, [*paired])
-    runs = [run for label in paired for run in paired[label][0]]
-    split = _split(job, runs, members)
+    runs, problems = _pair(job, recorded)
+    folds = draw_folds(job, [*dict.fromkeys(run.files.participant for run in runs)])
     owner = f"group{job.selection.suffix(task)}"
+    plan = [_Fold(owner, i, runs, members) for i, members in enumerate(folds)]
+    splits = [_split(job, runs, members) for members in folds]
     with limited_threads(job.threads):
-        trained = train(job, owner, MODEL, runs, split)
-    chosen = {
-        label: [
-            (run, index) for run, index in _tests(runs, split) if run.files.participant == label
+        encoders = [
+            choose_encoders(job, fold.owner(job), runs, split)
+            for fold, split in zip(plan, splits, strict=True)
         ]
-        for label in members["test"]
+    work = {
+        f"{fold.owner(job, repeat)} {name}": (fold, repeat, name)
+        for fold in plan
+        for repeat in range(job.config.train.repeats)
+        for name in job.config.models
     }
-    results, lost = job.spread(_Testing(trained), chosen)
-    if not results:
+    done, lost = job.spread(_Training(splits, encoders), work, prefix="")
+    if not done:
         raise next(iter(lost.values()))
-    tested = [one for ones in results.values() for one in ones]
-    problems |= {f"sub-{label}": error for label, error in lost.items()}
+    results = [result for of_training in done.values() for result in of_training]
+    problems |= lost
     told = {**before, **problems}
-    page = job.out / ("group.html" if alone else f"{owner}.html")
-
-    def write() -> None:
-        _write_metrics(job, owner, tested, members)
-        maps = _mean_maps(tested)
-        if maps is not None:
-            _write_maps(job, task, maps, tested)
-        publish_model(job, owner, trained)
-        report_group(job, page, task, members, runs, split, trained, tested, maps, told, links)
-
-    links = {name: f"{name}{job.selection.suffix()}.html" for name in map("sub-{}".format, paired)}
-    links = {name: link for name, link in links.items() if (job.out / link).exists()}
-    patterns = [f"{owner}_*", page.name, f"group/**/*task-{task}_*", f"models/{owner}_*/*"]
-    facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
-    deliver(job, owner, [one.unit for one in tested], patterns, told, facts, write)
-    for one in tested:
-        log.tell(one.run.files.name, "result", headline(one))
-    log.tell(owner, "report", str(page))
+    experiment = Experiment(job, owner, task, runs, folds, splits, encoders, results)
+    _deliver(experiment, told, job.out / ("group.html" if alone else f"{owner}.html"))
+    for one in results:
+        log.tell(one.tested.run.files.name, "result", headline(one.tested))
     return problems
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """One division of the participants."""
+
+    group: str
+    """Whose results these are, e.g. ``group_task-rest``."""
+    number: int
+    """Counted from zero."""
+    runs: Sequence[PairedRun]
+    """All runs."""
+    members: Members
+    """Who trains, chooses and tests."""
+
+    def owner(self, job: Job, repeat: int | None = None) -> str:
+        """Name what is trained in it; of what there is one only needs no number."""
+        name = self.group + f"_fold-{self.number + 1}" * (job.config.split.folds != 1)
+        if repeat is None or job.config.train.repeats == 1:
+            return name
+        return f"{name}_repeat-{repeat + 1}"
+
+
+@dataclass(frozen=True)
+class _Training:
+    """Train one model in one fold and test it; travels to workers."""
+
+    splits: Sequence[Split]
+    encoders: Sequence[Encoders]
+
+    def __call__(self, job: Job, _label: str, work: tuple[_Fold, int, str]) -> list[Result]:
+        fold, repeat, name = work
+        split, shapes = self.splits[fold.number], self.encoders[fold.number].shapes
+        trained = train(job, fold.owner(job, repeat), name, fold.runs, split, shapes)
+        return [
+            Result(fold.number, repeat, test(job, trained, run, index))
+            for run, index in zip(fold.runs, split.test, strict=True)
+            if len(index)
+        ]
 
 
 @dataclass(frozen=True)
@@ -156,22 +165,26 @@ class _Pairing:
         return pair_all(job, recordings, self.grid, self.channels)
 
 
-@dataclass(frozen=True)
-class _Testing:
-    """Test a model on a participant's runs; travels to workers."""
-
-    trained: Trained
-
-    def __call__(
-        self, job: Job, _label: str, runs: Sequence[tuple[PairedRun, Index]]
-    ) -> list[Tested]:
-        return [test(job, self.trained, run, index) for run, index in runs]
+def _pair(
+    job: Job, recorded: Mapping[str, Sequence[Recording]]
+) -> tuple[list[PairedRun], dict[str, AppError]]:
+    """Pair all recordings of a task; give what failed too."""
+    ground = common_ground(job, [*chain(*recorded.values())])
+    paired, failed = job.spread(
+        _Pairing(*ground), {label: list(recordings) for label, recordings in recorded.items()}
+    )
+    if not paired:
+        raise next(iter(failed.values()))
+    problems = {f"sub-{label}": error for label, error in failed.items()}
+    for _, broken in paired.values():
+        problems |= broken
+    return [run for runs, _ in paired.values() for run in runs], problems
 
 
 def _split(job: Job, runs: Sequence[PairedRun], members: Members) -> Split:
     """Give each run whole to its participant's part."""
     whole = [np.arange(len(run.pairs.volume)) for run in runs]
-    parts = {
+    parts: dict[str, list[Index]] = {
         part: [
             index if run.files.participant in members[part] else index[:0]
             for run, index in zip(runs, whole, strict=True)
@@ -185,68 +198,27 @@ def _split(job: Job, runs: Sequence[PairedRun], members: Members) -> Split:
     return Split(*(tuple(part) for part in parts.values()))
 
 
-def _tests(runs: Sequence[PairedRun], split: Split) -> list[tuple[PairedRun, Index]]:
-    return [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
+def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Path) -> None:
+    """Write tables, maps, models and report."""
+    job, owner = experiment.job, experiment.owner
+    labels = [*dict.fromkeys(run.files.participant for run in experiment.runs)]
+    links = {name: f"{name}{job.selection.suffix()}.html" for name in map("sub-{}".format, labels)}
+    links = {name: link for name, link in links.items() if (job.out / link).exists()}
 
+    def write() -> None:
+        write_tables(experiment)
+        maps = mean_maps(experiment)
+        duels = compare_maps(experiment) if maps is not None else {}
+        if maps is not None:
+            write_maps(experiment, maps, duels)
+        for trained in experiment.published:
+            publish_model(job, owner, trained)
+        report_group(experiment, page, maps, duels, problems, links)
 
-def _write_metrics(job: Job, owner: str, tested: Sequence[Tested], members: Members) -> None:
-    summaries = [{name: s.summary for name, s in one.scores.items()} for one in tested]
-    rows: dict[str, list[Any]] = {"participant_id": [], "run": []}
-    for one, by_model in zip(tested, summaries, strict=True):
-        rows["participant_id"] += [f"sub-{one.run.files.participant}"] * len(by_model)
-        rows["run"] += [one.run.files.name] * len(by_model)
-        for column, values in score_rows(by_model).items():
-            rows.setdefault(column, []).extend(values)
-    models = {
-        name: {metric: _mean([s[name][metric] for s in summaries]) for metric in METRICS}
-        for name in summaries[0]
-    }
-    write_table(
-        job.out / f"{owner}_metrics.tsv",
-        rows,
-        metric_columns(),
-        metadata={
-            "Description": "Scores on participants that the model never saw",
-            **sources_of([one.run for one in tested]),
-            "participants": members,
-            "models": models,
-        },
-    )
-
-
-def _mean(values: Sequence[float]) -> float:
-    defined = [value for value in values if np.isfinite(value)]
-    return float(np.mean(defined)) if defined else float("nan")
-
-
-def _mean_maps(tested: Sequence[Tested]) -> GroupMaps | None:
-    """Average the maps of all test runs, where their grids lie alike."""
-    first, *others = [one.run.recording.bold.affine for one in tested]
-    masks = [one.run.pairs.mask for one in tested]
-    same = all(mask.shape == masks[0].shape for mask in masks)
-    mask = np.logical_and.reduce(masks) if same else np.zeros(1, bool)
-    if not mask.any() or not all(np.allclose(affine, first, atol=0.1) for affine in others):
-        return None
-    maps = [one.scores[one.trained.name].maps for one in tested]
-    mean = np.mean([one.target.mean(axis=0) for one in tested], axis=0)
-    r, skill = (
-        np.where(mask, np.mean([one[name] for one in maps], axis=0), np.nan)
-        for name in ("pearsoncorrelation", "skill")
-    )
-    return GroupMaps(first, mask, mean, r, skill, SPACE)
-
-
-def _write_maps(job: Job, task: str, maps: GroupMaps, tested: Sequence[Tested]) -> None:
-    sources = sources_of([one.run for one in tested])
-    for stat, values in (("pearsoncorrelation", maps.r_map), ("skill", maps.skill_map)):
-        path = derivative_path(
-            job.out / "group",
-            job.selection.entities(task),
-            "func",
-            suffix="boldmap",
-            extension=".nii.gz",
-            stat=stat,
-            desc="synth",
-        )
-        about = {"Description": f"{MAPS[stat].description} {SPACE}", "Units": MAPS[stat].units}
-        write_image(path, values.astype(np.float32), maps.affine, metadata=about | sources)
+    patterns = [f"{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
+    patterns += [f"models/{owner}_*/*"]
+    facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
+    units = [one.tested.unit for one in experiment.results]
+    units += [choice.unit for one in experiment.encoders for choice in one.choices]
+    deliver(job, owner, units, patterns, problems, facts, write)
+    log.tell(owner, "report", str(page))

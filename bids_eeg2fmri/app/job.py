@@ -64,9 +64,19 @@ class Job:
         return self.config.window.start if gap is None else gap
 
     def spread(
-        self, fn: Callable[["Job", str, Work], Result], work: Mapping[str, Work]
+        self,
+        fn: Callable[["Job", str, Work], Result],
+        work: Mapping[str, Work],
+        prefix: str = "sub-",
     ) -> tuple[dict[str, Result], dict[str, AppError]]:
         """Apply ``fn`` to each participant's work; give what came of it and what went wrong.
+
+        Parameters
+        ----------
+        work
+            By label.
+        prefix
+            What makes a label a name; for messages.
 
         Raises
         ------
@@ -81,8 +91,8 @@ class Job:
             if not isinstance(result, Failure):
                 done[label] = result
                 return
-            failed[label] = self._explain(label, result)
-            log.tell_failure(f"sub-{label}", failed[label])
+            failed[label] = self._explain(prefix + label, result)
+            log.tell_failure(prefix + label, failed[label])
             if self.stop_on_first_crash:
                 raise failed[label]
 
@@ -90,11 +100,11 @@ class Job:
         map_items(call, [*work.items()], workers=self.workers, threads=self.threads, on_result=take)
         return {label: done[label] for label in work if label in done}, failed
 
-    def _explain(self, label: str, failure: Failure[Any]) -> AppError:
+    def _explain(self, name: str, failure: Failure[Any]) -> AppError:
         """Keep the traceback of what nobody foresaw, and name the file that holds it."""
         if isinstance(failure.error, AppError):
             return failure.error
-        return log.crash(self.out / "logs", f"sub-{label}", str(failure.error), failure.traceback)
+        return log.crash(self.out / "logs", name, str(failure.error), failure.traceback)
 
 
 def _apply(fn: Callable[[Job, str, Work], Result], job: Job, item: tuple[str, Work]) -> Result:

@@ -4,26 +4,39 @@ from collections.abc import Sequence
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.errors import UsageError
-from bids_eeg2fmri.train.splits import split_participants
+from bids_eeg2fmri.train.splits import fold_participants, split_participants
 
 Members = dict[str, tuple[str, ...]]
 """Labels of participants by part: ``train``, ``valid`` and ``test``."""
 
 
-def draw_members(job: Job, labels: Sequence[str]) -> Members:
-    """Hold out those whom the user named, or draw some, and divide the others.
+def draw_folds(job: Job, labels: Sequence[str]) -> list[Members]:
+    """Divide participants once, holding out those named or some drawn, or fold by fold.
 
     Raises
     ------
     UsageError
-        If one of those named is not among ``labels``, who have usable runs.
+        If a participant who was named is not among ``labels``, who have usable runs, or some are
+        named beside folds.
+    DataError
+        If there are too few of them.
     """
     asked = [label.removeprefix("sub-") for label in job.test_participants]
+    folds = job.config.split.folds
+    if asked and folds != 1:
+        raise UsageError("--test-participants: with --folds everyone is tested; drop one of them.")
     unknown = [label for label in asked if label not in labels]
     if unknown:
         raise UsageError(
             f"--test-participants: sub-{unknown[0]} has no usable run. "
             f"There are {', '.join(map('sub-{}'.format, labels))}."
         )
-    parts = split_participants(labels, asked, job.config.split, job.config.seed)
+    held_out: Sequence[Sequence[str]] = [asked]
+    if folds != 1:
+        held_out = fold_participants(labels, folds or len(labels), job.config.seed)
+    return [_divide(job, labels, part) for part in held_out]
+
+
+def _divide(job: Job, labels: Sequence[str], test: Sequence[str]) -> Members:
+    parts = split_participants(labels, test, job.config.split, job.config.seed)
     return dict(zip(("train", "valid", "test"), parts, strict=True))

@@ -13,7 +13,7 @@ import torch
 
 from bids_eeg2fmri.app.choosing import first_shapes
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import draw_members
+from bids_eeg2fmri.app.members import draw_folds
 from bids_eeg2fmri.app.recordings import PairedRun, prepare
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
@@ -129,9 +129,9 @@ def _try(
     tried = replace(job, config=replace(config, train=train))
     item = f"{ground.owner}_phase-{phase}_{number:03d}"
     given = {"seed": seed, "device": job.device, "values": values, "phase": phase}
-    given |= {"train": extents(ground.train), "valid": extents(ground.valid)}
+    given |= {"split": [extents(ground.train), extents(ground.valid)]}
     if phase == 2:
-        given["model"] = config.models[0]
+        given["model_name"] = config.models[0]
 
     def make(folder: Path) -> None:
         evaluate = partial(_evaluate, tried, ground, phase, seed)
@@ -187,7 +187,7 @@ def _of_tasks(job: Job, runs: Mapping[str, Sequence[RunFiles]]) -> list[Ground]:
     for task, files_of in by_task.items():
         paired, _ = prepare(job, [one for files in files_of.values() for one in files])
         labels = [*dict.fromkeys(run.files.participant for run in paired)]
-        members = draw_members(job, labels)
+        members = draw_folds(job, labels)[0]
         free = [run for run in paired if run.files.participant not in members["test"]]
         grounds.append(_by_participants(job, f"group{job.selection.suffix(task)}", free))
     return grounds

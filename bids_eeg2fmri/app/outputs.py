@@ -1,16 +1,17 @@
 """From results to files: derivatives, models and reports."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.members import Members
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.app.testing import Tested
+from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
-from bids_eeg2fmri.bids.methods import methods_text
+from bids_eeg2fmri.bids.methods import Network, methods_text
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.bids.read import bold_metadata
 from bids_eeg2fmri.bids.references import REFERENCES
@@ -22,32 +23,32 @@ from bids_eeg2fmri.bids.write import (
     write_table,
 )
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
+from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.pictures import Training
 from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import VolumeClock
 
 
-def write_results(job: Job, tested: Tested) -> None:
-    """Write what one model made of one run: series, mask, maps and tables."""
-    files, model = tested.run.files, tested.trained.name
-    bold, target = tested.run.recording.bold, tested.target
-    sources = sources_of([tested.run])
-    onset = tested.run.pairs.onset[tested.index]
-    taken = {"StartTime": float(onset[0]), "VolumeIndices": tested.run.pairs.volume[tested.index]}
+def write_results(job: Job, tested: Sequence[Tested]) -> None:
+    """Write what models made of one run: series, mask, maps and tables.
+
+    The files of the first model are called after none, those of others after theirs.
+    """
+    first = tested[0]
+    files, bold, target = first.run.files, first.run.recording.bold, first.target
+    sources = sources_of([first.run])
+    onset = first.run.pairs.onset[first.index]
+    taken = {"StartTime": float(onset[0]), "VolumeIndices": first.run.pairs.volume[first.index]}
 
     def path(suffix: str, extension: str = ".nii.gz", **parts: str) -> Path:
         return derivative_path(
             job.out, files.entities, "func", suffix=suffix, extension=extension, **parts
         )
 
-    series = {
-        "synth": (tested.synthesised, f"BOLD synthesised from the EEG alone by {model}"),
-        "target": (target, "Observed BOLD, as finely as the model's grid"),
-        "residual": (target - tested.synthesised, "Observed minus synthesised BOLD"),
-    }
     acquisition = {"TaskName": bold_metadata(files).get("TaskName", files.task)}
-    for desc, (volumes, description) in series.items():
+
+    def write_series(desc: str, volumes: np.ndarray, description: str) -> None:
         about = {"Description": f"{description}; test volumes only", "Units": "arbitrary"}
         write_image(
             path("bold", desc=desc),
@@ -56,20 +57,37 @@ def write_results(job: Job, tested: Tested) -> None:
             tr=bold.tr,
             metadata=acquisition | sources | taken | about,
         )
+
+    write_series("target", target, "Observed BOLD, as finely as the model's grid")
+    for one in tested:
+        model = one.trained.name
+        label = "" if one is first else model_label(model)
+        made = f"synthesised from the EEG alone by {model}"
+        write_series(f"synth{label}", one.synthesised, f"BOLD {made}")
+        write_series(f"residual{label}", target - one.synthesised, f"Observed minus BOLD {made}")
+        for stat, (values, description, units) in _maps(one).items():
+            about = {"Description": f"{description} Model {model}, test volumes.", "Units": units}
+            write_image(
+                path("boldmap", stat=stat, desc=f"synth{label}"),
+                values,
+                bold.affine,
+                metadata=about | sources,
+            )
+        _write_by_volume(one, path("timeseries", ".tsv", desc=f"synth{label}"), sources)
     about = {"Description": "Brain mask from the mean of the run's volumes"}
     reference = {"SpatialReference": bids_uri(files.bold, files.root)}
     write_mask(
         path("mask", desc="brain"),
-        tested.run.pairs.mask,
+        first.run.pairs.mask,
         bold.affine,
         metadata=about | reference | sources,
     )
-    for stat, (values, description, units) in _maps(tested).items():
-        about = {"Description": f"{description} Model {model}, test volumes.", "Units": units}
-        write_image(
-            path("boldmap", stat=stat, desc="synth"), values, bold.affine, metadata=about | sources
-        )
-    _write_tables(tested, path, sources)
+    _write_by_model(tested, path("metrics", ".tsv", desc="synth"), sources)
+
+
+def model_label(name: str) -> str:
+    """Spell a model's name as a label of BIDS, e.g. ``topo-rff`` as ``TopoRff``."""
+    return "".join(map(str.capitalize, name.split("-")))
 
 
 def sources_of(runs: Sequence[PairedRun]) -> dict[str, object]:
@@ -87,37 +105,43 @@ def _maps(tested: Tested) -> dict[str, tuple[np.ndarray, str, str]]:
     return named | {"p": (tested.check.p_map, description, "1")}
 
 
-def _write_tables(tested: Tested, path: Callable[..., Path], sources: Mapping[str, object]) -> None:
-    scores, check = tested.scores, tested.check
-    by_volume = scores[tested.trained.name].volumes
+def _write_by_volume(tested: Tested, path: Path, sources: Mapping[str, object]) -> None:
+    by_volume = tested.scores[tested.trained.name].volumes
     rows = {"volume": tested.run.pairs.volume[tested.index]}
     rows["onset"] = tested.run.pairs.onset[tested.index]
     columns: dict[str, dict[str, object]] = {
         "volume": {"Description": "Index of the volume in the stored series, from 0"},
         "onset": {"Description": "Since the onset of the first stored volume", "Units": "s"},
     }
+    about = {"Description": f"Scores of {tested.trained.name} by test volume", **sources}
+    write_table(path, rows | by_volume, columns | metric_columns(), metadata=about)
+
+
+def _write_by_model(tested: Sequence[Tested], path: Path, sources: Mapping[str, object]) -> None:
+    summaries = summaries_of(tested)
+    models: dict[str, dict[str, object]] = {name: {**one} for name, one in summaries.items()}
+    for one in tested:
+        models[one.trained.name] |= {
+            "p_shifted_eeg": one.check.p,
+            "r_shifted_eeg": one.check.null.tolist(),
+        }
     write_table(
-        path("timeseries", ".tsv", desc="synth"),
-        rows | by_volume,
-        columns | metric_columns(),
-        metadata={"Description": f"Scores of {tested.trained.name} by test volume", **sources},
-    )
-    models = {name: dict(one.summary) for name, one in scores.items()}
-    models[tested.trained.name] |= {
-        "p_shifted_eeg": check.p,
-        "r_shifted_eeg": check.null.tolist(),
-    }
-    write_table(
-        path("metrics", ".tsv", desc="synth"),
-        score_rows({name: one.summary for name, one in scores.items()}),
+        path,
+        score_rows(summaries),
         metric_columns(),
         metadata={
             "Description": "Scores by model over the test volumes",
             **sources,
             "models": models,
-            **_circumstances(tested.run),
+            **_circumstances(tested[0].run),
         },
     )
+
+
+def summaries_of(tested: Sequence[Tested]) -> dict[str, dict[str, float]]:
+    """Gather the scores of one run by model, what needs no EEG at the end."""
+    rows = {name: one.summary for tested_ in tested for name, one in tested_.scores.items()}
+    return rows | {BASELINE: rows.pop(BASELINE)}
 
 
 def _circumstances(run: PairedRun) -> dict[str, object]:
@@ -180,20 +204,24 @@ def training(trained: Trained) -> Training:
 
 def provenance(
     job: Job,
-    trained: Trained,
+    trained: Sequence[Trained],
     runs: Sequence[PairedRun],
     split: Split,
-    members: Mapping[str, Sequence[str]],
+    folds: Sequence[Members] = (),
 ) -> Provenance:
     """Say how results came about, in words and with what to cite.
 
     Parameters
     ----------
-    members
-        Labels of the participants of each part; none at participant level.
+    split
+        The parts of each run; of the first fold, if there are several.
+    folds
+        The participants of each part, fold by fold; none at participant level.
     """
-    card = trained.card
-    tested = {run.files.task for run, index in zip(runs, split.test, strict=True) if len(index)}
+    members: Members = folds[0] if folds else {}
+    software = trained[0].card["software"]
+    tasks = [f"task-{run.files.task}" for run in runs]
+    tested = {task for task, index in zip(tasks, split.test, strict=True) if len(index)}
     residuals = [run.clock.residual for run in runs if run.clock.n_markers]
     text = methods_text(
         job.config,
@@ -210,18 +238,27 @@ def provenance(
             "grid": runs[0].pairs.bold.shape[1:],
             "split": (_count(split.train), _count(split.valid), _count(split.test)),
             "gap": job.gap,
+            "undivided": sorted({*tasks} - tested),
             "choosing": [f"sub-{label}" for label in members.get("valid", ())],
-            "undivided": sorted({run.files.task for run in runs} - tested),
             "held_out": [f"sub-{label}" for label in members.get("test", ())],
-            "parameters": card["parameters"],
-            "epochs": len(card["history"]),
-            "best_epoch": card["best_epoch"],
-            "software": card["software"],
+            "folds": len(folds) or 1,
+            "networks": [_describe(one) for one in trained],
+            "software": software,
         },
     )
     works = [(work.text, work.url) for work in REFERENCES.values() if work.label in text]
     paragraphs = tuple(text.split("\n\n"))
-    return Provenance(paragraphs, tuple(works), card["software"], job.command, job.config.seed)
+    return Provenance(paragraphs, tuple(works), software, job.command, job.config.seed)
+
+
+def _describe(trained: Trained) -> Network:
+    card = trained.card
+    return {
+        "title": MODELS[trained.name].title,
+        "parameters": card["parameters"],
+        "epochs": len(card["history"]),
+        "best_epoch": card["best_epoch"],
+    }
 
 
 def _in_words(clock: VolumeClock) -> str:

@@ -3,22 +3,20 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from bids_eeg2fmri.app.choosing import choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import publish_model, write_results
 from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.reports import report_participant
-from bids_eeg2fmri.app.testing import Tested, headline, test
+from bids_eeg2fmri.app.testing import headline, test
 from bids_eeg2fmri.app.training import train
-from bids_eeg2fmri.app.triage import conclude, find
+from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.train.splits import split_in_time
-
-MODEL = "topo-rff"
-"""The model that is trained: (iv) of the paper."""
 
 
 def run_participants(job: Job) -> None:
@@ -34,8 +32,9 @@ def run_participants(job: Job) -> None:
     if done:
         write_participants(job.out, job.bids_dir)
     for label, (headlines, _) in done.items():
-        for run, text in headlines.items():
-            log.tell(run, "result", text)
+        for run, texts in headlines.items():
+            for text in texts:
+                log.tell(run, "result", text)
         log.tell(f"sub-{label}", "report", str(job.out / f"{_owner(job, label)}.html"))
     conclude(found, [*done], failed, [run for _, problems in done.values() for run in problems])
 
@@ -45,7 +44,7 @@ def run_participant(
     label: str,
     files: Sequence[RunFiles],
     refused: Mapping[str, Mapping[str, AppError]],
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, list[str]], list[str]]:
     """Preprocess, train, test and report one participant.
 
     Parameters
@@ -55,7 +54,7 @@ def run_participant(
 
     Returns
     -------
-    The headline of each run that was tested, and the runs that failed.
+    The headlines of each run that was tested, and the runs and models that failed.
     """
     runs, failed = prepare(job, files)
     failed = {**refused.get(label, {}), **failed}
@@ -63,25 +62,31 @@ def run_participant(
     split = split_in_time(onsets, tasks, job.config.split, job.gap)
     owner = _owner(job, label)
     page = job.out / f"{owner}.html"
-    trained = train(job, owner, MODEL, runs, split)
-    tested: list[Tested] = [
-        test(job, trained, run, index)
-        for run, index in zip(runs, split.test, strict=True)
-        if len(index)
-    ]
+    encoders = choose_encoders(job, owner, runs, split)
+    trained, untrained = attempt(
+        lambda name: train(job, owner, name, runs, split, encoders.shapes),
+        {f"{owner} {name}": name for name in job.config.models},
+    )
+    failed |= untrained
+    chosen = [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
+    tested = [[test(job, model, run, index) for model in trained] for run, index in chosen]
 
     def write() -> None:
-        for one in tested:
-            write_results(job, one)
-        publish_model(job, owner, trained)
-        report_participant(job, page, label, runs, split, trained, tested, failed)
+        for of_run in tested:
+            write_results(job, of_run)
+        for model in trained:
+            publish_model(job, owner, model)
+        report_participant(job, page, label, runs, split, encoders, trained, tested, failed)
 
-    names = [*(one.run.files.name for one in tested), owner]
+    names = [*(run.files.name for run, _ in chosen), owner]
     patterns = [f"sub-{label}/**/{name}_*" for name in names]
     patterns += [page.name, f"models/{owner}_*/*"]
+    units = [one.unit for of_run in tested for one in of_run]
+    units += [choice.unit for choice in encoders.choices]
     facts = {"dataset": job.dataset_name}
-    deliver(job, owner, [one.unit for one in tested], patterns, failed, facts, write)
-    return {one.run.files.name: headline(one) for one in tested}, [*failed]
+    deliver(job, owner, units, patterns, failed, facts, write)
+    told = {of_run[0].run.files.name: [headline(one) for one in of_run] for of_run in tested}
+    return told, [*failed]
 
 
 def _owner(job: Job, label: str) -> str:

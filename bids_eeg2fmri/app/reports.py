@@ -1,19 +1,29 @@
 """What the reports show, gathered from results."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
+from bids_eeg2fmri.app.choosing import Encoders
+from bids_eeg2fmri.app.experiment import Experiment, Pair
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import Members
-from bids_eeg2fmri.app.outputs import outcome, provenance, training
+from bids_eeg2fmri.app.outputs import outcome, provenance, summaries_of, training
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
+from bids_eeg2fmri.report.experiments import (
+    best_model_picture,
+    candidates_picture,
+    comparison_picture,
+    normalised_residual_picture,
+    residual_picture,
+)
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport, write_group_report
 from bids_eeg2fmri.report.participant import (
     ParticipantReport,
@@ -22,6 +32,7 @@ from bids_eeg2fmri.report.participant import (
     TimeCourse,
     write_participant_report,
 )
+from bids_eeg2fmri.report.pictures import Picture
 from bids_eeg2fmri.train.splits import Split
 
 BEST = 0.1
@@ -34,61 +45,113 @@ def report_participant(
     label: str,
     runs: Sequence[PairedRun],
     split: Split,
-    trained: Trained,
-    tested: Sequence[Tested],
+    encoders: Encoders,
+    trained: Sequence[Trained],
+    tested: Sequence[Sequence[Tested]],
     problems: Mapping[str, AppError],
 ) -> None:
-    """Write the report of one participant."""
+    """Write the report of one participant.
+
+    Parameters
+    ----------
+    tested
+        Results of all models, run by run; the pictures are the first model's.
+    """
     report = ParticipantReport(
         participant=f"sub-{label}",
         dataset=job.dataset_name,
         runs=tuple(summarise(run, split, i) for i, run in enumerate(runs)),
-        results=tuple(show(one) for one in tested),
-        training=(training(trained),),
+        results=tuple(map(show, tested)),
+        training=tuple(map(training, trained)),
+        search=candidates_pictures(page.stem, encoders),
         metrics=METRICS,
-        provenance=provenance(job, trained, runs, split, {}),
+        provenance=provenance(job, trained, runs, split),
         problems=tuple(str(error) for error in problems.values()),
     )
     write_participant_report(page, report, job.out / f"sub-{label}" / "figures")
 
 
 def report_group(
-    job: Job,
+    experiment: Experiment,
     page: Path,
-    task: str,
-    members: Members,
-    runs: Sequence[PairedRun],
-    split: Split,
-    trained: Trained,
-    tested: Sequence[Tested],
     maps: GroupMaps | None,
+    duels: Mapping[Pair, TMap],
     problems: Mapping[str, AppError],
     links: Mapping[str, str],
 ) -> None:
     """Write the report of a group."""
-    named = {one.run.files.name: one for one in tested}
-    names = {part: tuple(map("sub-{}".format, labels)) for part, labels in members.items()}
-    by_run = {run: f"sub-{one.run.files.participant}" for run, one in named.items()}
+    job, folds = experiment.job, experiment.folds
+    task = job.selection.suffix(experiment.task).removeprefix("_")
+    named: dict[str, list[Tested]] = {}
+    for result in experiment.results:
+        again = f", repeat {result.repeat + 1}" * (job.config.train.repeats > 1)
+        named.setdefault(result.tested.run.files.name + again, []).append(result.tested)
+    by_run = {name: f"sub-{tested[0].run.files.participant}" for name, tested in named.items()}
+    parts = {
+        part: tuple(
+            f"sub-{label}" for label in sorted(chain(*(members[part] for members in folds)))
+        )
+        for part in ("train", "valid", "test")
+    }
     report = GroupReport(
         dataset=job.dataset_name,
-        task=job.selection.suffix(task).removeprefix("_"),
-        train_participants=names["train"],
-        valid_participants=names["valid"],
-        test_participants=names["test"],
-        model=trained.name,
-        outcomes={name: outcome(one) for name, one in named.items()},
-        rows={
-            name: {model: scores.summary for model, scores in one.scores.items()}
-            for name, one in named.items()
-        },
+        task=task,
+        folds=len(folds),
+        train_participants=parts["train"] if len(folds) == 1 else (),
+        valid_participants=parts["valid"] if len(folds) == 1 else (),
+        test_participants=parts["test"],
+        model=experiment.models[0],
+        outcomes={name: outcome(tested[0]) for name, tested in named.items()},
+        values=experiment.values(),
+        spread=experiment.table()[0].spread,
+        rows={name: summaries_of(tested) for name, tested in named.items()},
         metrics=METRICS,
-        training=(training(trained),),
-        provenance=provenance(job, trained, runs, split, members),
+        training=tuple(map(training, experiment.published)),
+        provenance=provenance(
+            job, experiment.published, experiment.runs, experiment.splits[0], folds
+        ),
         maps=maps,
+        models=_comparison_pictures(experiment, f"group_{task}", maps, duels),
+        search=candidates_pictures(f"group_{task}", experiment.encoders[0]),
         problems=tuple(str(error) for error in problems.values()),
         links={**links, **{run: links[name] for run, name in by_run.items() if name in links}},
     )
     write_group_report(page, report, job.out / "group" / "figures")
+
+
+COMPARED = ("rmse", "ssim", "pearsoncorrelation", "skill")
+"""Scores whose comparisons are drawn: those of the paper, and those that tell of the EEG."""
+
+
+def _comparison_pictures(
+    experiment: Experiment,
+    prefix: str,
+    maps: GroupMaps | None,
+    duels: Mapping[Pair, TMap],
+) -> tuple[Picture, ...]:
+    """Draw how models differ: tables of tests, Figs 2 and 3, Figs 4 and 11."""
+    comparisons = experiment.comparisons()
+    pictures = [
+        comparison_picture(
+            prefix,
+            METRICS[metric].name,
+            [one for one in comparisons if one.metric == metric],
+            higher_is_better=bool(METRICS[metric].higher_is_better),
+        )
+        for metric in COMPARED
+    ]
+    if maps is not None:
+        normalised = {
+            name: normalise_residuals(values, maps.mask) for name, values in maps.residuals.items()
+        }
+        given = (maps.mask, maps.affine)
+        unit = "SD of the training volumes"
+        pictures.append(residual_picture(prefix, maps.residuals, *given, unit))
+        pictures.append(normalised_residual_picture(prefix, normalised, *given))
+        best = {pair: best_model(found) for pair, found in duels.items()}
+        test = next(iter(duels.values())).test
+        pictures.append(best_model_picture(prefix, best, maps.mean, maps.mask, maps.affine, test))
+    return tuple(pictures)
 
 
 def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
@@ -111,8 +174,22 @@ def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
     )
 
 
-def show(tested: Tested) -> RunResult:
-    """Pick what is shown of one result: the volume in the middle, and two signals."""
+def candidates_pictures(prefix: str, encoders: Encoders) -> tuple[Picture, ...]:
+    """Draw how encoders were chosen, where they were."""
+    return tuple(
+        candidates_picture(
+            prefix,
+            f"{choice.kind.upper()} encoder",
+            np.array([epoch.weights for epoch in choice.history]),
+            choice.chosen + 1,
+        )
+        for choice in encoders.choices
+    )
+
+
+def show(of_run: Sequence[Tested]) -> RunResult:
+    """Pick what is shown of one run: a volume and two signals of its first model, all scores."""
+    tested = of_run[0]
     scores, target = tested.scores[tested.trained.name], tested.target
     middle = len(tested.index) // 2
     onset = tested.run.pairs.onset[tested.index]
@@ -125,7 +202,7 @@ def show(tested: Tested) -> RunResult:
         name=tested.run.files.name,
         model=tested.trained.name,
         outcome=outcome(tested),
-        rows={model: one.summary for model, one in tested.scores.items()},
+        rows=summaries_of(of_run),
         affine=tested.run.recording.bold.affine,
         mask=mask,
         mean=np.asarray(target.mean(axis=0)),

@@ -26,6 +26,9 @@ from bids_eeg2fmri.train.fit import Examples, synthesise
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Scores, typed
 
+BASELINE = "mean-volume"
+"""The row of scores that no EEG is needed for."""
+
 
 @typed
 class Check:
@@ -58,7 +61,12 @@ class Tested:
     @property
     def target(self) -> Float32[np.ndarray, "volumes x y z"]:
         """The same volumes as observed, on the native grid, as finely as the model's grid."""
-        return resize(self.run.pairs.bold[self.index], self.run.pairs.mask.shape)
+        return _target(self.run, self.index)
+
+    def baseline(self) -> Float32[np.ndarray, "volumes x y z"]:
+        """Give the mean volume of the training pairs in the place of each test volume."""
+        mean = resize(self.trained.reference.mean, self.run.pairs.mask.shape)
+        return mean_volume_prediction(mean, len(self.index))
 
     @property
     def scores(self) -> dict[str, Scores]:
@@ -97,7 +105,7 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
             volumes[done : done + len(batch)] = native
             done += len(batch)
         volumes.flush()
-        target = resize(run.pairs.bold[index], run.pairs.mask.shape)
+        target = _target(run, index)
         # A shift must carry the EEG out of the window and of the haemodynamic response behind it.
         least = math.ceil(job.config.window.start / run.clock.tr)
         for i, scores in enumerate(_scores(trained, run, target, volumes, least)):
@@ -115,7 +123,7 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
 def headline(tested: Tested) -> str:
     """Say how well a model did, beside its baselines, in one line."""
     check, scores = tested.check, tested.scores
-    model, mean = scores[tested.trained.name].summary, scores["mean-volume"].summary
+    model, mean = scores[tested.trained.name].summary, scores[BASELINE].summary
     null, (skill, skill_null) = "no null: the test is too short", tested.skill
     if check.null.size:
         null = f"shifted EEG {np.nanmean(check.null):.3f}, p {check.p:.3f}"
@@ -129,6 +137,14 @@ def headline(tested: Tested) -> str:
 def shifted(model: str) -> str:
     """Name the row of a model's scores on shifted EEG."""
     return f"{model} on shifted EEG"
+
+
+def _target(run: PairedRun, index: Index) -> Float32[np.ndarray, "volumes x y z"]:
+    """Bring observed volumes to the native grid; where they are on it, they stay on disk."""
+    without_holes = int(index[-1]) - int(index[0]) + 1 == len(index)
+    bold = run.pairs.bold
+    chosen = bold[index[0] : index[-1] + 1] if without_holes else bold[index]
+    return resize(chosen, run.pairs.mask.shape)
 
 
 def _scores(
@@ -146,7 +162,7 @@ def _scores(
     mean = resize(reference.mean, mask.shape)
     predictions = {
         trained.name: volumes,
-        "mean-volume": mean_volume_prediction(mean, len(target)),
+        BASELINE: mean_volume_prediction(mean, len(target)),
     }
     half = len(volumes) // 2
     if half in admissible_shifts(len(volumes), least, len(volumes), seed=0):

@@ -87,7 +87,7 @@ def train(
     """
     seed, cfg = seed_for(job.config.seed, owner, name), job.config
     given = {"model_name": name, "shapes": asdict(shapes), "seed": seed, "device": job.device}
-    given |= {part: extents(index) for part, index in vars(split).items()}
+    given |= {"split": {part: extents(index) for part, index in vars(split).items()}}
     config = [cfg.model, cfg.train, given]
     item, parents = f"{owner}_{name}", [run.unit for run in runs]
     key = job.store.key("train", item, config, parents)

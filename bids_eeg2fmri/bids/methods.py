@@ -10,6 +10,19 @@ from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.types import Grid
 
 
+class Network(TypedDict):
+    """What is told of one model."""
+
+    title: str
+    """What it is; the models of the original work begin with their number in brackets."""
+    parameters: int
+    """Trained weights."""
+    epochs: int
+    """Passes over the training pairs until training ended."""
+    best_epoch: int
+    """The pass after which it was kept."""
+
+
 class Facts(TypedDict):
     """What a run found out by itself; everything else that the text tells is in the settings."""
 
@@ -43,12 +56,10 @@ class Facts(TypedDict):
     """Participants that only chose the epoch; none where later pairs of the training ones did."""
     held_out: Sequence[str]
     """Participants that only tested the model; none at participant level."""
-    parameters: int
-    """Trained weights of the model."""
-    epochs: int
-    """Passes over the training pairs until training ended."""
-    best_epoch: int
-    """The pass after which the model was kept."""
+    folds: int
+    """Divisions of the participants; one at participant level."""
+    networks: Sequence[Network]
+    """The models."""
     software: Mapping[str, str]
     """Versions, by package."""
 
@@ -77,25 +88,33 @@ standardised by one mean and one standard deviation, all of the training pairs. 
 the largest connected part of what is bright in the temporal mean, above the threshold half way
 between the means of both sides ({{ cite("ridler1978") }}), with its gaps closed.
 
-The network is model (iv) of the original work ({{ cite("calhas2022") }}): topographical attention
-between electrodes, a residual encoder, and random Fourier features ({{ cite("rahimi2007") }}) of a
-latent space of {{ size(cfg.model.latent, cfg.model.latent, cfg.model.latent) }}, decoded by one
-dense layer; {{ style[cfg.model.style] }}; {{ count(parameters, "weight") }} in all. Z3
-({{ cite("demoura2008") }}) generated encoders that fit the shape of the data.
+{{ "The network is" if networks | length == 1 else "The networks are" }} {{ described }}; numbers as
+in the original work ({{ cite("calhas2022") }}){% if has_other %}, the convolutional transcoder
+after {{ cite("liu2019sajda") }}{% endif %}. {% if has_own %}A residual encoder brings the EEG,
+where a model has attention after electrodes have attended to each other, to a latent space of
+{{ size(cfg.model.latent, cfg.model.latent, cfg.model.latent) }}. This is projected linearly or onto
+random Fourier features ({{ cite("rahimi2007") }}), multiplied by a style where there is one, and
+decoded by one dense layer. {% endif %}Z3 ({{ cite("demoura2008") }}) generated encoders that fit
+the shape of the data{% if cfg.search.choose != "first" %}; of {{ cfg.search.candidates }} for each
+modality, the one was taken {{ choice[cfg.search.choose] }}, trained for up to
+{{ count(cfg.search.epochs, "epoch") }}{% endif %}.
 
-It was trained on {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }}
-{{ "of " ~ listed(choosing) if choosing else "after them in time" }} chose the epoch; it was tested
-on {{ count(split[2], "pair") }}, {% if held_out %}all of {{ listed(held_out) }}, held out from
+{% if folds > 1 %}Each participant was held out once, in {{ folds }} folds; what follows is of the
+first. {% endif %}{% if cfg.train.repeats > 1 and held_out %}Each model was trained
+{{ cfg.train.repeats }} times with draws of its own. {% endif %}Training used
+{{ count(split[0], "pair") }}; {{ count(split[1], "pair") }}
+{{ "of " ~ listed(choosing) if choosing else "after them in time" }} chose the epoch; the test had
+{{ count(split[2], "pair") }}, {% if held_out %}all of {{ listed(held_out) }}, held out from
 training{% else %}the last of each task{% if undivided %} but {{ listed(undivided) }}, too short to
 be divided and used for training alone{% endif %}{% endif %}. {% if not choosing %}Between
-parts of one recording {{ "%g" % gap }} s were left out.{% endif %} Training minimised the mean
-absolute error plus {{ "%g" % fit.regularisation }} times the cosine distance between the latents of
-EEG and BOLD, by AdamW ({{ cite("loshchilov2019") }}; learning rate
-{{ "%g" % fit.learning_rate }}, of which wide dense layers take a share, schedule
+parts of one recording {{ "%g" % gap }} s were left out. {% endif %}Training minimised the mean
+absolute error{% if has_own %} plus {{ "%g" % fit.regularisation }} times the cosine distance
+between the latents of EEG and BOLD{% endif %}, by AdamW ({{ cite("loshchilov2019") }}; learning
+rate {{ "%g" % fit.learning_rate }}, of which wide dense layers take a share, schedule
 {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
-({{ cite("paszke2019") }}), with {{ count(fit.batch_size, "pair") }} a step and a dropout of
-{{ "%g" % cfg.model.dropout }}. It ended after {{ count(epochs, "epoch") }}; the network of epoch
-{{ best_epoch }} was kept. All draws derive from seed {{ cfg.seed }}.
+({{ cite("paszke2019") }}), with {{ count(fit.batch_size, "pair") }} a step{% if has_own %} and a
+dropout of {{ "%g" % cfg.model.dropout }}{% endif %}. It ended after {{ epochs }}; the network of
+epoch {{ listed(best_epochs) }} was kept. All draws derive from seed {{ cfg.seed }}.
 
 Synthesised and observed test volumes were compared by root mean squared error, mean absolute
 error, peak signal-to-noise ratio, three-dimensional structural similarity
@@ -107,10 +126,10 @@ which stands beside the model as a baseline. What chance gives was found by up t
 
 Software: {{ listed(software) }}.
 """
-_STYLE = {
-    "posterior": "the latent is multiplied by a style computed from the attention scores",
-    "prior": "the latent is multiplied by a learnt style",
-    "none": "no style is used",
+_CHOICE = {
+    "best-validation": "whose network had the lowest validation loss",
+    "darts": "to which differentiable search gave most weight on validation pairs, by zero order "
+    f"({cite('liu2019darts')})",
 }
 
 
@@ -119,12 +138,21 @@ def methods_text(cfg: Config, facts: Facts) -> str:
 
     ``reference_list`` and ``bibliography`` of the text give the works that it cites.
     """
+    networks = facts["networks"]
+    own = [network["title"].startswith("(") for network in networks]
+    described = [f"{one['title']} ({_count(one['parameters'], 'weight')})" for one in networks]
+    epochs = sorted({network["epochs"] for network in networks})
     words = {
         **facts,
+        "described": _listed(described),
+        "has_own": any(own),
+        "has_other": not all(own),
+        "epochs": f"{epochs[0]} to " * (len(epochs) > 1) + _count(epochs[-1], "epoch"),
+        "best_epochs": [str(network["best_epoch"]) for network in networks],
+        "choice": _CHOICE,
         "cfg": cfg,
         "stft": cfg.spectrogram,
         "fit": cfg.train,
-        "style": _STYLE,
         "repetition_times": [f"{tr:g}" for tr in facts["tr"]],
         "kept_grid": set(facts["native_grids"]) == {facts["grid"]},
         "grid": _size(*facts["grid"]),

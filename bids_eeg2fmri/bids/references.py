@@ -19,6 +19,7 @@ class Reference:
     venue: str
     """Journal, volume and pages, or where else it is found."""
     url: str
+    """Address; empty where none is known."""
 
     @property
     def label(self) -> str:
@@ -35,7 +36,7 @@ class Reference:
             _VENUE[self.kind]: self.venue,
             "url": self.url,
         }
-        lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+        lines = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
         return f"@{self.kind}{{{key},\n{lines}}}\n"
 
     @property
@@ -45,7 +46,7 @@ class Reference:
         return f"{authors} ({self.year}). {self.title}. {self.venue}."
 
     def __str__(self) -> str:
-        return f"{self.text} {self.url}"
+        return f"{self.text} {self.url}".rstrip()
 
 
 REFERENCES: Mapping[str, Reference] = {
@@ -106,6 +107,22 @@ REFERENCES: Mapping[str, Reference] = {
         "MEG and EEG data analysis with MNE-Python",
         "Frontiers in Neuroscience, 7, 267",
         "https://doi.org/10.3389/fnins.2013.00267",
+    ),
+    "liu2019darts": Reference(
+        "inproceedings",
+        "Liu, Hanxiao and Simonyan, Karen and Yang, Yiming",
+        2019,
+        "DARTS: Differentiable architecture search",
+        "International Conference on Learning Representations",
+        "https://arxiv.org/abs/1806.09055",
+    ),
+    "liu2019sajda": Reference(
+        "inproceedings",
+        "Liu, Xueqing and Sajda, Paul",
+        2019,
+        "A convolutional neural network for transcoding simultaneously acquired EEG-fMRI data",
+        "9th International IEEE/EMBS Conference on Neural Engineering, 477–482",
+        "",
     ),
     "loshchilov2019": Reference(
         "inproceedings",

@@ -1,6 +1,6 @@
 """The report of a group: how a model does on participants that it never saw."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,8 @@ class GroupMaps:
     """Mean temporal correlation; NaN where undefined."""
     skill_map: Float[np.ndarray, "x y z"]
     """Mean skill; NaN where undefined."""
+    residuals: Mapping[str, Float[np.ndarray, "x y z"]]
+    """Mean absolute residual by model, in ``residual_units``."""
     space: str
     """The space in words, and whether a voxel is the same place in every participant."""
 
@@ -49,7 +51,7 @@ class GroupReport:
     task: str
     """E.g. ``task-rest``."""
     train_participants: tuple[str, ...]
-    """Those whom the model learnt from."""
+    """Those whom the model learnt from; none where every one tests in a fold of its own."""
     test_participants: tuple[str, ...]
     """Those whom it never saw."""
     model: str
@@ -58,12 +60,22 @@ class GroupReport:
     """How well it did on each run of the test participants."""
     rows: Mapping[str, Mapping[str, Mapping[str, float]]]
     """Scores by run, model and metric."""
+    values: Mapping[str, Mapping[str, Sequence[float]]]
+    """By model and metric, one value for each test participant and training."""
+    spread: str
+    """What the standard deviation of ``values`` is over, in words."""
     metrics: Mapping[str, Metric]
     """What each score means."""
     training: tuple[Training, ...]
     """One for each model that was trained here."""
     provenance: Provenance
     """How it came about."""
+    folds: int = 1
+    """Divisions of the participants."""
+    models: tuple[Picture, ...] = ()
+    """How the models differ."""
+    search: tuple[Picture, ...] = ()
+    """How the encoders were chosen, where they were."""
     maps: GroupMaps | None = None
     """Mean maps, where the participants share a grid."""
     valid_participants: tuple[str, ...] = ()
@@ -92,21 +104,20 @@ def write_group_report(
     scatter = _scores_picture(report.outcomes, prefix) if report.outcomes else None
     maps = _map_pictures(report.maps, prefix) if report.maps else ()
     training = tuple(training_picture(t, prefix) for t in report.training)
-    means = _by_model(report.rows)
     everyone = [(who, model) for who, rows in report.rows.items() for model in rows]
     html = render(
         "group.html.jinja",
         report=report,
         headline=group_headline(report.outcomes),
-        models=tuple(means),
-        means=columns([*means.values()], report.metrics),
+        means=columns([*report.values.values()], report.metrics),
         everyone=everyone,
         scores=columns([report.rows[who][model] for who, model in everyone], report.metrics),
         scatter=scatter,
         maps=maps,
         training=training,
     )
-    return write(path, html, [*filter(None, [scatter]), *maps, *training], figures_dir)
+    pictures = [*filter(None, [scatter]), *maps, *report.models, *training, *report.search]
+    return write(path, html, pictures, figures_dir)
 
 
 def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
@@ -135,18 +146,6 @@ def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
 def _mean(values: Float[np.ndarray, " values"]) -> float:
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if defined.size else np.nan
-
-
-def _by_model(
-    rows: Mapping[str, Mapping[str, Mapping[str, float]]],
-) -> dict[str, dict[str, list[float]]]:
-    """Gather the scores of all runs, by model and metric."""
-    gathered: dict[str, dict[str, list[float]]] = {}
-    for models in rows.values():
-        for model, scores in models.items():
-            for metric, value in scores.items():
-                gathered.setdefault(model, {}).setdefault(metric, []).append(value)
-    return gathered
 
 
 def _scores_picture(outcomes: Mapping[str, Outcome], prefix: str) -> Picture:

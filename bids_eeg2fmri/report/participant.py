@@ -132,6 +132,8 @@ class ParticipantReport:
     """What each score of ``RunResult.rows`` means."""
     provenance: Provenance
     """How it came about."""
+    search: tuple[Picture, ...] = ()
+    """How the encoders were chosen, where they were."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
 
@@ -165,7 +167,7 @@ def write_participant_report(
         training=training,
     )
     shown = [picture for parts in pictures.values() for picture in parts.values()]
-    return write(path, html, [*shown, *training], figures_dir)
+    return write(path, html, [*shown, *training, *report.search], figures_dir)
 
 
 def _result_pictures(result: RunResult) -> dict[str, Picture]:

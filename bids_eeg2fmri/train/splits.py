@@ -98,6 +98,23 @@ def hold_back(
     return tuple(kept), tuple(held)
 
 
+def fold_participants(labels: Sequence[str], folds: int, seed: int) -> tuple[tuple[str, ...], ...]:
+    """Divide participants into parts, each of which is to be held out once; sizes differ by one.
+
+    Raises
+    ------
+    DataError
+        If there are more parts than participants.
+    """
+    if folds > len(labels):
+        raise DataError(
+            f"{len(labels)} usable participants cannot be divided into {folds} folds. "
+            "Give --folds fewer."
+        )
+    drawn = np.random.default_rng(seed).permutation(sorted(labels))
+    return tuple(tuple(sorted(part.tolist())) for part in np.array_split(drawn, folds))
+
+
 def split_participants(
     labels: Sequence[str], test: Sequence[str], cfg: SplitConfig, seed: int
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
