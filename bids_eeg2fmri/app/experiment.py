@@ -100,13 +100,15 @@ class Experiment:
         return [*trained.values()]
 
     def scores(self) -> list[RunScore]:
-        """Lay out all scores, those of the mean volume once for each test."""
+        """Lay out all scores: the models', the mean volume's once a test, those on shifted EEG."""
         rows = {
             (name, result.participant, result.tested.run.files.name, result.fold, result.repeat): s
             for result in self.results
             for name, s in result.tested.scores.items()
         }
-        return [RunScore(*key, one.summary) for key, one in rows.items()]
+        order = [*self.models, BASELINE, *map(shifted, self.models)]
+        found = [RunScore(*key, one.summary) for key, one in rows.items()]
+        return sorted(found, key=lambda one: order.index(one.model))
 
     def values(self) -> dict[str, dict[str, list[float]]]:
         """Give by model and metric one value for each test participant under one training."""
@@ -126,8 +128,7 @@ class Experiment:
 
     def table(self) -> tuple[TableCell, ...]:
         """Sum up Tables 1 and 2, with all metrics; the baseline last."""
-        cells = tabulate(self.compared(), [*METRICS])
-        return tuple(sorted(cells, key=lambda cell: cell.model == BASELINE))
+        return tabulate(self.compared(), [*METRICS])
 
     def comparisons(self) -> tuple[Comparison, ...]:
         """Test all models and the baseline against each other."""

@@ -107,9 +107,11 @@ def run_task(
     problems |= lost
     told = {**before, **problems}
     experiment = Experiment(job, owner, task, runs, folds, splits, encoders, results)
-    _deliver(experiment, told, job.out / ("group.html" if alone else f"{owner}.html"))
+    page = job.out / ("group.html" if alone else f"{owner}.html")
+    _deliver(experiment, told, page)
     for one in results:
         log.tell(one.tested.run.files.name, "result", headline(one.tested))
+    log.tell(owner, "report", str(page))
     return problems
 
 
@@ -221,4 +223,3 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     units = [one.tested.unit for one in experiment.results]
     units += [choice.unit for one in experiment.encoders for choice in one.choices]
     deliver(job, owner, units, patterns, problems, facts, write)
-    log.tell(owner, "report", str(page))

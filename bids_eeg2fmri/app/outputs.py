@@ -163,6 +163,8 @@ def metric_columns() -> dict[str, dict[str, object]]:
     described: dict[str, dict[str, object]] = {
         "participant_id": {"Description": "Participant whom the model never saw"},
         "run": {"Description": "Run that was tested"},
+        "fold": {"Description": "Division of the participants into parts, from 1"},
+        "repeat": {"Description": "Training with draws of its own, from 1"},
         "model": {"Description": "Model, or baseline that every model is to be compared with"},
     }
     return described | {

@@ -4,10 +4,13 @@ import re
 
 import pytest
 
-from bids_eeg2fmri.bids.methods import Facts, methods_text
+from bids_eeg2fmri.bids.methods import Facts, Network, methods_text
 from bids_eeg2fmri.bids.references import REFERENCES, bibliography, cite, reference_list
-from bids_eeg2fmri.config import Config, SpectrogramConfig, WindowConfig
+from bids_eeg2fmri.config import Config, SearchConfig, SpectrogramConfig, WindowConfig
 
+TOPO_RFF = Network(
+    title="(iv) attention and Fourier features", parameters=44_741_047, epochs=10, best_epoch=8
+)
 FACTS = Facts(
     participants=1,
     runs=2,
@@ -24,9 +27,8 @@ FACTS = Facts(
     undivided=[],
     choosing=[],
     held_out=[],
-    parameters=44_741_047,
-    epochs=10,
-    best_epoch=8,
+    folds=1,
+    networks=[TOPO_RFF],
     software={"bids_eeg2fmri": "0.1.0", "torch": "2.13.0"},
 )
 
@@ -42,7 +44,7 @@ def test_the_text_tells_what_was_run():
         "latent space of 7×7×7",
         "44,741,047 weights",
         "120 pairs after them in time chose the epoch",
-        "tested on 290 pairs, the last of each task. Between parts of one recording 26 s were",
+        "the test had 290 pairs, the last of each task. Between parts of one recording 26 s were",
         "the network of epoch 8 was kept",
         "bids_eeg2fmri 0.1.0 and torch 2.13.0.",
     ):
@@ -60,6 +62,27 @@ def test_other_settings_and_facts_give_other_words():
     assert "120 pairs of sub-05 chose the epoch" in text
     assert "all of sub-03 and sub-07, held out from training. Training minimised" in text
     assert "from the user. A volume" in " ".join(text.split())
+
+
+def test_several_models_folds_and_candidates_are_told():
+    other = Network(title="Liu & Sajda", parameters=320_002, epochs=7, best_epoch=2)
+    cfg = Config(search=SearchConfig(choose="darts"))
+    facts = Facts({**FACTS, "networks": [TOPO_RFF, other], "held_out": ["sub-03"], "folds": 5})
+    text = methods_text(cfg, facts)
+    for part in (
+        "The networks are (iv) attention and Fourier features (44,741,047 weights) and Liu & Sajda",
+        "the convolutional transcoder after Liu & Sajda, 2019.",
+        "of 10 for each modality, the one was taken to which differentiable search gave most",
+        "Each participant was held out once, in 5 folds; what follows is of the first.",
+        "It ended after 7 to 10 epochs; the network of epoch 8 and 2 was kept",
+    ):
+        assert part in text
+
+
+def test_a_network_without_latents_has_no_cosine_distance_in_its_loss():
+    other = Network(title="Liu & Sajda", parameters=320_002, epochs=7, best_epoch=2)
+    text = methods_text(Config(), Facts({**FACTS, "networks": [other]}))
+    assert "Training minimised the mean absolute error, by AdamW" in text
 
 
 def test_the_text_is_six_paragraphs_of_plain_prose():

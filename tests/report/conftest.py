@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 from made_up import METRICS, OUTCOME, PROVENANCE, ROWS, TRAINING, make_result, make_run
 
@@ -27,11 +28,14 @@ def large_participant(participant: ParticipantReport) -> ParticipantReport:
 @pytest.fixture(scope="session")
 def group(result: RunResult) -> GroupReport:
     maps = GroupMaps(
-        result.affine, result.mask, result.mean, result.r_map, result.skill_map, "Native grids."
-    )
+        result.affine, result.mask, result.mean, result.r_map, result.skill_map,
+        {"topo-rff": np.abs(result.r_map)}, "Native grids.",
+    )  # fmt: skip
     tested = ("sub-03", "sub-04")
     return GroupReport(
         "Rest", "task-rest", ("sub-01", "sub-02"), tested, "topo-rff",
-        dict.fromkeys(tested, OUTCOME), dict.fromkeys(tested, ROWS), METRICS, (TRAINING,),
-        PROVENANCE, maps, links={"sub-03": "sub-03.html"},
+        dict.fromkeys(tested, OUTCOME), dict.fromkeys(tested, ROWS),
+        {model: {name: [value] * 2 for name, value in row.items()} for model, row in ROWS.items()},
+        "± is over two participants.", METRICS, (TRAINING,), PROVENANCE, maps=maps,
+        links={"sub-03": "sub-03.html"},
     )  # fmt: skip
