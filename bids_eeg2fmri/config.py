@@ -38,9 +38,16 @@ class WindowConfig:
     """Choose the stretch of EEG that leads to a volume."""
 
     start: float = 26.0
-    """Seconds before the volume at which its EEG begins (§4.2 of the paper)."""
+    """Time before the volume at which its EEG begins (§4.2 of the paper: 26 s)."""
     stop: float = 6.0
-    """Seconds before the volume at which its EEG ends (§4.2 of the paper)."""
+    """Time before the volume at which its EEG ends (§4.2 of the paper: 6 s)."""
+    unit: Literal["s", "tr"] = "s"
+    """What this section, ``spectrogram.window``, ``spectrogram.hop`` and ``split.gap`` are counted
+    in: seconds, or the repetition times of the run, as in the public code."""
+
+    def seconds(self, tr: float) -> float:
+        """Tell how long the unit is in a run with this repetition time."""
+        return tr if self.unit == "tr" else 1.0
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,18 @@ class SpectrogramConfig:
     """Short-time Fourier transform of the EEG (§4.2 of the paper)."""
 
     window: float = 2.0
-    """Length of the transformed window in seconds (§4.2: 2 s, so that 0.5 Hz can be seen)."""
+    """Length of the transformed window, in ``window.unit`` (§4.2: 2 s, so that 0.5 Hz can be
+    seen)."""
     hop: float = 2.0
-    """Seconds from one window to the next; 2 s gives the ten windows of Appendix C."""
+    """Time from one window to the next, in ``window.unit``; 2 s gives the ten windows of
+    Appendix C."""
     fmin: float = 0.5
     """Lowest frequency kept, in hertz."""
     fmax: float = 67.0
     """Highest frequency kept, in hertz; 0.5–67 Hz at 0.5 Hz makes the 134 bins of Appendix C."""
+    bins: int | None = None
+    """Most frequencies kept, the lowest ones; by default all up to ``fmax``. The public code keeps
+    134 whatever the repetition time: to 62 Hz at 2.16 s, to 105 Hz at 1.28 s."""
     taper: Literal["hann", "boxcar"] = "hann"
     """Taper of each window; the paper names none, the public code uses ``boxcar``."""
     value: Literal["magnitude", "power", "log"] = "magnitude"
@@ -75,6 +87,19 @@ class GridConfig:
 
 
 @dataclass(frozen=True)
+class ScaleConfig:
+    """Bring EEG and BOLD to the model's units; the paper names no way."""
+
+    eeg: Literal["training", "electrodes"] = "training"
+    """What spectrograms are standardised by: the training pairs, or as in the public code, at each
+    frequency and window, the electrodes themselves. The latter takes out what all of them share."""
+    bold: Literal["training", "participant"] = "training"
+    """What volumes are standardised by: one mean and one standard deviation of the training pairs,
+    or of all pairs of each participant, as in the public code. The latter looks at the test volumes
+    too: it makes RMSE comparable with the paper's, and errs towards the good."""
+
+
+@dataclass(frozen=True)
 class SplitConfig:
     """Divide pairs into training, validation and test."""
 
@@ -83,7 +108,8 @@ class SplitConfig:
     valid: float = 0.15
     """Share of each task's pairs that chooses the epoch: those before the test."""
     gap: float | None = None
-    """Seconds left out between the parts; by default ``window.start``, so that no EEG is shared."""
+    """Time left out between the parts, in ``window.unit``; by default ``window.start``, so that no
+    EEG is shared."""
     test_participants: float = 0.2
     """Share of the participants held out at group level (§4.2 of the paper: 2 of 10, 4 of 20)."""
     folds: int = 1
@@ -142,6 +168,10 @@ class ModelConfig:
     fourier: Literal["fixed", "normalised"] = "fixed"
     """Form of the Fourier features: Eq. (2), or the public code's, with a layer normalisation
     before the cosine, a trained scale and no √(2/L)."""
+    initialisation: Literal["scaled", "glorot"] = "scaled"
+    """How weights are drawn; the paper names no way. ``scaled``: latents begin with about unit
+    length and the decoder at zero. ``glorot``: all layers of models (i) to (iv) as Glorot & Bengio
+    (2010), uniformly, which the public code inherits from Keras."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +185,8 @@ class TrainConfig:
     learning_rate: float = 2.98e-3
     """Step size of Adam (Table 3). Wide dense layers take a share of it, so that their output moves
     by about one step however many inputs they sum (Yang & Hu 2021); the paper says nothing."""
+    shares: bool = True
+    """Whether wide dense layers take such a share; in the public code all take the whole step."""
     weight_decay: float = 4.4e-4
     """Weight decay (Table 3), decoupled from the gradient."""
     regularisation: float = 1.0
@@ -167,6 +199,9 @@ class TrainConfig:
     none; from the mean, ten epochs are spent on what the EEG adds."""
     patience: int = 5
     """Epochs without improvement on the validation pairs after which training stops."""
+    keep: Literal["best", "last"] = "best"
+    """The epoch that is kept: the best on the validation pairs, or the last of all ``epochs``, as
+    in the public code, whatever the patience."""
     repeats: int = 1
     """Trainings of each model at group level, each with draws of its own."""
 
@@ -212,6 +247,7 @@ class Config:
     window: WindowConfig = field(default_factory=WindowConfig)
     spectrogram: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     grid: GridConfig = field(default_factory=GridConfig)
+    scale: ScaleConfig = field(default_factory=ScaleConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     search: SearchConfig = field(default_factory=SearchConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -35,11 +35,10 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "1 or more",
         lambda x: x >= 1,
-        "grid.shape grid.largest search.eeg_depth search.bold_depth model.latent model.filters "
-        "search.candidates search.epochs train.epochs train.batch_size train.patience "
-        "train.repeats optimise.iterations optimise.parallel optimise.batch_size optimise.epochs "
-        "optimise.latent "
-        "evaluate.null_draws",
+        "spectrogram.bins grid.shape grid.largest search.eeg_depth search.bold_depth "
+        "search.candidates search.epochs model.latent model.filters train.epochs "
+        "train.batch_size train.patience train.repeats optimise.iterations optimise.parallel "
+        "optimise.batch_size optimise.epochs optimise.latent evaluate.null_draws",
     ),
     (
         "between 0 and 1, neither included",
@@ -161,10 +160,11 @@ def _relations(config: Config) -> Iterator[tuple[str, bool, str]]:
     window, spectrogram, split = config.window, config.spectrogram, config.split
     yield "window.stop", window.stop < window.start, f"below window.start = {window.start}"
     length = window.start - window.stop
+    unit = {"s": "s", "tr": "repetition times"}[window.unit]
     yield (
         "spectrogram.window",
         spectrogram.window <= length,
-        f"at most window.start − window.stop = {length:g} s",
+        f"at most window.start − window.stop = {length:g} {unit}",
     )
     yield (
         "spectrogram.fmax",
@@ -173,7 +173,7 @@ def _relations(config: Config) -> Iterator[tuple[str, bool, str]]:
     )
     yield "split.valid", split.test + split.valid < 1, f"below 1 − split.test = {1 - split.test:g}"
     unshared = split.gap is None or split.gap >= length
-    yield "split.gap", unshared, f"{length:g} s or more, or training and test would share EEG"
+    yield "split.gap", unshared, f"{length:g} {unit} or more, or training and test would share EEG"
 
 
 def _fill(section: Any, values: Mapping[str, Any], prefix: str) -> Any:

@@ -4,7 +4,7 @@ Axis words: ``pairs channels freqs windows time | x y z volumes voxels | latent 
 Each noun checks shapes and dtypes when it is made; arrays may be memory-mapped.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
 import numpy as np
@@ -139,7 +139,7 @@ class Architecture:
 
 @typed
 class Scale:
-    """What turns raw pairs into the model's units and back; fitted on training pairs only."""
+    """What turns raw pairs into the model's units and back."""
 
     eeg_mean: Float32[np.ndarray, "channels freqs"]
     """Mean of each electrode and frequency."""
@@ -149,6 +149,11 @@ class Scale:
     """Mean intensity over voxels and volumes, in the scanner's units."""
     bold_sd: float
     """Standard deviation over voxels and volumes, in the scanner's units."""
+    across_electrodes: bool = False
+    """Whether EEG is standardised across electrodes, each pair by itself, and by no number here."""
+    bold_of_run: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Mean and standard deviation of the participant in the place of ``bold_mean`` and ``bold_sd``,
+    by run; empty where these two serve all."""
 
 
 @typed

@@ -43,7 +43,8 @@ def another(value, kind):
     if isinstance(value, tuple):
         return json.dumps([one * 2 for one in value])  # numbers and names alike
     if value is None:
-        return "[4, 5, 6]" if "tuple" in str(kind) else "1.5" if "float" in str(kind) else "R128"
+        examples = {"tuple": "[4, 5, 6]", "float": "1.5", "int": "7", "str": "R128"}
+        return next(text for name, text in examples.items() if name in str(kind))
     return str(not value).lower() if isinstance(value, bool) else value + 1
 
 
@@ -148,6 +149,7 @@ def test_what_cannot_be_set_is_named_with_what_can(assignment, says):
             "split.gap=10",
             "split.gap = 10.0: must be 20 s or more, or training and test would share EEG.",
         ),
+        ("spectrogram.bins=0", "spectrogram.bins = 0: must be 1 or more."),
         ("split.test=0.9", "split.valid = 0.15: must be below 1 − split.test = 0.1."),
         ("clock.eeg_onset=inf", "clock.eeg_onset = inf: must be finite."),
         ("model.dropout=1", "model.dropout = 1.0: must be 0 or more and below 1."),
@@ -162,6 +164,20 @@ def test_numbers_out_of_range_are_refused_with_the_range(assignment, says):
 
 def test_a_window_that_ends_at_the_volume_is_allowed():
     assert validate(override(Config(), ["window.stop=0"])).window == WindowConfig(stop=0.0)
+
+
+def test_what_is_counted_in_repetition_times_is_compared_in_them():
+    in_trs = override(Config(), ["window.unit=tr", "window.start=10", "window.stop=0"])
+    assert validate(in_trs) == in_trs
+    with pytest.raises(UsageError, match="must be 10 repetition times or more"):
+        validate(override(in_trs, ["split.gap=9"]))
+    with pytest.raises(UsageError, match=r"at most .* = 10 repetition times"):
+        validate(override(in_trs, ["spectrogram.window=11"]))
+
+
+def test_a_unit_is_as_long_as_the_run_makes_it():
+    assert WindowConfig().seconds(2.16) == 1
+    assert WindowConfig(unit="tr").seconds(2.16) == 2.16
 
 
 def test_unset_settings_have_no_range():

@@ -142,14 +142,14 @@ def _choose(
 ) -> Choice:
     """Train the candidates of one encoder on the training pairs; weigh them on the validation."""
     cfg = job.config
-    seed = seed_for(cfg.seed, owner, "search", kind)
+    seed = job.seed_of(owner, "search", kind)
     tried = {"seed": seed, "device": job.device, "shapes": asdict(shapes), "kind": kind}
     tried |= {"candidates": [asdict(one) for one in candidates]}
     tried |= {"split": [extents(split.train), extents(split.valid)]}
     if kind == "eeg":
         tried["model_name"] = cfg.models[0]
     same = replace(cfg.search, one_at_a_time=False)  # which changes no number
-    config = [same, cfg.model, cfg.train, tried]
+    config = [same, cfg.model, cfg.train, cfg.scale, tried]
     item, parents = f"{owner}_{kind}", [run.unit for run in runs]
     key = job.store.key("search", item, config, parents)
 
@@ -215,11 +215,11 @@ class _Search:
 
     def __post_init__(self) -> None:
         pairs = [run.pairs for run in self.runs]
-        scale = fit_scale(pairs, self.split.train)
+        scale = fit_scale(pairs, self.split.train, self.job.config.scale)
         kind = Examples if self.kind == "eeg" else Reconstructions
         self.train = kind(pairs, self.split.train, scale)
         self.valid = kind(pairs, self.split.valid, scale)
-        self.start_at = scale_bold(mean_volume(pairs, self.split.train), scale)
+        self.start_at = scale_bold(mean_volume(pairs, self.split.train, scale), scale)
         cfg = self.job.config
         self.cfg = replace(
             cfg.train, epochs=cfg.search.epochs, learning_rate=cfg.search.learning_rate

@@ -1,12 +1,15 @@
 """Bring results into the output folder, and keep what stands there true to them."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.bids.write import sweep, write_json
+from bids_eeg2fmri.bids.write import noting_files, sweep, write_json
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.store import Unit
@@ -28,12 +31,14 @@ def deliver(
 
     A record in the work folder tells what stands there, and what it was made from. Files of an
     earlier delivery of the same item that are not written again are removed: they are of results
-    that are no more.
+    that are no more. Jobs that deliver for the same participant, or for a group, take turns.
 
     Parameters
     ----------
+    item
+        E.g. ``sub-01_task-rest``; what stands before the first underscore takes turns.
     patterns
-        What the files of this item match, below the output folder.
+        Where a killed job may have left half-written files of this item, below the output folder.
     problems
         What the report tells beside the results.
     facts
@@ -42,38 +47,47 @@ def deliver(
     told = {"out": str(job.out), "problems": [*map(str, problems.values())]}
     key = job.store.key("deliver", item, [job.config, {**told, **facts}], parents)
     record = job.work / "delivered" / f"{item}.json"
-    before = _read(record)
-    earlier: Stamps = before["files"] if before["out"] == told["out"] else {}
-    kept = before["key"] == key and _stamps(job.out, [*earlier]) == earlier
-    if not kept:
-        sweep(job.out, patterns)
-        found = _stamps(job.out, _matching(job.out, patterns))
-        write()
-        now = _stamps(job.out, _matching(job.out, patterns))
-        written = {name: stamp for name, stamp in now.items() if found.get(name) != stamp}
-        for name, stamp in earlier.items():
-            if name not in written and now.get(name) == stamp:
-                (job.out / name).unlink()
-        earlier = written
-        write_json(record, {"key": key, "out": told["out"], "files": written})
+    with _taking_turns(job, item.split("_")[0]):
+        known, earlier = _read(record, str(job.out))
+        kept = known == key and _stamps(job.out, earlier) == earlier
+        if not kept:
+            sweep(job.out, patterns)
+            with noting_files() as written:
+                write()
+            files = _stamps(job.out, [path.relative_to(job.out).as_posix() for path in written])
+            _remove_stale(job.out, earlier, files)
+            earlier = files
+            write_json(record, {"key": key, "out": told["out"], "files": files})
     log.tell(item, "write", f"{len(earlier)} files" + "  (kept)" * kept)
 
 
-def _read(record: Path) -> dict[str, Any]:
-    """Read what was delivered last; nothing where there is no record."""
+@contextmanager
+def _taking_turns(job: Job, whose: str) -> Iterator[None]:
+    """Wait until no other job writes files of the same participant or group."""
+    logs = job.out / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with FileLock(logs / f"{whose}.lock"):
+        yield
+
+
+def _read(record: Path, out: str) -> tuple[str, Stamps]:
+    """Read from which key and with which files something was delivered last into this folder."""
     try:
-        read: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {"key": "", "out": "", "files": {}}
-    return read
+        told = json.loads(record.read_text(encoding="utf-8"))
+        return (told["key"], dict(told["files"])) if told["out"] == out else ("", {})
+    except (OSError, ValueError, KeyError, TypeError):  # never delivered, or damaged
+        return "", {}
 
 
-def _matching(out: Path, patterns: Sequence[str]) -> list[str]:
-    found = {path for pattern in patterns for path in out.glob(pattern) if path.is_file()}
-    return sorted(path.relative_to(out).as_posix() for path in found)
+def _remove_stale(out: Path, earlier: Stamps, files: Stamps) -> None:
+    """Remove what was delivered earlier and is no longer, unless someone else has changed it."""
+    stale = {name: stamp for name, stamp in earlier.items() if name not in files}
+    for name, stamp in _stamps(out, stale).items():
+        if stamp == stale[name]:
+            (out / name).unlink(missing_ok=True)
 
 
-def _stamps(out: Path, names: Sequence[str]) -> Stamps:
+def _stamps(out: Path, names: Iterable[str]) -> Stamps:
     """Look at those files that are there."""
     there = [name for name in names if (out / name).is_file()]
     seen = {name: (out / name).stat() for name in there}

@@ -10,7 +10,7 @@ from bids_eeg2fmri.app.members import draw_folds
 from bids_eeg2fmri.bids.query import RunFiles, find_runs
 from bids_eeg2fmri.bids.read import read_bold_header, read_markers
 from bids_eeg2fmri.bids.write import plain
-from bids_eeg2fmri.errors import DataError
+from bids_eeg2fmri.errors import AppError, DataError
 from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.runtime import log
 
@@ -25,14 +25,13 @@ def dry_run(job: Job, level: str, *, as_json: bool) -> None:
     Raises
     ------
     AppError
-        If at group level the participants cannot be divided.
+        If at group level the participants of a task cannot be divided, after all rows.
     """
     say = _print_json if as_json else _print_line
     with log.capture_warnings() as notes:
         runs, refusals = find_runs(job.bids_dir, job.selection)
         rows = [(run.name, describe_run(job, run)) for run in runs]
-    if level == "group":
-        _divide(job, [row for _, row in rows])
+    refused = _divide(job, [row for _, row in rows]) if level == "group" else {}
     for name, row in rows:
         say(name, row)
     for refusal in refusals:
@@ -42,6 +41,10 @@ def dry_run(job: Job, level: str, *, as_json: bool) -> None:
         say(f"sub-{refusal.participant}", row)
     for note in notes:
         log.tell("dataset", "note", note, logging.WARNING)
+    for task, error in refused.items():
+        log.tell_failure(f"task-{task}", error)
+    if refused:
+        raise next(iter(refused.values()))
 
 
 def describe_run(job: Job, run: RunFiles) -> Row:
@@ -71,15 +74,21 @@ def describe_run(job: Job, run: RunFiles) -> Row:
     return row | {"clock": clock.summary()}
 
 
-def _divide(job: Job, rows: Sequence[Row]) -> None:
-    """Add to each usable run what it would serve for at group level."""
+def _divide(job: Job, rows: Sequence[Row]) -> dict[str, AppError]:
+    """Add to each usable run what it would serve for at group level; give the tasks that fail."""
+    refused: dict[str, AppError] = {}
     usable = [row for row in rows if "clock" in row]
     for task in dict.fromkeys(row["task"] for row in usable):
         of_task = [row for row in usable if row["task"] == task]
-        folds = draw_folds(job, [*dict.fromkeys(row["participant"] for row in of_task)])
+        try:
+            folds = draw_folds(job, [*dict.fromkeys(row["participant"] for row in of_task)])
+        except AppError as error:
+            refused[task] = error
+            continue
         for row in of_task:
             own = {part for one in folds for part in one if row["participant"] in one[part]}
             row["part"] = next(part for part in ("test", "valid", "train") if part in own)
+    return refused
 
 
 def _print_json(_name: str, row: Row) -> None:

@@ -256,9 +256,8 @@ def _residual(experiment: Experiment, model: str) -> Float32[np.ndarray, "partic
     own: dict[str, list[np.ndarray]] = {}
     for result in experiment.results:
         if model in (result.model, BASELINE):
-            sd = result.tested.trained.scale.bold_sd
             mae = result.tested.scores[model].maps["mae"]
-            own.setdefault(result.participant, []).append(mae / sd)
+            own.setdefault(result.participant, []).append(mae / result.tested.bold_sd)
     return by_participant(own).astype(np.float32)
 
 

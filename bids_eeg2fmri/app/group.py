@@ -195,7 +195,8 @@ def _split(job: Job, runs: Sequence[PairedRun], members: Members) -> Split:
     }
     if not members["valid"]:  # too few participants to set one aside
         onsets = [run.pairs.onset[i] for run, i in zip(runs, parts["train"], strict=True)]
-        kept, held = hold_back(onsets, job.config.split.valid, job.gap)
+        gap = job.gap(run.clock.tr for run in runs)
+        kept, held = hold_back(onsets, job.config.split.valid, gap)
         parts |= {"train": list(kept), "valid": list(held)}
     return Split(*(tuple(part) for part in parts.values()))
 
@@ -204,8 +205,12 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     """Write tables, maps, models and report."""
     job, owner = experiment.job, experiment.owner
     labels = [*dict.fromkeys(run.files.participant for run in experiment.runs)]
-    links = {name: f"{name}{job.selection.suffix()}.html" for name in map("sub-{}".format, labels)}
-    links = {name: link for name, link in links.items() if (job.out / link).exists()}
+    pages = {
+        name: (f"{name}{job.selection.suffix()}.html", f"{name}.html")
+        for name in map("sub-{}".format, labels)
+    }
+    there = {name: [p for p in found if (job.out / p).exists()] for name, found in pages.items()}
+    links = {name: found[0] for name, found in there.items() if found}
 
     def write() -> None:
         write_tables(experiment)

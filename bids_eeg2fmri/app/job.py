@@ -1,6 +1,7 @@
 """What was asked for, and what became of it."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,11 +13,15 @@ from bids_eeg2fmri.bids.sidecars import read_description
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.runtime.execute import Failure, map_items
+from bids_eeg2fmri.runtime.execute import Failure, map_items, seed_for
 from bids_eeg2fmri.runtime.store import Store
 
 Result = TypeVar("Result")
 Work = TypeVar("Work")
+
+
+FORM = 2
+"""Of what is stored; raised when its form changes between releases."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Job:
     @property
     def store(self) -> Store:
         """Where intermediate results are kept."""
-        return Store(self.work, __version__)
+        return Store(self.work, f"{__version__}+{FORM}")
 
     @property
     def workers(self) -> int:
@@ -57,11 +62,18 @@ class Job:
         """What the dataset calls itself."""
         return str(read_description(self.bids_dir)["Name"])
 
-    @property
-    def gap(self) -> float:
-        """Seconds left out between the parts of a run."""
-        gap = self.config.split.gap
-        return self.config.window.start if gap is None else gap
+    def gap(self, trs: Iterable[float]) -> float:
+        """Tell how many seconds are left out between the parts of runs with these TRs."""
+        gap, window = self.config.split.gap, self.config.window
+        return (window.start if gap is None else gap) * max(map(window.seconds, trs))
+
+    def seed_of(self, owner: str, *names: str) -> int:
+        """Derive a seed for what is drawn for an owner, e.g. ``sub-01_task-rest``.
+
+        The same recordings give the same numbers, whether they were chosen or are all there are.
+        """
+        chosen = r"_(ses|task|run)-[^_]+" if owner.startswith("sub-") else r"_(ses|run)-[^_]+"
+        return seed_for(self.config.seed, re.sub(chosen, "", owner), *names)
 
     def spread(
         self,

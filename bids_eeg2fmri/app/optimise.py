@@ -23,7 +23,7 @@ from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.report.experiments import optimisation_picture
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.runtime.execute import Failure, map_items, seed_for
+from bids_eeg2fmri.runtime.execute import Failure, map_items
 from bids_eeg2fmri.search import bayes
 from bids_eeg2fmri.search.bayes import Space, Trial, Values
 from bids_eeg2fmri.settings import from_mapping, spell_value
@@ -102,7 +102,7 @@ def optimise(job: Job, ground: Ground, phase: int) -> Trial:
     cfg = job.config.optimise
     space = bayes.search_space(PHASES[phase], cfg)
     _check_space(job, ground, phase, space)
-    seed = seed_for(job.config.seed, ground.owner, "optimise", str(phase))
+    seed = job.seed_of(ground.owner, "optimise", str(phase))
     trials: list[Trial] = []
     with log.progress(cfg.iterations, f"{ground.owner} phase {phase}") as advance:
         while points := bayes.due(space, trials, cfg, seed):
@@ -138,7 +138,7 @@ def _try(
         trial = bayes.attempt(number, values, evaluate)
         (folder / "trial.json").write_text(json.dumps(asdict(trial), allow_nan=False))
 
-    settings = [config.search, config.model, train, given]
+    settings = [config.search, config.model, config.scale, train, given]
     unit = job.store.unit("trial", item, settings, [run.unit for run in ground.runs], make)
     trial = Trial(**json.loads((unit.folder / "trial.json").read_text()))
     told = f"{trial.score:.4f}" if trial.score is not None else f"failed: {trial.reason}"
@@ -150,7 +150,8 @@ def _try(
 def _evaluate(job: Job, ground: Ground, phase: int, seed: int, _values: Values) -> float:
     """Train a network with the settings of one point; give its lowest validation loss."""
     cfg, pairs = job.config, [run.pairs for run in ground.runs]
-    scale, mean = fit_scale(pairs, ground.train), mean_volume(pairs, ground.train)
+    scale = fit_scale(pairs, ground.train, cfg.scale)
+    mean = mean_volume(pairs, ground.train, scale)
     shapes = first_shapes(cfg, pairs[0].eeg.shape[1:], pairs[0].bold.shape[1:])
     with torch.random.fork_rng():  # weights are drawn from torch's global state
         torch.manual_seed(seed)
@@ -171,7 +172,8 @@ def _of_participants(job: Job, runs: Mapping[str, Sequence[RunFiles]]) -> list[G
     for label, files in runs.items():
         paired, _ = prepare(job, files)
         tasks = [run.files.task for run in paired]
-        split = split_in_time([run.pairs.onset for run in paired], tasks, job.config.split, job.gap)
+        gap = job.gap(run.clock.tr for run in paired)
+        split = split_in_time([run.pairs.onset for run in paired], tasks, job.config.split, gap)
         free = [np.concatenate(parts) for parts in zip(split.train, split.valid, strict=True)]
         grounds.append(_hold_back(job, f"sub-{label}{job.selection.suffix()}", paired, free))
     return grounds
@@ -214,7 +216,8 @@ def _by_participants(job: Job, owner: str, runs: Sequence[PairedRun]) -> Ground:
 def _hold_back(job: Job, owner: str, runs: Sequence[PairedRun], free: Sequence[Index]) -> Ground:
     """Give the last of each run's free pairs to the score, after a gap."""
     onsets = [run.pairs.onset[index] for run, index in zip(runs, free, strict=True)]
-    kept, held = hold_back(onsets, job.config.optimise.valid, job.gap)
+    gap = job.gap(run.clock.tr for run in runs)
+    kept, held = hold_back(onsets, job.config.optimise.valid, gap)
     train, valid = (
         tuple(index[i] for index, i in zip(free, part, strict=True)) for part in (kept, held)
     )

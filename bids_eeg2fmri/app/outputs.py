@@ -30,10 +30,11 @@ from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import VolumeClock
 
 
-def write_results(job: Job, tested: Sequence[Tested]) -> None:
+def write_results(job: Job, owner: str, tested: Sequence[Tested]) -> None:
     """Write what models made of one run: series, mask, maps and tables.
 
-    The files of the first model are called after none, those of others after theirs.
+    The files of the first model are called after none, those of others after theirs. Their sidecars
+    name the owner's model that made them.
     """
     first = tested[0]
     files, bold, target = first.run.files, first.run.recording.bold, first.target
@@ -48,8 +49,8 @@ def write_results(job: Job, tested: Sequence[Tested]) -> None:
 
     acquisition = {"TaskName": bold_metadata(files).get("TaskName", files.task)}
 
-    def write_series(desc: str, volumes: np.ndarray, description: str) -> None:
-        about = {"Description": f"{description}; test volumes only", "Units": "arbitrary"}
+    def write_series(desc: str, volumes: np.ndarray, description: str, **more: object) -> None:
+        about = {"Description": f"{description}; test volumes only", "Units": "arbitrary", **more}
         write_image(
             path("bold", desc=desc),
             np.moveaxis(volumes, 0, -1),
@@ -62,16 +63,17 @@ def write_results(job: Job, tested: Sequence[Tested]) -> None:
     for one in tested:
         model = one.trained.name
         label = "" if one is first else model_label(model)
-        made = f"synthesised from the EEG alone by {model}"
-        write_series(f"synth{label}", one.synthesised, f"BOLD {made}")
-        write_series(f"residual{label}", target - one.synthesised, f"Observed minus BOLD {made}")
+        made, by = f"synthesised from the EEG alone by {model}", model_folder(owner, one.trained)
+        write_series(f"synth{label}", one.synthesised, f"BOLD {made}", Model=by)
+        residual = target - one.synthesised
+        write_series(f"residual{label}", residual, f"Observed minus BOLD {made}", Model=by)
         for stat, (values, description, units) in _maps(one).items():
             about = {"Description": f"{description} Model {model}, test volumes.", "Units": units}
             write_image(
                 path("boldmap", stat=stat, desc=f"synth{label}"),
                 values,
                 bold.affine,
-                metadata=about | sources,
+                metadata=about | sources | {"Model": by},
             )
         _write_by_volume(one, path("timeseries", ".tsv", desc=f"synth{label}"), sources)
     about = {"Description": "Brain mask from the mean of the run's volumes"}
@@ -82,7 +84,8 @@ def write_results(job: Job, tested: Sequence[Tested]) -> None:
         bold.affine,
         metadata=about | reference | sources,
     )
-    _write_by_model(tested, path("metrics", ".tsv", desc="synth"), sources)
+    folders = {"Models": [model_folder(owner, one.trained) for one in tested]}
+    _write_by_model(tested, path("metrics", ".tsv", desc="synth"), sources | folders)
 
 
 def model_label(name: str) -> str:
@@ -181,9 +184,14 @@ def score_rows(summaries: Mapping[str, Mapping[str, float]]) -> dict[str, list[A
 
 def publish_model(job: Job, owner: str, trained: Trained) -> Path:
     """Copy a trained model to where users look for it."""
-    folder = job.out / "models" / f"{owner}_{trained.name}"
+    folder = job.out / model_folder(owner, trained)
     write_model(folder, *read_model(trained.unit.folder))
     return folder
+
+
+def model_folder(owner: str, trained: Trained) -> str:
+    """Say where in the output folder a trained model stands."""
+    return f"models/{owner}_{trained.name}"
 
 
 def outcome(tested: Tested) -> Outcome:
@@ -239,7 +247,7 @@ def provenance(
             "native_grids": sorted({run.pairs.mask.shape for run in runs}),
             "grid": runs[0].pairs.bold.shape[1:],
             "split": (_count(split.train), _count(split.valid), _count(split.test)),
-            "gap": job.gap,
+            "gap": job.gap(run.clock.tr for run in runs),
             "undivided": sorted({*tasks} - tested),
             "choosing": [f"sub-{label}" for label in members.get("valid", ())],
             "held_out": [f"sub-{label}" for label in members.get("test", ())],

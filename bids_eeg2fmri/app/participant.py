@@ -59,7 +59,8 @@ def run_participant(
     runs, failed = prepare(job, files)
     failed = {**refused.get(label, {}), **failed}
     onsets, tasks = [run.pairs.onset for run in runs], [run.files.task for run in runs]
-    split = split_in_time(onsets, tasks, job.config.split, job.gap)
+    gap = job.gap(run.clock.tr for run in runs)
+    split = split_in_time(onsets, tasks, job.config.split, gap)
     owner = _owner(job, label)
     page = job.out / f"{owner}.html"
     encoders = choose_encoders(job, owner, runs, split)
@@ -73,7 +74,7 @@ def run_participant(
 
     def write() -> None:
         for of_run in tested:
-            write_results(job, of_run)
+            write_results(job, owner, of_run)
         for model in trained:
             publish_model(job, owner, model)
         report_participant(job, page, label, runs, split, encoders, trained, tested, failed)

@@ -144,7 +144,8 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
     if clock.n_markers:
         text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:z.1f} ppm"
     log.tell_unit(files.name, "clock", unit, text, notes_of(unit))
-    stretch = f"{cfg.window.start:g} to {cfg.window.stop:g} s before"
+    counted = {"s": "s", "tr": "TR"}[cfg.window.unit]
+    stretch = f"{cfg.window.start:g} to {cfg.window.stop:g} {counted} before"
     text = f"{kept} kept, {len(clock.onset) - kept} without EEG from {stretch}"
     log.tell_unit(files.name, "pairs", unit, text)
     return run

@@ -14,6 +14,7 @@ from bids_eeg2fmri.app.outputs import outcome, provenance, summaries_of, trainin
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained
+from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import METRICS
 from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
@@ -68,7 +69,7 @@ def report_participant(
         provenance=provenance(job, trained, runs, split),
         problems=tuple(str(error) for error in problems.values()),
     )
-    write_participant_report(page, report, job.out / f"sub-{label}" / "figures")
+    write_participant_report(page, report, write_bytes, job.out / f"sub-{label}" / "figures")
 
 
 def report_group(
@@ -116,7 +117,7 @@ def report_group(
         problems=tuple(str(error) for error in problems.values()),
         links={**links, **{run: links[name] for run, name in by_run.items() if name in links}},
     )
-    write_group_report(page, report, job.out / "group" / "figures")
+    write_group_report(page, report, write_bytes, job.out / "group" / "figures")
 
 
 COMPARED = ("rmse", "ssim", "pearsoncorrelation", "skill")

@@ -19,7 +19,7 @@ from bids_eeg2fmri.evaluate.null import (
     shifted_p,
 )
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.scale import unscale_bold
+from bids_eeg2fmri.preprocess.scale import transfer, unscale_bold
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Examples, synthesise
@@ -65,8 +65,12 @@ class Tested:
 
     def baseline(self) -> Float32[np.ndarray, "volumes x y z"]:
         """Give the mean volume of the training pairs in the place of each test volume."""
-        mean = resize(self.trained.reference.mean, self.run.pairs.mask.shape)
-        return mean_volume_prediction(mean, len(self.index))
+        return mean_volume_prediction(_mean(self.trained, self.run), len(self.index))
+
+    @property
+    def bold_sd(self) -> float:
+        """Standard deviation by which the run's volumes were scaled: the unit of RMSE and MAE."""
+        return self.trained.scale_of(self.run).bold_sd
 
     @property
     def scores(self) -> dict[str, Scores]:
@@ -99,15 +103,16 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
         examples = Examples([run.pairs], [index], trained.scale)
         shape = (len(index), *run.pairs.mask.shape)
         volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
-        done = 0
+        scale, done = trained.scale_of(run), 0
         for batch in synthesise(load_model(job, trained), examples):
-            native = resize(unscale_bold(batch, trained.scale), run.pairs.mask.shape)
+            native = resize(unscale_bold(batch, scale), run.pairs.mask.shape)
             volumes[done : done + len(batch)] = native
             done += len(batch)
         volumes.flush()
         target = _target(run, index)
         # A shift must carry the EEG out of the window and of the haemodynamic response behind it.
-        least = math.ceil(job.config.window.start / run.clock.tr)
+        window, tr = job.config.window, run.clock.tr
+        least = math.ceil(window.start * window.seconds(tr) / tr)
         for i, scores in enumerate(_scores(trained, run, target, volumes, least)):
             arrays.save(folder, f"scores{i}", scores)
         arrays.save(folder, "check", _check(job, run, target, volumes, least))
@@ -147,6 +152,12 @@ def _target(run: PairedRun, index: Index) -> Float32[np.ndarray, "volumes x y z"
     return resize(chosen, run.pairs.mask.shape)
 
 
+def _mean(trained: Trained, run: PairedRun) -> Float32[np.ndarray, "x y z"]:
+    """Give the mean training volume on the native grid, in the units of the run's participant."""
+    mean = transfer(trained.reference.mean, trained.scale, trained.scale_of(run))
+    return resize(mean, run.pairs.mask.shape)
+
+
 def _scores(
     trained: Trained,
     run: PairedRun,
@@ -158,8 +169,7 @@ def _scores(
 
     The last only where that is ``least`` volumes or more.
     """
-    reference, mask = trained.reference, run.pairs.mask
-    mean = resize(reference.mean, mask.shape)
+    reference, mask, mean = trained.reference, run.pairs.mask, _mean(trained, run)
     predictions = {
         trained.name: volumes,
         BASELINE: mean_volume_prediction(mean, len(target)),
@@ -167,9 +177,10 @@ def _scores(
     half = len(volumes) // 2
     if half in admissible_shifts(len(volumes), least, len(volumes), seed=0):
         predictions[shifted(trained.name)] = np.roll(volumes, half, axis=0)
-    span = reference.high - reference.low
+    sd = trained.scale_of(run).bold_sd
+    span = (reference.high - reference.low) * (sd / trained.scale.bold_sd)
     return [
-        score(name, target, predicted, mean, mask, trained.scale.bold_sd, span)
+        score(name, target, predicted, mean, mask, sd, span)
         for name, predicted in predictions.items()
     ]
 

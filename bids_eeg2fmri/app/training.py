@@ -17,10 +17,9 @@ from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
+from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, own_scale, scale_bold, transfer
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
-from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, fit, start
 from bids_eeg2fmri.train.splits import Index, Split, extents
@@ -29,7 +28,10 @@ from bids_eeg2fmri.types import Pairs, Scale, typed
 
 @typed
 class Reference:
-    """What is known of BOLD without any EEG, from the training pairs alone."""
+    """What is known of BOLD without any EEG, from the training pairs alone.
+
+    Where participants have scales of their own it is in the units of the one that serves all.
+    """
 
     mean: Float32[np.ndarray, "x y z"]
     """Mean volume on the model's grid, in the scanner's units."""
@@ -50,6 +52,10 @@ class Trained:
     def scale(self) -> Scale:
         """Its units."""
         return arrays.load(self.unit.folder, "scale", Scale)
+
+    def scale_of(self, run: PairedRun) -> Scale:
+        """Its units for the volumes of one run."""
+        return own_scale(self.scale, run.files.name)
 
     @property
     def reference(self) -> Reference:
@@ -85,16 +91,17 @@ def train(
     shapes
         What the network is built from.
     """
-    seed, cfg = seed_for(job.config.seed, owner, name), job.config
+    seed, cfg = job.seed_of(owner, name), job.config
     given = {"model_name": name, "shapes": asdict(shapes), "seed": seed, "device": job.device}
     given |= {"split": {part: extents(index) for part, index in vars(split).items()}}
-    config = [cfg.model, cfg.train, given]
+    config = [cfg.model, cfg.train, cfg.scale, given]
     item, parents = f"{owner}_{name}", [run.unit for run in runs]
     key = job.store.key("train", item, config, parents)
 
     def make(folder: Path) -> None:
         pairs = [run.pairs for run in runs]
-        scale, reference = fit_scale(pairs, split.train), _reference(pairs, split.train)
+        scale = fit_scale(pairs, split.train, cfg.scale)
+        reference = _reference(pairs, split.train, scale)
         model = _draw(job, name, shapes, seed)
         fitting = start(model, cfg.train, scale_bold(reference.mean, scale))
         parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
@@ -108,7 +115,7 @@ def train(
     unit = job.store.unit("train", item, config, parents, make)
     trained = Trained(name, unit)
     epochs, best = trained.card["history"], trained.card["best_epoch"]
-    log.tell_unit(owner, "train", unit, f"{name}  best after epoch {best} of {len(epochs)}")
+    log.tell_unit(owner, "train", unit, f"{name}  kept after epoch {best} of {len(epochs)}")
     return trained
 
 
@@ -131,10 +138,14 @@ def load_model(job: Job, trained: Trained) -> Network:
     return model.to(job.device)
 
 
-def _reference(pairs: Sequence[Pairs], index: Sequence[Index]) -> Reference:
-    volumes = [run.bold[i] for run, chosen in zip(pairs, index, strict=True) for i in chosen]
-    low, high = min(v.min() for v in volumes), max(v.max() for v in volumes)
-    return Reference(mean_volume(pairs, index), float(low), float(high))
+def _reference(pairs: Sequence[Pairs], index: Sequence[Index], scale: Scale) -> Reference:
+    volumes = (
+        transfer(run.bold[i], own_scale(scale, run.run), scale)
+        for run, chosen in zip(pairs, index, strict=True)
+        for i in chosen
+    )
+    lows, highs = zip(*((float(v.min()), float(v.max())) for v in volumes), strict=True)
+    return Reference(mean_volume(pairs, index, scale), min(lows), max(highs))
 
 
 def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Network:
@@ -206,5 +217,8 @@ def _card(
 
 def _scale_tensors(scale: Scale, reference: Reference) -> dict[str, np.ndarray]:
     """Lay what turns the model's units into the scanner's beside its weights."""
-    named = {f"scale.{name}": np.asarray(value) for name, value in vars(scale).items()}
+    fields = {**vars(scale)}
+    own = fields.pop("bold_of_run")
+    named = {f"scale.{name}": np.asarray(value) for name, value in fields.items()}
+    named |= {f"scale.bold_of_run.{run}": np.asarray(numbers) for run, numbers in own.items()}
     return named | {"reference.mean": reference.mean}

@@ -48,8 +48,9 @@ Made by bids_eeg2fmri {version} from simultaneous EEG and fMRI.
 | `models/` | Trained models |
 | `logs/` | What to cite; of each call the log, the settings, the software |
 
-Synthesised BOLD is a prediction, not a measurement. Compare each score with its row for the mean
-volume: a model that is no better has learnt nothing about what changes from volume to volume.
+Synthesised BOLD is a prediction, not a measurement. Compare each score with its rows for the mean
+volume and for shifted EEG: a model that is no better than both has learnt nothing from the EEG
+about what changes from volume to volume.
 
 The last command that wrote here:
 

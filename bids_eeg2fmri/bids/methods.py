@@ -1,12 +1,13 @@
 """Say in words what was run, with citations."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TypedDict
 
 from jinja2 import Environment, StrictUndefined
 
 from bids_eeg2fmri.bids.references import cite
-from bids_eeg2fmri.config import Config
+from bids_eeg2fmri.config import Config, ScaleConfig
 from bids_eeg2fmri.types import Grid
 
 
@@ -74,19 +75,19 @@ MNE-BIDS ({{ cite("appelhoff2019") }}), MNE-Python ({{ cite("gramfort2013") }}) 
 {{ listed(clocks) }} {%- if clock_residual is not none %}, none of which lies further than
 {{ "%.2f" % (1000 * clock_residual) }} ms from a regular course{% endif %}.
 
-A volume at time t was paired with the EEG from t − {{ "%g" % cfg.window.start }} s to t −
-{{ "%g" % cfg.window.stop }} s; {{ count(pairs, "volume") }} had that history in full. From this
+A volume at time t was paired with the EEG from {{ before(cfg.window.start) }} to
+{{ before(cfg.window.stop) }}; {{ count(pairs, "volume") }} had that history in full. From this
 EEG came a spectrogram, the {{ "logarithm of the power" if stft.value == "log" else stft.value }}
-of the short-time Fourier transform (window {{ "%g" % stft.window }} s, hop {{ "%g" % stft.hop }}
-s, taper {{ stft.taper }}, {{ "%g" % stft.fmin }}–{{ "%g" % stft.fmax }} Hz).
+of the short-time Fourier transform (window {{ time(stft.window) }}, hop {{ time(stft.hop) }},
+taper {{ stft.taper }}, {{ "%g" % stft.fmin }}–{{ "%g" % stft.fmax }} Hz
+{%- if stft.bins %}, of which the lowest {{ count(stft.bins, "frequency") }} at most{% endif %}).
 {% if kept_grid %}BOLD stayed on its native grid of {{ grid }} voxels.{% else %}BOLD was brought
 from {{ listed(native_grids) }} to {{ grid }} voxels by cutting its discrete cosine transform.
 Synthesised volumes were brought back by padding it, and compared with observed volumes that went
-the same way, so that detail finer than the model's grid counts in no score.{% endif %} EEG was
-freed of its mean by electrode and frequency and divided by one standard deviation, BOLD
-standardised by one mean and one standard deviation, all of the training pairs. The brain mask is
-the largest connected part of what is bright in the temporal mean, above the threshold half way
-between the means of both sides ({{ cite("ridler1978") }}), with its gaps closed.
+the same way, so that detail finer than the model's grid counts in no score.{% endif %}
+{{ scaling(cfg.scale) }} The brain mask is the largest connected part of what is bright in the
+temporal mean, above the threshold half way between the means of both sides
+({{ cite("ridler1978") }}), with its gaps closed.
 
 {{ "The network is" if networks | length == 1 else "The networks are" }} {{ described }}; numbers as
 in the original work ({{ cite("calhas2022") }}){% if has_other %}, the convolutional transcoder
@@ -103,14 +104,16 @@ modality, the one was taken {{ choice[cfg.search.choose] }}, trained for up to
 first. {% endif %}{% if cfg.train.repeats > 1 and held_out %}Each model was trained
 {{ cfg.train.repeats }} times with draws of its own. {% endif %}Training used
 {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }}
-{{ "of " ~ listed(choosing) if choosing else "after them in time" }} chose the epoch; the test had
+{{ "of " ~ listed(choosing) if choosing else "after them in time" }}
+{{ "chose the epoch" if fit.keep == "best" else "were watched" }}; the test had
 {{ count(split[2], "pair") }}, {% if held_out %}all of {{ listed(held_out) }}, held out from
 training{% else %}the last of each task{% if undivided %} but {{ listed(undivided) }}, too short to
 be divided and used for training alone{% endif %}{% endif %}. {% if not choosing %}Between
 parts of one recording {{ "%g" % gap }} s were left out. {% endif %}Training minimised the mean
 absolute error{% if has_own %} plus {{ "%g" % fit.regularisation }} times the cosine distance
 between the latents of EEG and BOLD{% endif %}, by AdamW ({{ cite("loshchilov2019") }}; learning
-rate {{ "%g" % fit.learning_rate }}, of which wide dense layers take a share, schedule
+rate {{ "%g" % fit.learning_rate }}
+{%- if fit.shares %}, of which wide dense layers take a share{% endif %}, schedule
 {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
 ({{ cite("paszke2019") }}), with {{ count(fit.batch_size, "pair") }} a step{% if has_own %} and a
 dropout of {{ "%g" % cfg.model.dropout }}{% endif %}. It ended after {{ epochs }}; the network of
@@ -122,7 +125,7 @@ error, peak signal-to-noise ratio, three-dimensional structural similarity
 skill ({{ cite("murphy1988") }}): one minus the squared error over that of the mean training volume,
 which stands beside the model as a baseline. What chance gives was found by up to
 {{ count(cfg.evaluate.null_draws, "circular shift") }} of the EEG in time, each of
-{{ "%g" % cfg.window.start }} s or more.
+{{ time(cfg.window.start) }} or more.
 
 Software: {{ listed(software) }}.
 """
@@ -160,13 +163,41 @@ def methods_text(cfg: Config, facts: Facts) -> str:
         "software": [f"{name} {version}" for name, version in facts["software"].items()],
     }
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # not HTML
-    environment.globals.update(cite=cite, count=_count, listed=_listed, size=_size)
+    time = partial(_time, unit=cfg.window.unit)
+    environment.globals.update(cite=cite, count=_count, listed=_listed, size=_size, time=time)
+    environment.globals.update(before=partial(_before, unit=cfg.window.unit), scaling=_scaling)
     text = environment.from_string(_TEXT).render(words)
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def _time(amount: float, unit: str) -> str:
+    if unit == "s":
+        return f"{amount:g} s"
+    return f"{amount:g} repetition time{'' if amount == 1 else 's'}"
+
+
+def _before(amount: float, unit: str) -> str:
+    return f"t − {_time(amount, unit)}" if amount else "t"
+
+
+def _scaling(cfg: ScaleConfig) -> str:
+    """Tell what EEG and BOLD were standardised by."""
+    eeg = {
+        "training": "freed of its mean by electrode and frequency and divided by one standard "
+        "deviation, both of the training pairs",
+        "electrodes": "standardised across electrodes at each frequency and window",
+    }[cfg.eeg]
+    bold = {
+        "training": "of the training pairs",
+        "participant": "of each participant, test volumes included, in whose standard deviation "
+        "errors are told",
+    }[cfg.bold]
+    return f"EEG was {eeg}; BOLD was standardised by one mean and one standard deviation {bold}."
 
 
 def _listed(items: Sequence[str]) -> str:

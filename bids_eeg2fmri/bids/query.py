@@ -54,7 +54,7 @@ class Selection:
         """Name the chosen sessions, tasks (or the given one) and runs as a file name does."""
         chosen = {"ses": self.sessions, "task": (task,) if task else self.tasks, "run": self.runs}
         return {
-            key: "+".join(sorted({label.removeprefix(f"{key}-") for label in labels}))
+            key: "+".join(sorted({_spelt(label, key) for label in labels}))
             for key, labels in chosen.items()
             if labels
         }
@@ -62,6 +62,12 @@ class Selection:
     def suffix(self, task: str | None = None) -> str:
         """Lay out ``entities`` as part of a file name, e.g. ``_ses-1_task-rest``."""
         return "".join(f"_{key}-{label}" for key, label in self.entities(task).items())
+
+
+def _spelt(label: str, key: str) -> str:
+    """Take off the entity, and of a run's index its zeros: 1 and 01 are one run."""
+    bare = label.removeprefix(f"{key}-")
+    return str(int(bare)) if key == "run" and bare.isdecimal() else bare
 
 
 @dataclass(frozen=True)

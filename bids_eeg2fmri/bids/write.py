@@ -13,6 +13,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import nibabel as nib
@@ -28,6 +29,7 @@ Column = Mapping[str, object]
 # What the specification puts after all entities that a raw BOLD file may have, but for `chunk`.
 # `stat` is not yet part of it and stands before `desc`, as in XCP-D.
 _LAST = {key: i for i, key in enumerate(("space", "chunk", "res", "stat", "desc"), start=1)}
+_NOTED: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -221,6 +223,17 @@ def write_bytes(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+@contextmanager
+def noting_files() -> Iterator[list[Path]]:
+    """Collect the path of every file that is written in here."""
+    noted: list[Path] = []
+    token = _NOTED.set(noted)
+    try:
+        yield noted
+    finally:
+        _NOTED.reset(token)
+
+
 def sweep(out: Path, patterns: Sequence[str]) -> None:
     """Remove what killed jobs left half written of the files that match; no other job writes them.
 
@@ -232,7 +245,7 @@ def sweep(out: Path, patterns: Sequence[str]) -> None:
     for pattern in map(Path, patterns):
         for path in out.glob(str(pattern.with_name(f".*.{pattern.name}"))):
             if re.match(r"\.[0-9a-f]{32}\.", path.name):
-                path.unlink()
+                path.unlink(missing_ok=True)
 
 
 def _image(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
@@ -261,6 +274,8 @@ def replacing(path: Path) -> Iterator[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             os.replace(temporary, path)
+            if (noted := _NOTED.get()) is not None:
+                noted.append(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

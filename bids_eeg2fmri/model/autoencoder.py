@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.model.glorot import draw_glorot
 from bids_eeg2fmri.model.network import Network, Prediction, Shapes
 from bids_eeg2fmri.model.resnet import Encoder
 
@@ -34,6 +35,8 @@ class Autoencoder(Network):
         self.decoder = nn.Linear(cfg.latent**3, math.prod(shapes.bold))
         nn.init.zeros_(self.decoder.weight)
         nn.init.zeros_(self.decoder.bias)
+        if cfg.initialisation == "glorot":
+            draw_glorot(self, cfg.filters)
 
     def forward(
         self, eeg: Float[Tensor, "batch x y z"], bold: Float[Tensor, "batch x y z"] | None = None

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from bids_eeg2fmri.config import ModelConfig
 from bids_eeg2fmri.model.attention import TopographicalAttention
 from bids_eeg2fmri.model.fourier import FourierProjection, NormalisedFourierProjection
+from bids_eeg2fmri.model.glorot import draw_glorot
 from bids_eeg2fmri.model.names import Parts, Style
 from bids_eeg2fmri.model.network import Network, Prediction, Shapes
 from bids_eeg2fmri.model.resnet import Encoder
@@ -27,7 +28,8 @@ class Synthesizer(Network):
     caption of Table 1 names models (i) and (ii), and so the authors' public code builds them.
 
     The decoder's weights start at zero, so that training starts from its offset and no noise of the
-    draw has to be unlearnt. The paper names no initialisation.
+    draw has to be unlearnt. The paper names no initialisation; that of the public code is
+    ``ModelConfig.initialisation``.
     """
 
     def __init__(self, shapes: Shapes, cfg: ModelConfig, parts: Parts) -> None:
@@ -46,6 +48,8 @@ class Synthesizer(Network):
         self.decoder = nn.Linear(latent, math.prod(shapes.bold))
         nn.init.zeros_(self.decoder.weight)
         nn.init.zeros_(self.decoder.bias)
+        if cfg.initialisation == "glorot":
+            draw_glorot(self, cfg.filters)
 
     def forward(
         self,

@@ -34,6 +34,8 @@ def n_windows(window: WindowConfig, cfg: SpectrogramConfig) -> int:
 def bin_freqs(cfg: SpectrogramConfig) -> Float64[np.ndarray, " freqs"]:
     """Return the frequencies that are kept, in hertz: the multiples of 1 / window, zero left out.
 
+    At most ``bins`` of them, the lowest, where that is set.
+
     Raises
     ------
     UsageError
@@ -46,7 +48,7 @@ def bin_freqs(cfg: SpectrogramConfig) -> Float64[np.ndarray, " freqs"]:
             f"no multiple of {1 / cfg.window:g} Hz lies from {cfg.fmin:g} to {cfg.fmax:g} Hz; "
             "set spectrogram.fmin and spectrogram.fmax further apart"
         )
-    return np.arange(first, last + 1) / cfg.window
+    return np.arange(first, last + 1)[: cfg.bins] / cfg.window
 
 
 def spectrogram(

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -38,7 +39,9 @@ def make_pairs(
 ) -> Pairs:
     """Cut, for a volume at t, the EEG in [t - start, t - stop) and transform it (§4.2).
 
-    Volumes that lack some of their EEG are left out. One volume is in memory at a time.
+    Times of ``window`` and ``spectro`` are counted in ``window.unit``, those in repetition times in
+    those of this run. Volumes that lack some of their EEG are left out. One volume is in memory at
+    a time.
 
     Parameters
     ----------
@@ -60,6 +63,7 @@ def make_pairs(
     EEGError
         If fewer than three volumes have their EEG.
     """
+    window, spectro = _in_seconds(window, spectro, clock.tr)
     windows, freqs = n_windows(window, spectro), bin_freqs(spectro)
     first = np.ceil((clock.onset - window.start) * eeg.sfreq - EPS).astype(np.int64)
     # No longer than the windows need: a sample more could lie at t - stop.
@@ -81,6 +85,16 @@ def make_pairs(
         run=run,
         mask=mask,
         n_volumes=bold.n_volumes,
+    )
+
+
+def _in_seconds(
+    window: WindowConfig, spectro: SpectrogramConfig, tr: float
+) -> tuple[WindowConfig, SpectrogramConfig]:
+    unit = window.seconds(tr)
+    return (
+        WindowConfig(start=window.start * unit, stop=window.stop * unit),
+        replace(spectro, window=spectro.window * unit, hop=spectro.hop * unit),
     )
 
 

@@ -1,11 +1,17 @@
-"""Turn pairs into the model's units and back; what does so is fitted on training pairs only."""
+"""Turn pairs into the model's units and back, by what was measured on training pairs.
+
+``ScaleConfig`` names the public code's two other ways, one of which looks at test volumes.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import SupportsFloat
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float, Float32, Float64, Int64
 
+from bids_eeg2fmri.config import ScaleConfig
+from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.types import Pairs, Scale
 
 BLOCK = 32
@@ -14,7 +20,9 @@ NO_SPREAD = 1e-6
 """A standard deviation below this part of the mean is rounding, and counts as zero."""
 
 
-def fit_scale(pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]) -> Scale:
+def fit_scale(
+    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]], cfg: ScaleConfig
+) -> Scale:
     """Measure the mean of each electrode and frequency, and the spread of EEG and BOLD.
 
     Parameters
@@ -22,7 +30,15 @@ def fit_scale(pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]) 
     pairs
         Runs with the same channels and grid.
     index
-        The training pairs of each run; no other pair is read.
+        The training pairs of each run; no other pair is read but where ``cfg.bold`` is
+        ``participant``.
+    cfg
+        What EEG and BOLD are standardised by.
+
+    Raises
+    ------
+    DataError
+        If runs of different repetition times have different numbers of frequencies.
 
     Notes
     -----
@@ -31,28 +47,62 @@ def fit_scale(pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]) 
     one mean and one standard deviation over voxels and volumes, as in the authors' code but from
     training pairs only. What does not vary gets a standard deviation of one.
     """
+    counts = sorted({len(p.freqs) for p in pairs})
+    if len(counts) > 1:
+        raise DataError(
+            f"{pairs[0].run} and {len(pairs) - 1} other runs have from {counts[0]} to {counts[-1]} "
+            f"frequencies. Keep {counts[0]} of all with --set spectrogram.bins={counts[0]}."
+        )
     eeg_mean, eeg_sds = _moments(_blocks([p.eeg for p in pairs], index), axes=(0, 3))
     bold_mean, bold_sd = _moments(_blocks([p.bold for p in pairs], index), axes=(0, 1, 2, 3))
     eeg_spread = _spread(np.sqrt(np.mean(eeg_sds**2)), np.sqrt(np.mean(eeg_mean**2)))
     return Scale(
-        eeg_mean.astype(np.float32), eeg_spread, float(bold_mean), _spread(bold_sd, bold_mean)
+        eeg_mean.astype(np.float32),
+        eeg_spread,
+        float(bold_mean),
+        _spread(bold_sd, bold_mean),
+        across_electrodes=cfg.eeg == "electrodes",
+        bold_of_run=_of_participants(pairs) if cfg.bold == "participant" else {},
     )
 
 
+def own_scale(scale: Scale, run: str) -> Scale:
+    """Give the scale of one run: with the numbers of its participant, where there are any."""
+    if not scale.bold_of_run:
+        return scale
+    mean, sd = scale.bold_of_run[run]
+    return replace(scale, bold_mean=mean, bold_sd=sd)
+
+
 def mean_volume(
-    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]
+    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]], scale: Scale
 ) -> Float32[np.ndarray, "x y z"]:
-    """Average the training volumes, in the scanner's units."""
-    mean, _ = _moments(_blocks([p.bold for p in pairs], index), axes=(0,))
+    """Average the training volumes, in the scanner's units.
+
+    Where participants have scales of their own, the average is one of scaled volumes.
+    """
+    blocks = (
+        transfer(block, own_scale(scale, p.run), scale)
+        for p, those in zip(pairs, index, strict=True)
+        for block in _blocks([p.bold], [those])
+    )
+    mean, _ = _moments(blocks, axes=(0,))
     return mean.astype(np.float32)
 
 
 def scale_eeg(
     eeg: Float32[np.ndarray, "*batch channels freqs windows"], scale: Scale
 ) -> Float32[np.ndarray, "*batch channels freqs windows"]:
-    """Bring spectrograms to zero mean for each electrode and frequency, and unit spread overall."""
+    """Bring spectrograms to zero mean for each electrode and frequency, and unit spread overall.
+
+    Or, ``across_electrodes``, to zero mean and unit spread at each frequency and window.
+    """
     scaled: Float32[np.ndarray, "*batch channels freqs windows"]
-    scaled = (eeg - scale.eeg_mean[..., None]) / np.float32(scale.eeg_sd)
+    if scale.across_electrodes:
+        mean, sd = eeg.mean(axis=-3, keepdims=True), eeg.std(axis=-3, keepdims=True)
+        scaled = (eeg - mean) / np.where(sd > NO_SPREAD * np.abs(mean), sd, np.float32(1))
+    else:
+        scaled = (eeg - scale.eeg_mean[..., None]) / np.float32(scale.eeg_sd)
     return scaled
 
 
@@ -68,6 +118,29 @@ def unscale_bold(
 ) -> Float32[np.ndarray, "*batch x y z"]:
     """Bring volumes back to the scanner's units."""
     return bold * np.float32(scale.bold_sd) + np.float32(scale.bold_mean)
+
+
+def transfer(
+    bold: Float[np.ndarray, "*batch x y z"], source: Scale, target: Scale
+) -> Float[np.ndarray, "*batch x y z"]:
+    """Bring volumes from the scanner's units, as one scale sees them, to those of another."""
+    stretch = target.bold_sd / source.bold_sd
+    if stretch == 1 and source.bold_mean == target.bold_mean:  # rounding would change them
+        return bold
+    return (bold - source.bold_mean) * stretch + target.bold_mean
+
+
+def _of_participants(pairs: Sequence[Pairs]) -> dict[str, tuple[float, float]]:
+    """Measure all volumes of each participant, those of the test too."""
+    found: dict[str, tuple[float, float]] = {}
+    runs: dict[str, list[Pairs]] = {}
+    for p in pairs:
+        runs.setdefault(p.run.split("_")[0], []).append(p)
+    for own in runs.values():
+        whole = [np.arange(len(p.volume)) for p in own]
+        mean, sd = _moments(_blocks([p.bold for p in own], whole), axes=(0, 1, 2, 3))
+        found |= {p.run: (float(mean), _spread(sd, mean)) for p in own}
+    return found
 
 
 def _blocks(

@@ -135,8 +135,9 @@ def participant_scores(
     r: Float[np.ndarray, " participants"],
     null_interval: Float[np.ndarray, "participants 2"],
     skill: Float[np.ndarray, " participants"],
+    skill_shifted: Float[np.ndarray, " participants"],
 ) -> Figure:
-    """Draw each participant's temporal r before what shifted EEG gives, and the skill."""
+    """Draw each participant's temporal r and skill beside what shifted EEG gives."""
     figure = Figure(figsize=(WHOLE, 1.2 + 0.26 * len(names)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     rows = np.arange(len(names))
@@ -144,6 +145,7 @@ def participant_scores(
     left.plot(r, rows, "o", color=ORANGE, markersize=6, label="EEG in time")
     left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
     left.set_xlabel("mean temporal r over the mask")
+    right.plot(skill_shifted, rows, "|", color=GREY, markersize=14, markeredgewidth=3)
     right.plot(skill, rows, "o", color=BLUE, markersize=6)
     right.set_xlabel("skill against the training-mean volume (0 is no better)")
     # DejaVu has no glyphs beyond European scripts; the table beside has the names in full

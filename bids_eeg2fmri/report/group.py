@@ -9,9 +9,11 @@ from jaxtyping import Bool, Float
 
 from bids_eeg2fmri.report import figures
 from bids_eeg2fmri.report.page import (
+    UNCOMPARED,
     Metric,
     Outcome,
     Provenance,
+    Save,
     columns,
     number,
     render,
@@ -87,18 +89,13 @@ class GroupReport:
 
 
 def write_group_report(
-    path: Path, report: GroupReport, figures_dir: Path | None = None
+    path: Path, report: GroupReport, save: Save, figures_dir: Path | None = None
 ) -> list[Path]:
     """Write one self-contained page and, below ``figures_dir``, each figure as a file.
 
     Returns
     -------
     Every file written, the page first.
-
-    Raises
-    ------
-    OutputError
-        If a file cannot be written.
     """
     prefix = f"group_{report.task}"
     scatter = _scores_picture(report.outcomes, prefix) if report.outcomes else None
@@ -117,7 +114,7 @@ def write_group_report(
         training=training,
     )
     pictures = [*filter(None, [scatter]), *maps, *report.models, *training, *report.search]
-    return write(path, html, pictures, figures_dir)
+    return write(path, html, pictures, save, figures_dir)
 
 
 def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
@@ -129,18 +126,25 @@ def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
         for name in ("r", "skill", "skill_shifted")
     )
     shifted = np.concatenate([outcome.shifted for outcome in outcomes.values()])
-    better, n = int(np.sum(skill > 0)), len(outcomes)
+    n = len(outcomes)
+    compared = np.isfinite(skill_shifted)
+    better = int(np.sum(skill[compared] > np.maximum(skill_shifted[compared], 0)))
     sentence = (
         f"Temporal r {number(_mean(r))} on average over {n} run{'s' * (n > 1)} of held-out "
         f"participants (shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} "
-        f"against the mean volume (shifted EEG {signed(_mean(skill_shifted))}); above it in "
+        f"against the mean volume (shifted EEG {signed(_mean(skill_shifted))}); above both in "
         f"{better} of {n}."
     )
-    if not _mean(skill) > 0:
-        return sentence, "The model does not beat the training-mean volume."
-    if _mean(skill) <= _mean(skill_shifted):
-        return sentence, "With shifted EEG its skill is no worse: it is not due to the EEG."
-    return (sentence,)
+    verdicts = (
+        (not _mean(skill) > 0, "The model does not beat the training-mean volume."),
+        (not compared.any(), UNCOMPARED),
+        (
+            0 < _mean(skill[compared]) <= _mean(skill_shifted),
+            "With shifted EEG its skill is no worse: it is not due to the EEG.",
+        ),
+        (_mean(r) <= _mean(shifted), "With shifted EEG its temporal r is no lower."),
+    )
+    return sentence, *(verdict for holds, verdict in verdicts if holds)
 
 
 def _mean(values: Float[np.ndarray, " values"]) -> float:
@@ -152,16 +156,19 @@ def _scores_picture(outcomes: Mapping[str, Outcome], prefix: str) -> Picture:
     names, seen = list(outcomes), list(outcomes.values())
     nulls = [outcome.shifted for outcome in seen]
     spans = np.array([np.percentile(n, [5, 95]) if n.size else [np.nan] * 2 for n in nulls])
-    r, skill = (np.array([getattr(o, name) for o in seen]) for name in ("r", "skill"))
+    r, skill, skill_shifted = (
+        np.array([getattr(o, name) for o in seen]) for name in ("r", "skill", "skill_shifted")
+    )
     above = int(np.sum(r > spans[:, 1]))
     return Picture(
         f"{prefix}_desc-participants_scores",
-        figures.to_svg(figures.participant_scores(names, r, spans, skill)),
+        figures.to_svg(figures.participant_scores(names, r, spans, skill, skill_shifted)),
         f"Temporal r and skill of {len(names)} test runs. Temporal r lies above the 95th "
-        f"percentile of shifted EEG in {above}; skill is above zero in {int(np.sum(skill > 0))}.",
+        f"percentile of shifted EEG in {above}; skill is above zero and above that of shifted EEG "
+        f"in {int(np.sum(skill > np.fmax(skill_shifted, 0)))}.",
         "Each run of the test participants. Left: temporal r with the EEG in time, before the "
-        "range that the same model reaches with shifted EEG. Right: skill; left of zero the "
-        "training-mean volume is closer.",
+        "range that the same model reaches with shifted EEG. Right: skill, and a bar where shifted "
+        "EEG has it; left of zero the training-mean volume is closer.",
         wide=True,
     )
 

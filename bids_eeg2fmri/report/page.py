@@ -1,9 +1,7 @@
 """What both reports share: pictures with their words, score tables, provenance, and the writing."""
 
 import math
-import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -12,11 +10,13 @@ import numpy as np
 from jaxtyping import Float64
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bids_eeg2fmri.errors import OutputError
 from bids_eeg2fmri.report.figures import minus
 from bids_eeg2fmri.report.pictures import Picture
 from bids_eeg2fmri.types import typed
 
+Save = Callable[[Path, bytes], None]
+"""Write a file, whole or not at all, and its folder if need be."""
+UNCOMPARED = "The test is too short for shifted EEG, so nothing shows that this is due to the EEG."
 CHANCE = 0.05
 """One-sided p from which on a temporal r is called chance."""
 
@@ -89,8 +89,10 @@ def headline(outcome: Outcome) -> tuple[str, ...]:
             f"{scores}, skill undefined.",
             "Nothing shows that the model beats the training-mean volume.",
         )
+    alone = math.isnan(outcome.skill_shifted)
     verdicts = (
         (outcome.skill <= 0, "The model does not beat the training-mean volume."),
+        (alone and outcome.skill > 0, UNCOMPARED),
         (outcome.p >= CHANCE, "Its temporal r cannot be told from chance."),
         (
             0 < outcome.skill <= outcome.skill_shifted,
@@ -192,29 +194,14 @@ def render(template: str, **context: object) -> str:
 
 
 def write(
-    path: Path, html: str, pictures: Sequence[Picture], figures_dir: Path | None
+    path: Path,
+    html: str,
+    pictures: Sequence[Picture],
+    save: Save,
+    figures_dir: Path | None,
 ) -> list[Path]:
-    """Write a page and, where a folder for them is given, its pictures; return all paths.
-
-    Each file appears whole or not at all.
-
-    Raises
-    ------
-    OutputError
-        If a file cannot be written.
-    """
+    """Write a page and, where a folder for them is given, its pictures; return all paths."""
     files = {} if figures_dir is None else {figures_dir / p.file_name: p.data for p in pictures}
     for file, content in {path: html.encode(errors="replace"), **files}.items():
-        temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(file)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
-            raise OutputError(
-                f"{file}: the report cannot be written ({error.strerror}). "
-                "Free space or choose another output folder."
-            ) from error
+        save(file, content)
     return [path, *files]

@@ -12,6 +12,7 @@ from bids_eeg2fmri.report.page import (
     Metric,
     Outcome,
     Provenance,
+    Save,
     columns,
     headline,
     probability,
@@ -139,18 +140,13 @@ class ParticipantReport:
 
 
 def write_participant_report(
-    path: Path, report: ParticipantReport, figures_dir: Path | None = None
+    path: Path, report: ParticipantReport, save: Save, figures_dir: Path | None = None
 ) -> list[Path]:
     """Write one self-contained page and, below ``figures_dir``, each figure as a file.
 
     Returns
     -------
     Every file written, the page first.
-
-    Raises
-    ------
-    OutputError
-        If a file cannot be written.
     """
     pictures = {result.name: _result_pictures(result) for result in report.results}
     training = tuple(training_picture(t, path.stem) for t in report.training)
@@ -167,7 +163,7 @@ def write_participant_report(
         training=training,
     )
     shown = [picture for parts in pictures.values() for picture in parts.values()]
-    return write(path, html, [*shown, *training, *report.search], figures_dir)
+    return write(path, html, [*shown, *training, *report.search], save, figures_dir)
 
 
 def _result_pictures(result: RunResult) -> dict[str, Picture]:

@@ -6,7 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from bids_eeg2fmri.config import TrainConfig
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
 from bids_eeg2fmri.model.network import Network
-from bids_eeg2fmri.preprocess.scale import scale_bold, scale_eeg
+from bids_eeg2fmri.preprocess.scale import own_scale, scale_bold, scale_eeg
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -39,9 +39,10 @@ class Examples:
         ends = np.cumsum([len(index) for index in self.index])
         run_of = np.searchsorted(ends, chosen, side="right")
         within = chosen - np.concatenate([[0], ends])[run_of]
-        where = [(self.runs[r], self.index[r][i]) for r, i in zip(run_of, within, strict=True)]
-        eeg = scale_eeg(np.stack([run.eeg[i] for run, i in where]), self.scale)
-        bold = scale_bold(np.stack([run.bold[i] for run, i in where]), self.scale)
+        where = [(r, self.index[r][i]) for r, i in zip(run_of, within, strict=True)]
+        eeg = scale_eeg(np.stack([self.runs[r].eeg[j] for r, j in where]), self.scale)
+        scales = [own_scale(self.scale, run.run) for run in self.runs]
+        bold = np.stack([scale_bold(self.runs[r].bold[j], scales[r]) for r, j in where])
         return torch.from_numpy(eeg).to(device), torch.from_numpy(bold).to(device)
 
 
@@ -54,7 +55,7 @@ class Epoch:
     train_loss: float
     """Mean of the minimised loss over the steps."""
     valid_loss: float
-    """Mean absolute error over the validation pairs, in training standard deviations."""
+    """Mean absolute error over the validation pairs, in the model's units."""
     seconds: float
     """Time it took."""
 
@@ -67,10 +68,13 @@ class Fitting:
     optimizer: torch.optim.Optimizer
     history: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    keep: Literal["best", "last"] = "best"
 
     @property
     def best_epoch(self) -> int:
-        """Number of the epoch with the lowest validation loss."""
+        """Number of the epoch that is kept: that of the lowest validation loss, or the last."""
+        if self.keep == "last":
+            return self.history[-1].number
         return min(self.history, key=lambda epoch: epoch.valid_loss).number
 
     def tensors(self) -> dict[str, Tensor]:
@@ -99,15 +103,15 @@ def start(model: Network, cfg: TrainConfig, mean: Float32[np.ndarray, "x y z"]) 
     if cfg.start == "mean":
         model.start_at(torch.from_numpy(mean).to(model.device))
     optimizer = torch.optim.AdamW(
-        _groups(model), lr=cfg.learning_rate, weight_decay=cfg.weight_decay, fused=True
+        _groups(model, cfg), lr=cfg.learning_rate, weight_decay=cfg.weight_decay, fused=True
     )
-    return Fitting(model, optimizer)
+    return Fitting(model, optimizer, keep=cfg.keep)
 
 
-def _groups(model: Network) -> list[dict[str, Any]]:
+def _groups(model: Network, cfg: TrainConfig) -> list[dict[str, Any]]:
     """Gather the parameters that take the same share of a step."""
     groups: dict[float, list[Parameter]] = defaultdict(list)
-    shares = model.step_shares()
+    shares = model.step_shares() if cfg.shares else {}
     for name, parameter in model.named_parameters():
         layer = next((layer for layer in shares if name.startswith(layer)), None)
         groups[shares[layer] if layer else 1.0].append(parameter)
@@ -121,7 +125,7 @@ def fit(
 
     Yields after each epoch, when ``fitting`` can be kept and later taken up again: on a CPU an
     interrupted training gives the same network as an undisturbed one. At the end the model holds
-    its best weights.
+    the weights of the epoch that is kept.
 
     Raises
     ------
@@ -155,7 +159,7 @@ def learning_rate(cfg: TrainConfig, progress: float) -> float:
 
 @torch.no_grad()
 def validation_loss(model: Network, valid: Examples, batch_size: int) -> float:
-    """Return the mean absolute error over all examples, in training standard deviations."""
+    """Return the mean absolute error over all examples, in the model's units."""
     total = 0.0
     for eeg, bold in _batches(valid, np.arange(len(valid)), batch_size, model.eval()):
         total += len(eeg) * mean_absolute_error(model(eeg).bold, bold).item()

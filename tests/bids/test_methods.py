@@ -7,6 +7,8 @@ import pytest
 from bids_eeg2fmri.bids.methods import Facts, Network, methods_text
 from bids_eeg2fmri.bids.references import REFERENCES, bibliography, cite, reference_list
 from bids_eeg2fmri.config import Config, SearchConfig, SpectrogramConfig, WindowConfig
+from bids_eeg2fmri.presets import PRESETS
+from bids_eeg2fmri.settings import from_mapping
 
 TOPO_RFF = Network(
     title="(iv) attention and Fourier features", parameters=44_741_047, epochs=10, best_epoch=8
@@ -56,12 +58,27 @@ def test_other_settings_and_facts_give_other_words():
     facts = Facts({**FACTS, "native_grids": [(64, 64, 30)], "held_out": ["sub-03", "sub-07"]})
     facts = Facts({**facts, "clocks": ["the user"], "clock_residual": None, "choosing": ["sub-05"]})
     text = methods_text(cfg, facts)
-    assert "from t − 20 s to t − 0 s" in text
+    assert "from t − 20 s to t; 1,174" in text
     assert "the logarithm of the power of the short-time" in text
     assert "BOLD stayed on its native grid of 64×64×30 voxels. EEG was" in text
     assert "120 pairs of sub-05 chose the epoch" in text
     assert "all of sub-03 and sub-07, held out from training. Training minimised" in text
     assert "from the user. A volume" in " ".join(text.split())
+
+
+def test_the_public_codes_choices_are_told():
+    text = methods_text(from_mapping(PRESETS["calhas2022-code"]), FACTS)
+    for part in (
+        "from t − 10 repetition times to t; 1,174 volumes had",
+        "(window 1 repetition time, hop 1 repetition time, taper boxcar, 0–1000 Hz, of which the "
+        "lowest 134 frequencies at most)",
+        "EEG was standardised across electrodes at each frequency and window; BOLD was standardised "
+        "by one mean and one standard deviation of each participant, test volumes included, in",
+        "120 pairs after them in time were watched; the test",
+        "learning rate 0.00298, schedule constant, weight decay 0)",
+        "of the EEG in time, each of 10 repetition times or more.",
+    ):
+        assert part in text
 
 
 def test_several_models_folds_and_candidates_are_told():

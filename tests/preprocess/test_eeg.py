@@ -78,6 +78,18 @@ def test_a_frequency_that_the_rate_cannot_hold_is_refused_with_the_one_that_it_c
     spectrogram(np.zeros(2560), 128.0, SpectrogramConfig(fmax=63.5))
 
 
+@pytest.mark.parametrize(("tr", "highest"), [(2.16, 62.04), (2.0, 67.0), (1.28, 104.69)])
+def test_the_lowest_134_bins_are_those_of_the_public_code_at_any_repetition_time(tr, highest):
+    freqs = bin_freqs(SpectrogramConfig(window=tr, fmin=0.0, fmax=1000.0, bins=134))
+    np.testing.assert_allclose(freqs, np.arange(1, 135) / tr)
+    np.testing.assert_allclose(freqs[-1], highest, atol=0.01)
+
+
+def test_no_more_bins_are_kept_than_lie_in_the_band():
+    assert bin_freqs(SpectrogramConfig(fmax=30.0, bins=134))[-1] == 30
+    assert len(bin_freqs(SpectrogramConfig(fmax=30.0, bins=7))) == 7
+
+
 def test_a_band_without_a_bin_is_refused():
     with pytest.raises(UsageError, match=r"no multiple of 0\.5 Hz"):
         bin_freqs(SpectrogramConfig(fmin=10.1, fmax=10.4))

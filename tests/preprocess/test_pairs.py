@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,13 +21,19 @@ def recording(data: np.ndarray, sfreq: float) -> EEG:
 
 
 def pair(
-    eeg: EEG, first: float, tr: float = 2.0, n: int = 30, window: WindowConfig | None = None, **how
+    eeg: EEG,
+    first: float,
+    tr: float = 2.0,
+    n: int = 30,
+    window: WindowConfig | None = None,
+    spectro: SpectrogramConfig = SPECTRO,
+    **how,
 ) -> Pairs:
     bold = BOLD(np.arange(8 * n, dtype=np.float32).reshape(2, 2, 2, n), tr, np.eye(4))
     clock = VolumeClock(first + tr * np.arange(n), tr, "test", n, 0.0, 0.0)
     mask = np.ones((2, 2, 2), dtype=bool)
     window = window or WindowConfig()
-    return make_pairs(eeg, bold, clock, mask, (2, 2, 2), window, SPECTRO, "sub-01", **how)
+    return make_pairs(eeg, bold, clock, mask, (2, 2, 2), window, spectro, "sub-01", **how)
 
 
 def touched_by(sample: int, sfreq: float, first: float, tr: float) -> tuple[np.ndarray, np.ndarray]:
@@ -71,6 +79,30 @@ def test_a_pair_holds_the_spectrogram_of_its_own_eeg_and_its_own_volume():
     np.testing.assert_array_equal(pairs.freqs, freqs)
     np.testing.assert_array_equal(pairs.bold[2].ravel(), np.arange(8) * 30 + 2)
     assert pairs.onset[2] == 4.0
+
+
+def test_in_repetition_times_ten_windows_of_one_lead_right_up_to_the_volume():
+    tr, size = 2.16, 540  # of NODDI at 250 Hz
+    data = np.random.default_rng(0).standard_normal((3, 40 * size)).astype(np.float32)
+    window = WindowConfig(start=10.0, stop=0.0, unit="tr")
+    spectro = SpectrogramConfig(1.0, 1.0, fmin=0.0, fmax=1000.0, taper="boxcar", bins=134)
+    pairs = pair(recording(data, 250.0), 0.0, tr, n=30, window=window, spectro=spectro)
+    np.testing.assert_array_equal(pairs.volume, np.arange(10, 30))
+    for i in (0, 19):
+        volumes = data[:, i * size : (i + 10) * size].reshape(3, 10, size)
+        expected = 2 / size * np.abs(np.fft.rfft(volumes))[..., 1:135]
+        np.testing.assert_allclose(pairs.eeg[i], np.swapaxes(expected, 1, 2), rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(pairs.freqs[[0, -1]], [1 / tr, 134 / tr])
+
+
+def test_times_in_repetition_times_are_those_many_seconds():
+    eeg = recording(np.random.default_rng(0).standard_normal(100 * 100), 100.0)
+    in_trs = WindowConfig(start=6.0, stop=1.0, unit="tr")
+    found = pair(eeg, 30.0, tr=2.0, window=in_trs, spectro=replace(SPECTRO, window=1.0, hop=0.5))
+    in_seconds = replace(SPECTRO, window=2.0, hop=1.0)
+    expected = pair(eeg, 30.0, tr=2.0, window=WindowConfig(12.0, 2.0), spectro=in_seconds)
+    np.testing.assert_array_equal(found.eeg, expected.eeg)
+    np.testing.assert_array_equal(found.freqs, expected.freqs)
 
 
 def test_volumes_without_full_history_are_dropped_and_the_others_keep_their_index():

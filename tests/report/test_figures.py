@@ -27,7 +27,7 @@ def test_each_time_course_has_its_own_panel():
 
 def test_names_without_glyphs_and_undefined_scores_are_drawn_without_a_warning():
     undefined = np.full((1, 2), np.nan)
-    figure = figures.participant_scores(["sub-漢$x$"], np.zeros(1), undefined, undefined[:, 0])
+    figure = figures.participant_scores(["sub-漢$x$"], np.zeros(1), undefined, *undefined.T)
     assert figures.to_svg(figure)
 
 

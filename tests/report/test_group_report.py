@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 from made_up import OUTCOME, Page
 
+from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.report.group import group_headline, write_group_report
 
 
 @pytest.fixture
 def write(tmp_path):
     def write(report):
-        path, *_ = write_group_report(tmp_path / "group.html", report, tmp_path / "figures")
+        path, *_ = write_group_report(
+            tmp_path / "group.html", report, write_bytes, tmp_path / "figures"
+        )
         return Page(path.read_text(encoding="utf-8"))
 
     return write
@@ -46,7 +49,7 @@ def test_the_headline_counts_whom_the_model_helps():
     (sentence,) = group_headline(outcomes)
     assert "Temporal r 0.200 on average over 3 runs of held-out participants" in sentence
     assert "skill +0.010" in sentence
-    assert "above it in 2 of 3" in sentence
+    assert "above both in 2 of 3" in sentence
 
 
 def test_a_group_whose_skill_shifted_eeg_has_too_is_said_to_owe_nothing_to_the_eeg():

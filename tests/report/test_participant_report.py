@@ -5,13 +5,16 @@ import numpy as np
 import pytest
 from made_up import Page, make_run
 
+from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.report.participant import write_participant_report
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, participant):
     folder = tmp_path_factory.mktemp("out")
-    return write_participant_report(folder / "sub-01.html", participant, folder / "figures")
+    return write_participant_report(
+        folder / "sub-01.html", participant, write_bytes, folder / "figures"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +25,7 @@ def page(files):
 @pytest.fixture
 def write(tmp_path):
     def write(report):
-        path, *_ = write_participant_report(tmp_path / "page.html", report)
+        path, *_ = write_participant_report(tmp_path / "page.html", report, write_bytes)
         return Page(path.read_text(encoding="utf-8"))
 
     return write
@@ -124,13 +127,15 @@ def test_a_participant_without_any_result_still_has_a_report(write, participant)
 
 
 def test_the_same_report_gives_the_same_bytes(tmp_path, participant, files):
-    again = write_participant_report(tmp_path / "sub-01.html", participant, tmp_path / "figures")
+    again = write_participant_report(
+        tmp_path / "sub-01.html", participant, write_bytes, tmp_path / "figures"
+    )
     for one, two in zip(files, again, strict=True):
         assert one.read_bytes() == two.read_bytes()
 
 
 def test_a_report_of_64_by_64_by_30_voxels_is_small_and_quick(tmp_path, large_participant):
     began = time.process_time()
-    page, *_ = write_participant_report(tmp_path / "sub-01.html", large_participant)
+    page, *_ = write_participant_report(tmp_path / "sub-01.html", large_participant, write_bytes)
     assert time.process_time() - began < 20
     assert page.stat().st_size < 5e6

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bids_eeg2fmri.config import Config, ModelConfig, OptimiseConfig, TrainConfig
+from bids_eeg2fmri.config import Config, ModelConfig, OptimiseConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.errors import DataError, ShapeError, UsageError
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.network import Shapes
@@ -297,14 +297,14 @@ def one_pattern_that_comes_and_goes(n):
 
 def test_an_autoencoder_is_fitted_as_any_network_and_learns_a_pattern():
     runs, chosen = [one_pattern_that_comes_and_goes(60)], [np.arange(40)]
-    scale, cfg = fit_scale(runs, chosen), TrainConfig(epochs=15, learning_rate=0.02)
+    scale, cfg = fit_scale(runs, chosen, ScaleConfig()), TrainConfig(epochs=15, learning_rate=0.02)
     train = Reconstructions(runs, chosen, scale)
     valid = Reconstructions(runs, [np.arange(40, 60)], scale)
     given, wanted = train.take(np.arange(3), "cpu")
     assert torch.equal(given, wanted)
     torch.manual_seed(0)
     model = Autoencoder(SHAPES, ModelConfig(latent=2, dropout=0.0))
-    mean = scale_bold(mean_volume(runs, chosen), scale)
+    mean = scale_bold(mean_volume(runs, chosen, scale), scale)
     losses = [epoch.valid_loss for epoch in fit(start(model, cfg, mean), train, valid, cfg, seed=0)]
     unlearnt = (valid.take(np.arange(20), "cpu")[1] - torch.from_numpy(mean)).abs().mean().item()
     assert min(losses) < 0.5 * unlearnt

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from bids_eeg2fmri.config import ModelConfig, TrainConfig
+from bids_eeg2fmri.config import ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.model.loss import mean_absolute_error
 from bids_eeg2fmri.model.names import MODELS
@@ -50,7 +50,7 @@ def run(seed: int, n: int) -> Pairs:
 
 RUNS = [run(1, 14), run(2, 12)]
 CHOSEN = [np.arange(10), np.arange(2, 7)]
-SCALE = fit_scale(RUNS, CHOSEN)
+SCALE = fit_scale(RUNS, CHOSEN, ScaleConfig())
 TRAIN = Examples(RUNS, CHOSEN, SCALE)
 VALID = Examples(RUNS, [np.arange(10, 14), np.arange(9, 12)], SCALE)
 
@@ -58,7 +58,7 @@ VALID = Examples(RUNS, [np.arange(10, 14), np.arange(9, 12)], SCALE)
 def begin(cfg: TrainConfig = CONFIG, name: str = "topo-rff") -> Fitting:
     torch.manual_seed(0)
     model = build(name, SHAPES, ModelConfig(latent=2))
-    return start(model, cfg, scale_bold(mean_volume(RUNS, CHOSEN), SCALE))
+    return start(model, cfg, scale_bold(mean_volume(RUNS, CHOSEN, SCALE), SCALE))
 
 
 def losses(history: list[Epoch]) -> list[tuple[float, float]]:
@@ -76,6 +76,16 @@ def test_examples_count_on_from_run_to_run():
     expected = scale_bold(np.stack([RUNS[1].bold[2], RUNS[0].bold[0], RUNS[1].bold[6]]), SCALE)
     np.testing.assert_array_equal(bold, expected)
     assert eeg.shape == (3, *SHAPES.eeg)
+
+
+def test_examples_are_seen_in_the_scale_of_their_own_participant():
+    bright = [RUNS[0], replace(RUNS[0], run="sub-02", bold=3 * RUNS[0].bold + 50)]
+    chosen = [np.arange(10)] * 2
+    scale = fit_scale(bright, chosen, ScaleConfig(bold="participant"))
+    _, bold = Examples(bright, chosen, scale).take(np.array([4, 14]), "cpu")
+    torch.testing.assert_close(bold[0], bold[1], atol=1e-4, rtol=0)
+    expected = (RUNS[0].bold[4] - RUNS[0].bold.mean()) / RUNS[0].bold.std()
+    np.testing.assert_allclose(bold[0], expected, atol=1e-4)
 
 
 def test_the_same_seed_gives_the_same_training_and_another_seed_another():
@@ -124,6 +134,16 @@ def test_the_weights_of_the_best_epoch_are_kept():
     assert validation_loss(fitting.model, VALID, 4) == pytest.approx(lowest, rel=1e-6)
 
 
+def test_the_weights_of_the_last_epoch_are_kept_where_that_is_asked_for():
+    cfg = replace(CONFIG, epochs=8, learning_rate=0.05, patience=1, keep="last")
+    fitting = begin(cfg)
+    list(fit(fitting, TRAIN, VALID, cfg, seed=0))
+    assert fitting.best_epoch == len(fitting.history) == 8
+    last = fitting.history[-1].valid_loss
+    assert last > min(epoch.valid_loss for epoch in fitting.history)
+    assert validation_loss(fitting.model, VALID, 4) == pytest.approx(last, rel=1e-6)
+
+
 def test_training_stops_when_the_validation_loss_no_longer_falls():
     cfg = replace(CONFIG, epochs=50, learning_rate=0.05, patience=2)
     fitting = begin(cfg)
@@ -157,16 +177,25 @@ def test_every_layer_takes_its_share_of_the_step_to_the_end(name):
     assert trained == len(list(fitting.model.parameters()))
 
 
+def test_without_shares_every_layer_takes_the_whole_step():
+    cfg = replace(CONFIG, epochs=1, shares=False, schedule="constant")
+    fitting = begin(cfg)
+    list(fit(fitting, TRAIN, VALID, cfg, seed=0))
+    (group,) = fitting.optimizer.param_groups
+    assert group["lr"] == cfg.learning_rate
+    assert len(group["params"]) == len(list(fitting.model.parameters()))
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_each_model_learns_a_volume_that_follows_the_eeg(name):
     cfg = replace(CONFIG, epochs=20, learning_rate=0.02, patience=20)
     coupled = follow_the_eeg(run(3, 24))
     chosen = [np.arange(24)]
-    scale = fit_scale([coupled], chosen)
+    scale = fit_scale([coupled], chosen, ScaleConfig())
     examples = Examples([coupled], chosen, scale)
     torch.manual_seed(0)
     model = build(name, SHAPES, ModelConfig(latent=3))
-    fitting = start(model, cfg, scale_bold(mean_volume([coupled], chosen), scale))
+    fitting = start(model, cfg, scale_bold(mean_volume([coupled], chosen, scale), scale))
     untrained = validation_loss(fitting.model, examples, 8)
     list(fit(fitting, examples, examples, cfg, seed=0))
     assert validation_loss(fitting.model, examples, 8) < 0.9 * untrained

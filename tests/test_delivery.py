@@ -1,0 +1,93 @@
+"""What stands in the output folder is what its job has made, whoever else delivers there."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from observed import results
+
+from bids_eeg2fmri.app.delivery import deliver
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.bids.write import write_text
+from bids_eeg2fmri.config import Config
+
+RUN = Path(__file__).parents[1] / "run.py"
+
+
+@pytest.fixture
+def job(tmp_path):
+    (tmp_path / "bids").mkdir()
+    return Job(tmp_path / "bids", tmp_path / "out", tmp_path / "work", Config())
+
+
+def bring(job, item, files, patterns=("**/*",), facts=None):
+    """Deliver files of these names and contents; tell which were written."""
+    written = []
+
+    def write():
+        for name, content in files.items():
+            write_text(job.out / name, content)
+            written.append(name)
+
+    deliver(job, item, [], patterns, {}, facts or {}, write)
+    return written
+
+
+def standing(job):
+    files = (path for path in job.out.rglob("*") if path.is_file())
+    return {p.relative_to(job.out).as_posix(): p.read_text() for p in files if p.suffix != ".lock"}
+
+
+def test_what_stands_untouched_is_not_written_again(job):
+    assert bring(job, "sub-01", {"a": "1"}) == ["a"]
+    assert bring(job, "sub-01", {"a": "1"}) == []
+
+
+@pytest.mark.parametrize("harm", ["gone", "cut", "other"])
+def test_what_was_harmed_is_written_again(job, harm):
+    bring(job, "sub-01", {"a": "123"})
+    (job.out / "a").unlink()
+    if harm != "gone":
+        (job.out / "a").write_text({"cut": "12", "other": "124"}[harm])
+    bring(job, "sub-01", {"a": "123"})
+    assert standing(job) == {"a": "123"}
+
+
+def test_a_file_that_is_no_longer_made_goes_though_no_pattern_matches_it(job):
+    bring(job, "sub-01", {"group.html": "one task", "a": "1"}, ["group.html", "a"])
+    bring(job, "sub-01", {"a": "2"}, ["a"], {"tasks": 2})
+    assert standing(job) == {"a": "2"}
+
+
+def test_a_file_that_someone_else_has_written_since_stays(job):
+    bring(job, "sub-01", {"shared": "of all recordings", "a": "1"})
+    bring(job, "sub-01_task-b", {"shared": "of one task"})
+    bring(job, "sub-01", {"a": "2"}, facts={"tasks": 1})
+    assert standing(job) == {"shared": "of one task", "a": "2"}
+
+
+def test_files_that_another_selection_writes_are_not_taken_for_ones_own(job):
+    bring(job, "sub-01_task-b", {"func/sub-01_task-b": "1"})
+    bring(job, "sub-01", {"func/sub-01_task-a": "1"}, ["func/sub-01_*"])
+    bring(job, "sub-01", {"func/sub-01_task-a": "2"}, ["func/sub-01_*"], {"epochs": 2})
+    assert standing(job) == {"func/sub-01_task-b": "1", "func/sub-01_task-a": "2"}
+
+
+@pytest.mark.parametrize("damage", ["{}", "[]", "null", '{"key": 1, "out": ', ""])
+def test_a_damaged_record_is_as_none(job, damage):
+    bring(job, "sub-01", {"a": "1"})
+    (job.work / "delivered" / "sub-01.json").write_text(damage)
+    assert bring(job, "sub-01", {"a": "1"}) == ["a"]
+    assert json.loads((job.work / "delivered" / "sub-01.json").read_text())["files"].keys() == {"a"}
+
+
+def test_two_equal_jobs_side_by_side_both_succeed(simulated, undisturbed, tmp_path, fast):
+    out = tmp_path / "out"
+    call = [sys.executable, RUN, simulated, out, "participant", "--participant-label", "01", *fast]
+    jobs = [subprocess.Popen(call, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [job.communicate()[1] for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0], said
+    assert results(out) == results(undisturbed, "sub-01")
+    assert {path.name for path in out.rglob(".*")} == {".bidsignore"}
