@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from bids_eeg2fmri.app.choosing import first_shapes
-from bids_eeg2fmri.config import Config, ModelConfig, TrainConfig
+from bids_eeg2fmri.config import Config, ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.train.fit import Examples, fit, start, synthesise
@@ -57,7 +57,8 @@ def correlation(name: str, regularisation: float, seed: int) -> float:
     pairs, signal = plant(seed)
     train, valid, test = np.split(np.arange(PAIRS), [TRAIN, VALID])
     cfg = replace(CONFIG.train, regularisation=regularisation)
-    scale, mean = fit_scale([pairs], [train]), mean_volume([pairs], [train])
+    scale = fit_scale([pairs], [train], ScaleConfig())
+    mean = mean_volume([pairs], [train], scale)
     torch.manual_seed(seed)
     model = build(
         name, first_shapes(CONFIG, pairs.eeg.shape[1:], pairs.bold.shape[1:]), CONFIG.model

@@ -124,7 +124,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
     from bids_eeg2fmri.runtime.environment import prepare_environment
 
     config = configure(args)
-    _check_arguments(args)
+    _check_arguments(args, config)
     work = args.work_dir or args.output_dir / "work"
     if not args.dry_run:
         from bids_eeg2fmri.bids.write import check_output
@@ -197,19 +197,31 @@ def _begin(job: "Job") -> None:
     write_json(job.out / "logs" / f"{stem}_environment.json", versions())
 
 
-def _check_arguments(args: argparse.Namespace) -> None:
+def _check_arguments(args: argparse.Namespace, config: Config) -> None:
     if not args.bids_dir.is_dir():
         raise MissingInputError(f"{args.bids_dir}: no such folder. Check bids_dir.")
     for name in ("n_cpus", "omp_nthreads"):
         if getattr(args, name) < 1:
             raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: give at least 1.")
-    if args.json and not args.dry_run:
-        raise UsageError("--json goes with --dry-run: it prints what would be run.")
     for option in ("test_participants", "folds"):
         if getattr(args, option) not in ((), None) and args.analysis_level != "group":
             raise UsageError(f"--{option.replace('_', '-')} is for the group level; drop it.")
-    if args.iterations is not None and not args.optimise:
-        raise UsageError("--iterations goes with --optimise: it is the budget of that search.")
+    for clash, text in (
+        (
+            args.json and not args.dry_run,
+            "--json goes with --dry-run: it prints what would be run.",
+        ),
+        (
+            args.iterations is not None and not args.optimise,
+            "--iterations goes with --optimise: it is the budget of that search.",
+        ),
+        (
+            args.test_participants and config.split.folds != 1,
+            "--test-participants: with --folds everyone is tested; drop one of them.",
+        ),
+    ):
+        if clash:
+            raise UsageError(text)
 
 
 def _selection(args: argparse.Namespace) -> "Selection":

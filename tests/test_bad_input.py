@@ -305,6 +305,22 @@ def test_a_broken_participant_does_not_stop_the_group(bids_dir, finished, app, f
     assert (finished / "group_task-rest_metrics.tsv").exists()
 
 
+def test_more_folds_than_participants_are_one_line(simulated, finished, app, fast):
+    told = app(simulated, finished, "group", "--folds", "9", *fast)
+    (line,) = complaints(told)
+    assert told.code == 65
+    assert "2 usable participants cannot be divided into 9 folds. Give --folds fewer." in line
+
+
+@pytest.mark.parametrize("level", ["participant", "group"])
+def test_training_that_gives_no_number_is_told_once(level, simulated, finished, app, fast):
+    told = app(simulated, finished, level, *fast, "--set", "train.learning_rate=1e30")
+    assert told.code == 65
+    lines = complaints(told)
+    assert all("The loss is not a number in epoch 1. Lower train.learning_rate" in x for x in lines)
+    assert len(lines) == {"participant": 2, "group": 1}[level]
+
+
 def test_what_is_odd_is_dealt_with_and_told_in_the_report(bids_dir, tmp_path, app, fast):
     participant = bids_dir / "sub-01"
     rewrite_bold(participant, spoil_voxels, tr=1.0)

@@ -10,6 +10,8 @@ import pytest
 from observed import complaints, stamps
 
 from bids_eeg2fmri import __version__
+from bids_eeg2fmri.cli import configure, make_parser
+from bids_eeg2fmri.model.names import MODELS
 
 RUN = Path(__file__).parents[1] / "run.py"
 HEAVY = {"bids", "matplotlib", "mne", "mne_bids", "nibabel", "nilearn", "pandas", "scipy", "torch"}
@@ -76,6 +78,18 @@ def test_an_unknown_level_has_its_own_code(simulated, tmp_path, app):
         (("--json",), "--json goes with --dry-run"),
         (("--test-participants", "01"), "--test-participants is for the group level"),
         (("--device", "tpu"), "--device: invalid choice: 'tpu'"),
+        (("--models", "all-papr"), "There is no model 'all-papr'. Did you mean all-paper?"),
+        (("--models", "linear", "toporff"), "no model 'toporff'. Did you mean topo-rff?"),
+        (("--models", "linear", "--style", "prior"), "'linear' has no attention"),
+        (("--models", "all-paper", "--style", "none"), "'linear' has no attention"),
+        (("--style", "late"), "--style: invalid choice: 'late'"),
+        (("--preset", "papre"), "--preset: invalid choice: 'papre'"),
+        (("--search", "best"), "--search: invalid choice: 'best'"),
+        (("--set", "search.candidates=0"), "search.candidates = 0: must be 1 or more"),
+        (("--folds", "2"), "--folds is for the group level"),
+        (("--optimise", "3"), "--optimise: invalid choice: 3"),
+        (("--optimise", "1", "--iterations", "0"), "optimise.iterations = 0: must be 1 or more"),
+        (("--iterations", "3"), "--iterations goes with --optimise"),
     ],
 )
 def test_a_wrong_option_is_one_line(options, complaint, simulated, tmp_path, app):
@@ -84,6 +98,62 @@ def test_a_wrong_option_is_one_line(options, complaint, simulated, tmp_path, app
     assert told.code == 64
     assert complaint in line
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--folds", "1"), "--folds: '1' is no number of folds; give 2 or more, or loo"),
+        (("--folds", "all"), "'all' is no number of folds"),
+        (("--folds", "2", "--test-participants", "01"), "with --folds everyone is tested"),
+        (("--folds", "loo", "--test-participants", "01"), "with --folds everyone is tested"),
+        (("--set", "split.folds=2", "--test-participants", "01"), "everyone is tested"),
+    ],
+)
+def test_a_wrong_option_of_the_group_is_one_line(options, complaint, simulated, tmp_path, app):
+    told = app(simulated, tmp_path / "out", "group", *options)
+    (line,) = complaints(told)
+    assert told.code == 64
+    assert complaint in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_come_from_preset_file_set_and_options_the_later_ones_winning(tmp_path):
+    file = tmp_path / "settings.toml"
+    file.write_text('[model]\nattention = "softmax"\n[train]\nepochs = 3\nlearning_rate = 0.5\n')
+    config = configured(
+        *("--epochs", "4", "--set", "train.learning_rate=0.25", "--set", "train.epochs=5"),
+        *("--config", str(file), "--preset", "calhas2022-code"),
+    )
+    assert (config.train.schedule, config.model.attention) == ("constant", "softmax")
+    assert (config.train.learning_rate, config.train.epochs) == (0.25, 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "models"),
+    [
+        ((), ("topo-rff",)),
+        (("--models", "all-paper"), tuple(MODELS)),
+        (("--models", "linear", "all-paper"), ("linear", *(m for m in MODELS if m != "linear"))),
+        (("--models", "topo", "topo-rff", "--style", "prior"), ("topo-prior", "topo-rff-prior")),
+        (("--models", "topo", "topo-prior", "--style", "none"), ("topo-unstyled",)),
+        (("--set", 'models=["rff", "linear"]'), ("rff", "linear")),
+        (("--set", 'models=["rff"]', "--models", "linear"), ("linear",)),
+    ],
+)
+def test_models_are_listed_once_in_the_order_asked_for(options, models):
+    assert configured(*options).models == models
+
+
+@pytest.mark.parametrize(
+    ("options", "folds"), [((), 1), (("--folds", "5"), 5), (("--folds", "loo"), 0)]
+)
+def test_leaving_one_out_is_a_number_of_folds(options, folds):
+    assert configured(*options).split.folds == folds
+
+
+def configured(*options):
+    return configure(make_parser().parse_args(["bids", "out", "group", *options]))
 
 
 def test_missing_arguments_are_named(tmp_path, app):
@@ -187,7 +257,8 @@ def test_a_dry_run_of_a_group_tells_what_each_participant_serves_for(simulated, 
     rows = [json.loads(line) for line in app(*call, "02").out.splitlines()]
     assert {row["participant"]: row["part"] for row in rows} == {"01": "train", "02": "test"}
     told = app(*call, "99")
-    assert (told.code, told.out) == (64, "")
+    assert told.code == 64
+    assert [json.loads(line)["participant"] for line in told.out.splitlines()] == ["01", "02"]
     assert "--test-participants: sub-99 has no usable run" in told.verdict
 
 

@@ -65,7 +65,7 @@ class Encoders:
 
     shapes: Shapes
     choices: tuple[Choice, ...] = ()
-    """How they were chosen; nothing where the first that fit were taken."""
+    """How they were chosen; nothing where the first that fit were taken, or there was no choice."""
 
 
 def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Split) -> Encoders:
@@ -80,7 +80,7 @@ def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Spli
     """
     cfg, pairs, choices = job.config, runs[0].pairs, []
     shapes = first_shapes(cfg, pairs.eeg.shape[1:], pairs.bold.shape[1:])
-    if cfg.search.choose != "first":
+    if cfg.search.choose != "first" and cfg.search.candidates > 1:
         for kind in KINDS:
             shape = shapes.eeg if kind == "eeg" else shapes.bold
             candidates = draw_candidates(cfg, kind, shape, cfg.search.candidates)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
+from itertools import chain, combinations
 
 import numpy as np
 from jaxtyping import Float32
@@ -22,7 +22,7 @@ from bids_eeg2fmri.evaluate.compare import (
     compare_models,
     tabulate,
 )
-from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
+from bids_eeg2fmri.evaluate.metrics import BOLD_SD, MAPS, METRICS
 from bids_eeg2fmri.evaluate.voxelwise import (
     MIN_PARTICIPANTS,
     Duel,
@@ -90,6 +90,20 @@ class Experiment:
     def of_first_model(self) -> list[Result]:
         """The results whose headline and maps the report opens with."""
         return [result for result in self.results if result.model == self.models[0]]
+
+    @property
+    def side_by_side(self) -> list[Result]:
+        """What no model failed in, so that maps compare like with like."""
+        found: dict[tuple[int, int, str], list[Result]] = {}
+        for result in self.results:
+            tested = (result.fold, result.repeat, result.tested.run.files.name)
+            found.setdefault(tested, []).append(result)
+        return [*chain(*(of for of in found.values() if len(of) == len(self.models)))]
+
+    @property
+    def mapped(self) -> list[Tested]:
+        """The first model's part of it."""
+        return [one.tested for one in self.side_by_side if one.model == self.models[0]]
 
     @property
     def published(self) -> list[Trained]:
@@ -229,8 +243,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def mean_maps(experiment: Experiment) -> GroupMaps | None:
-    """Average the maps of all test runs, where their grids lie alike."""
-    tested = [result.tested for result in experiment.of_first_model]
+    """Average the maps of the test runs that no model failed in, where their grids lie alike."""
+    tested = experiment.mapped
+    if not tested:
+        return None
     first, *others = [one.run.recording.bold.affine for one in tested]
     masks = [one.run.pairs.mask for one in tested]
     same = all(mask.shape == masks[0].shape for mask in masks)
@@ -254,7 +270,7 @@ def mean_maps(experiment: Experiment) -> GroupMaps | None:
 def _residual(experiment: Experiment, model: str) -> Float32[np.ndarray, "participants x y z"]:
     """Mean absolute residual of a model and participant, in the unit that RMSE has."""
     own: dict[str, list[np.ndarray]] = {}
-    for result in experiment.results:
+    for result in experiment.side_by_side:
         if model in (result.model, BASELINE):
             mae = result.tested.scores[model].maps["mae"]
             own.setdefault(result.participant, []).append(mae / result.tested.bold_sd)
@@ -269,9 +285,9 @@ def compare_maps(experiment: Experiment) -> dict[Pair, TMap]:
     models = experiment.models
     first = [name for name in models if MODELS[name].table == 1] or models
     pairs = [*combinations(first, 2), *((name, BASELINE) for name in models)]
-    mask = np.logical_and.reduce([one.tested.run.pairs.mask for one in experiment.of_first_model])
+    mask = np.logical_and.reduce([one.run.pairs.mask for one in experiment.mapped])
     absolute = {name: _residual(experiment, name) for name in [*models, BASELINE]}
-    tested = {result.participant for result in experiment.results}
+    tested = {one.run.files.participant for one in experiment.mapped}
     return {
         (a, b): compare_voxelwise(
             absolute[a],
@@ -287,7 +303,7 @@ def compare_maps(experiment: Experiment) -> dict[Pair, TMap]:
 def _duels(experiment: Experiment, first: str, second: str) -> list[Duel]:
     """Set two models beside what was observed, each run once: in its first fold and repeat."""
     found: dict[tuple[str, str], Tested] = {}
-    for result in experiment.results:
+    for result in experiment.side_by_side:
         found.setdefault((result.model, result.tested.run.files.name), result.tested)
     names = [name for model, name in found if model == experiment.models[0]]
     duels = []
@@ -304,7 +320,7 @@ def _duels(experiment: Experiment, first: str, second: str) -> list[Duel]:
 
 def write_maps(experiment: Experiment, maps: GroupMaps, duels: Mapping[Pair, TMap]) -> None:
     """Write mean maps of the first model, residuals of all, and what pairs of models differ in."""
-    sources = sources_of([result.tested.run for result in experiment.of_first_model])
+    sources = sources_of([one.run for one in experiment.mapped])
 
     def write(stat: str, desc: str, values: np.ndarray, description: str, units: str) -> None:
         path = derivative_path(
@@ -321,10 +337,9 @@ def write_maps(experiment: Experiment, maps: GroupMaps, duels: Mapping[Pair, TMa
 
     for stat, values in (("pearsoncorrelation", maps.r_map), ("skill", maps.skill_map)):
         write(stat, "synth", values, MAPS[stat].description, MAPS[stat].units)
-    sd = "SD of the training volumes"
     for name, values in maps.residuals.items():
         label, whose = _label(experiment, name), f"of {name}."
-        write("mae", label, values, f"Mean absolute residual {whose}", sd)
+        write("mae", label, values, f"Mean absolute residual {whose}", BOLD_SD)
         normalised = normalise_residuals(values, maps.mask)
         write("maenorm", label, normalised, f"The same over its maximum, {whose}", "1")
     for (first, second), found in duels.items():

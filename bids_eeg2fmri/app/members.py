@@ -16,15 +16,12 @@ def draw_folds(job: Job, labels: Sequence[str]) -> list[Members]:
     Raises
     ------
     UsageError
-        If a participant who was named is not among ``labels``, who have usable runs, or some are
-        named beside folds.
+        If a participant who was named is not among ``labels``, who have usable runs.
     DataError
         If there are too few of them.
     """
     asked = [label.removeprefix("sub-") for label in job.test_participants]
     folds = job.config.split.folds
-    if asked and folds != 1:
-        raise UsageError("--test-participants: with --folds everyone is tested; drop one of them.")
     unknown = [label for label in asked if label not in labels]
     if unknown:
         raise UsageError(

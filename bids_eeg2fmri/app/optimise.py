@@ -2,9 +2,10 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from bids_eeg2fmri.app.recordings import PairedRun, prepare
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.write import write_bytes, write_json, write_table, write_text
+from bids_eeg2fmri.evaluate.metrics import BOLD_SD
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
@@ -41,11 +43,14 @@ COLUMNS: Mapping[str, Mapping[str, object]] = {
     "trial": {"Description": "Number of the trial, from 1"},
     "score": {
         "Description": "Lowest mean absolute error over the validation pairs; n/a where it failed",
-        "Units": "SD of the training volumes",
+        "Units": BOLD_SD,
     },
     "seconds": {"Description": "Time that it took", "Units": "s"},
     "failure": {"Description": "Why it failed"},
 }
+
+Parts = tuple[tuple[Index, ...], tuple[Index, ...]]
+"""Pairs of each run to learn from, and those that give the score."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Ground:
     """Pairs of each run that networks learn from."""
     valid: tuple[Index, ...]
     """Pairs of each run that give the score."""
+    failed: tuple[str, ...]
+    """Runs that could not be used."""
 
 
 def run_optimisation(job: Job, level: str, phases: Sequence[int]) -> None:
@@ -72,19 +79,24 @@ def run_optimisation(job: Job, level: str, phases: Sequence[int]) -> None:
     bayes.check_budget(job.config.optimise)
     found = find(job)
     grounds = _of_participants if level == "participant" else _of_tasks
-    named = grounds(job, found.runs)
-    done, failed = attempt(partial(_search, job, phases), {one.owner: one for one in named})
-    conclude(found, done, {}, failed)
+    done, failed = attempt(partial(_search, job, phases), grounds(job, found.runs))
+    conclude(found, [*found.runs], {}, [*chain(*done), *failed])
 
 
-def _search(job: Job, phases: Sequence[int], ground: Ground) -> str:
-    """Go through the phases; the second keeps the latent space that the first has found."""
+def _search(job: Job, phases: Sequence[int], prepared: Callable[[], Ground]) -> tuple[str, ...]:
+    """Go through the phases; the second keeps the latent space that the first has found.
+
+    Returns
+    -------
+    Runs that could not be used.
+    """
+    ground = prepared()
     for phase in phases:
         best = optimise(job, ground, phase)
         if "model.latent" in best.values:
             found = {"model": {"latent": best.values["model.latent"]}}
             job = replace(job, config=from_mapping(found, job.config))
-    return ground.owner
+    return ground.failed
 
 
 def optimise(job: Job, ground: Ground, phase: int) -> Trial:
@@ -114,7 +126,11 @@ def optimise(job: Job, ground: Ground, phase: int) -> Trial:
                 trials.append(one)
                 advance(1)
             _write(job, ground, phase, space, trials)
-    return bayes.best(trials)
+    best = bayes.best(trials)
+    file = f"{_stem(job, ground, phase)}_best.toml"
+    text = f"phase {phase}  trial {best.number + 1} of {len(trials)}: {best.score:.4f}  {file}"
+    log.tell(ground.owner, "result", text)
+    return best
 
 
 def _try(
@@ -166,54 +182,57 @@ def _evaluate(job: Job, ground: Ground, phase: int, seed: int, _values: Values) 
     return min(epoch.valid_loss for epoch in fit(fitting, *parts, cfg.train, seed))
 
 
-def _of_participants(job: Job, runs: Mapping[str, Sequence[RunFiles]]) -> list[Ground]:
-    """Take of each participant the pairs that do not test; the last ones give the score."""
-    grounds = []
-    for label, files in runs.items():
-        paired, _ = prepare(job, files)
-        tasks = [run.files.task for run in paired]
-        gap = job.gap(run.clock.tr for run in paired)
-        split = split_in_time([run.pairs.onset for run in paired], tasks, job.config.split, gap)
-        free = [np.concatenate(parts) for parts in zip(split.train, split.valid, strict=True)]
-        grounds.append(_hold_back(job, f"sub-{label}{job.selection.suffix()}", paired, free))
-    return grounds
+def _of_participants(
+    job: Job, runs: Mapping[str, Sequence[RunFiles]]
+) -> dict[str, Callable[[], Ground]]:
+    named = {f"sub-{label}{job.selection.suffix()}": files for label, files in runs.items()}
+    return {owner: partial(_of_participant, job, owner, files) for owner, files in named.items()}
 
 
-def _of_tasks(job: Job, runs: Mapping[str, Sequence[RunFiles]]) -> list[Ground]:
-    """Take of each task the participants that do not test; some of them give the score."""
-    by_task: dict[str, dict[str, list[RunFiles]]] = {}
-    for label, files in runs.items():
-        for one in files:
-            by_task.setdefault(one.task, {}).setdefault(label, []).append(one)
-    grounds = []
-    for task, files_of in by_task.items():
-        paired, _ = prepare(job, [one for files in files_of.values() for one in files])
-        labels = [*dict.fromkeys(run.files.participant for run in paired)]
-        members = draw_folds(job, labels)[0]
-        free = [run for run in paired if run.files.participant not in members["test"]]
-        grounds.append(_by_participants(job, f"group{job.selection.suffix(task)}", free))
-    return grounds
+def _of_participant(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
+    """Take of a participant the pairs that do not test; the last ones give the score."""
+    runs, failed = prepare(job, files)
+    tasks = [run.files.task for run in runs]
+    gap = job.gap(run.clock.tr for run in runs)
+    split = split_in_time([run.pairs.onset for run in runs], tasks, job.config.split, gap)
+    free = [np.concatenate(parts) for parts in zip(split.train, split.valid, strict=True)]
+    return Ground(owner, tuple(runs), *_hold_back(job, runs, free), tuple(failed))
 
 
-def _by_participants(job: Job, owner: str, runs: Sequence[PairedRun]) -> Ground:
+def _of_tasks(job: Job, runs: Mapping[str, Sequence[RunFiles]]) -> dict[str, Callable[[], Ground]]:
+    named: dict[str, list[RunFiles]] = {}
+    for one in chain(*runs.values()):
+        named.setdefault(f"group{job.selection.suffix(one.task)}", []).append(one)
+    return {owner: partial(_of_task, job, owner, files) for owner, files in named.items()}
+
+
+def _of_task(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
+    """Take of a task the participants that do not test; some of them give the score."""
+    paired, failed = prepare(job, files)
+    members = draw_folds(job, [*dict.fromkeys(run.files.participant for run in paired)])[0]
+    free = [run for run in paired if run.files.participant not in members["test"]]
+    return Ground(owner, tuple(free), *_by_participants(job, free), tuple(failed))
+
+
+def _by_participants(job: Job, runs: Sequence[PairedRun]) -> Parts:
     """Give a share of the participants to the score; of one participant, the last pairs."""
     whole = [np.arange(len(run.pairs.volume)) for run in runs]
     labels = sorted({run.files.participant for run in runs})
     if len(labels) == 1:
-        return _hold_back(job, owner, runs, whole)
+        return _hold_back(job, runs, whole)
     drawn = np.random.default_rng(job.config.seed).permutation(labels)
     scoring = drawn[: max(1, round(len(labels) * job.config.optimise.valid))]
-    parts = [
+    train, valid = (
         tuple(
             index if (run.files.participant in scoring) is scores else index[:0]
             for run, index in zip(runs, whole, strict=True)
         )
         for scores in (False, True)
-    ]
-    return Ground(owner, tuple(runs), *parts)
+    )
+    return train, valid
 
 
-def _hold_back(job: Job, owner: str, runs: Sequence[PairedRun], free: Sequence[Index]) -> Ground:
+def _hold_back(job: Job, runs: Sequence[PairedRun], free: Sequence[Index]) -> Parts:
     """Give the last of each run's free pairs to the score, after a gap."""
     onsets = [run.pairs.onset[index] for run, index in zip(runs, free, strict=True)]
     gap = job.gap(run.clock.tr for run in runs)
@@ -221,7 +240,7 @@ def _hold_back(job: Job, owner: str, runs: Sequence[PairedRun], free: Sequence[I
     train, valid = (
         tuple(index[i] for index, i in zip(free, part, strict=True)) for part in (kept, held)
     )
-    return Ground(owner, tuple(runs), train, valid)
+    return train, valid
 
 
 def _check_space(job: Job, ground: Ground, phase: int, space: Space) -> None:
@@ -235,7 +254,7 @@ def _check_space(job: Job, ground: Ground, phase: int, space: Space) -> None:
 
 def _write(job: Job, ground: Ground, phase: int, space: Space, trials: Sequence[Trial]) -> None:
     """Write all trials so far, the trace, and the best point as a settings file."""
-    stem = job.out / "search" / f"{ground.owner}_phase-{phase}"
+    stem = _stem(job, ground, phase)
     rows: dict[str, list[object]] = {
         "trial": [one.number + 1 for one in trials],
         "score": [math.nan if one.score is None else one.score for one in trials],
@@ -251,7 +270,7 @@ def _write(job: Job, ground: Ground, phase: int, space: Space, trials: Sequence[
     )
     scores = np.array(rows["score"], dtype=np.float64)
     if np.isfinite(scores).any():
-        text = _as_toml(bayes.best(trials), phase)
+        text = _as_toml(bayes.best(trials), phase, job.config.model.latent)
         write_text(stem.with_name(f"{stem.name}_best.toml"), text)
         latent = job.config.model.latent
         latents = [int(one.values.get("model.latent", latent)) for one in trials]
@@ -261,10 +280,14 @@ def _write(job: Job, ground: Ground, phase: int, space: Space, trials: Sequence[
         write_bytes(stem.with_name(picture.file_name), picture.data)
 
 
-def _as_toml(best: Trial, phase: int) -> str:
-    """Spell out the best point as a file that ``--config`` takes."""
+def _stem(job: Job, ground: Ground, phase: int) -> Path:
+    return job.out / "search" / f"{ground.owner}_phase-{phase}"
+
+
+def _as_toml(best: Trial, phase: int, latent: int) -> str:
+    """Spell out the best point as a file that ``--config`` takes, with the K it was found at."""
     lines = [f"# {TITLES[phase]}: trial {best.number + 1}, validation MAE {best.score:.6g}."]
-    for section, values in bayes.overrides(best.values).items():
+    for section, values in bayes.overrides({"model.latent": latent, **best.values}).items():
         lines += ["", f"[{section}]"]
         lines += [f"{key} = {spell_value(value)}" for key, value in values.items()]
     return "\n".join(lines) + "\n"

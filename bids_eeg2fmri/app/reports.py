@@ -16,7 +16,7 @@ from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
-from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.evaluate.metrics import BOLD_SD, METRICS
 from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
 from bids_eeg2fmri.report.experiments import (
     best_model_picture,
@@ -146,8 +146,7 @@ def _comparison_pictures(
             name: normalise_residuals(values, maps.mask) for name, values in maps.residuals.items()
         }
         given = (maps.mask, maps.affine)
-        unit = "SD of the training volumes"
-        pictures.append(residual_picture(prefix, maps.residuals, *given, unit))
+        pictures.append(residual_picture(prefix, maps.residuals, *given, BOLD_SD))
         pictures.append(normalised_residual_picture(prefix, normalised, *given))
         best = {pair: best_model(found) for pair, found in duels.items()}
         test = next(iter(duels.values())).test

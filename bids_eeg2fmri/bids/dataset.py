@@ -24,6 +24,7 @@ _BIDSIGNORE = """\
 figures
 models
 group
+search
 work
 *_boldmap.*
 *_timeseries.*

@@ -32,7 +32,8 @@ class Metric:
     """Which way is better; ``None`` where neither is."""
 
 
-_SD = "SD of the training volumes"
+BOLD_SD = "SD of BOLD"
+"""Unit of errors: what BOLD was divided by for training, see ``scale.bold``."""
 _NATIVE = "units of the BOLD series"
 _IN_MASK = "over the brain mask, then the mean over volumes"
 _WHOLE = "over the whole volume, then the mean over volumes"
@@ -59,10 +60,10 @@ METRICS: Mapping[str, Metric] = {
         "over the mask; near 0 the output is constant.",
         None,
     ),
-    "rmse": Metric("RMSE", _SD, f"Root mean squared error {_WHOLE}.", False),
-    "rmse_mask": Metric("RMSE in mask", _SD, f"Root mean squared error {_IN_MASK}.", False),
-    "mae": Metric("MAE", _SD, f"Mean absolute error {_WHOLE}.", False),
-    "mae_mask": Metric("MAE in mask", _SD, f"Mean absolute error {_IN_MASK}.", False),
+    "rmse": Metric("RMSE", BOLD_SD, f"Root mean squared error {_WHOLE}.", False),
+    "rmse_mask": Metric("RMSE in mask", BOLD_SD, f"Root mean squared error {_IN_MASK}.", False),
+    "mae": Metric("MAE", BOLD_SD, f"Mean absolute error {_WHOLE}.", False),
+    "mae_mask": Metric("MAE in mask", BOLD_SD, f"Mean absolute error {_IN_MASK}.", False),
     "psnr": Metric("PSNR", "dB", f"Range of the training volumes over the RMSE {_WHOLE}.", True),
     "psnr_mask": Metric(
         "PSNR in mask", "dB", f"Range of the training volumes over the RMSE {_IN_MASK}.", True

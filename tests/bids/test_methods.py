@@ -72,8 +72,9 @@ def test_the_public_codes_choices_are_told():
         "from t − 10 repetition times to t; 1,174 volumes had",
         "(window 1 repetition time, hop 1 repetition time, taper boxcar, 0–1000 Hz, of which the "
         "lowest 134 frequencies at most)",
-        "EEG was standardised across electrodes at each frequency and window; BOLD was standardised "
-        "by one mean and one standard deviation of each participant, test volumes included, in",
+        "EEG was standardised across electrodes at each frequency and window; BOLD was "
+        "standardised by one mean and one standard deviation of each participant, test volumes "
+        "included, in",
         "120 pairs after them in time were watched; the test",
         "learning rate 0.00298, schedule constant, weight decay 0)",
         "of the EEG in time, each of 10 repetition times or more.",

@@ -19,7 +19,7 @@ class Score(NamedTuple):
 
 
 METRICS = {
-    "rmse": Score("RMSE", "SD of the training volumes", "Root mean squared error.", False),
+    "rmse": Score("RMSE", "SD of BOLD", "Root mean squared error.", False),
     "pearsoncorrelation": Score("Temporal r", "1", "Correlation over time.", True),
     "sd_ratio": Score("Deviation ratio", "1", "Near 0 the output is constant.", None),
 }

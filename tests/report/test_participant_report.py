@@ -83,7 +83,7 @@ def test_a_report_states_that_the_mean_volume_is_not_beaten(write, participant, 
 
 
 def test_the_score_table_has_a_row_for_each_model_and_units(page):
-    for words in ("mean-volume", "topo-rff on shifted EEG", "SD of the training volumes"):
+    for words in ("mean-volume", "topo-rff on shifted EEG", "SD of BOLD"):
         assert words in page.text
     assert "(lower is better)" in page.text
     assert "(higher is better)" in page.text

@@ -1,0 +1,214 @@
+"""Experiments on participants: who learns, who chooses, who tests, and what it adds up to."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from observed import complaints, issues_of, stamps
+from safetensors.numpy import load_file
+from scipy.stats import ttest_rel
+
+from bids_eeg2fmri import cli
+from bids_eeg2fmri.simulate import SimulationConfig, simulate
+
+MODELS = ("topo-rff", "linear")
+GROUP = "group_task-rest"
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    """Six participants, enough to set one aside for choosing the epoch; nobody writes here."""
+    folder = tmp_path_factory.mktemp("people") / "bids"
+    sizes = {"participants": 6, "volumes": 60, "grid": (6, 7, 6), "channels": 8, "sfreq": 100.0}
+    simulate(folder, SimulationConfig(**sizes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def compared(people, fast, tmp_path_factory):
+    """Two models in three folds, twice each; nobody writes here."""
+    out = tmp_path_factory.mktemp("compared") / "out"
+    call = (people, out, "group", *fast, "--epochs", "1", "--models", *MODELS, "--folds", "3")
+    assert cli.main([*map(str, call), "--set", "train.repeats=2"]) == 0
+    return out
+
+
+@pytest.fixture(scope="module")
+def each_left_out(simulated, undisturbed, fast, tmp_path_factory):
+    """Two models, two participants, each of whom tests once; nobody writes here."""
+    folder = tmp_path_factory.mktemp("each") / "out"
+    out = shutil.copytree(undisturbed, folder, copy_function=os.link)
+    call = (simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
+    assert cli.main([*map(str, call)]) == 0
+    return out
+
+
+def table(out, name="metrics"):
+    return pd.read_table(out / f"{GROUP}_{name}.tsv")
+
+
+def cards(out):
+    """What is known of each training in the work folder, by its name."""
+    folders = out.glob(f"work/train/{GROUP}_*")
+    return {
+        path.name.split("__")[0].removeprefix(f"{GROUP}_"): json.loads(
+            (path / "model.json").read_text()
+        )
+        for path in folders
+    }
+
+
+def group_results(out):
+    """Tables and maps, bit for bit."""
+    files = [*out.glob(f"{GROUP}_*.tsv"), *out.glob("group/func/*.nii.gz")]
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+
+
+def test_every_participant_is_tested_once_by_each_training_of_each_model(compared):
+    scores = table(compared)
+    own = scores[scores["model"].isin(MODELS)]
+    assert len(own) == 6 * 2 * 2
+    assert not own.duplicated(["participant_id", "model", "repeat"]).any()
+    assert (own.groupby("participant_id")["fold"].nunique() == 1).all()
+
+
+def test_nobody_who_trains_or_chooses_tests_in_the_same_fold(compared):
+    folds = json.loads((compared / f"{GROUP}_metrics.json").read_text())["participants"]
+    everyone = [f"{number:02d}" for number in range(1, 7)]
+    assert sorted(label for fold in folds for label in fold["test"]) == everyone
+    for fold in folds:
+        assert sorted(fold["train"] + fold["valid"] + fold["test"]) == everyone
+        assert len(fold["valid"]) == 1
+
+
+def test_models_rest_on_the_participants_that_the_table_names(compared):
+    folds = json.loads((compared / f"{GROUP}_metrics.json").read_text())["participants"]
+    trained = cards(compared)
+    assert len(trained) == 3 * 2 * 2
+    for name, card in trained.items():
+        fold = folds[int(name.split("_")[0].removeprefix("fold-")) - 1]
+        for part, labels in fold.items():
+            assert [*card["runs"][part]] == [f"sub-{label}_task-rest" for label in labels]
+
+
+def test_models_of_a_fold_share_their_encoders(compared):
+    trained = cards(compared)
+    for fold in (1, 2, 3):
+        shapes = [card["shapes"] for name, card in trained.items() if f"fold-{fold}_" in name]
+        assert len(shapes) == 4
+        assert all(one == shapes[0] for one in shapes)
+
+
+def test_repeats_are_drawn_anew(compared):
+    scores = table(compared).query("model in @MODELS")
+    by_repeat = scores.pivot(index=["participant_id", "model"], columns="repeat", values="rmse")
+    assert (by_repeat[1] != by_repeat[2]).all()
+    assert (table(compared, "desc-models_metrics")["n_seeds"] == 2).all()
+
+
+def test_the_table_of_models_is_the_mean_and_deviation_of_its_scores(compared):
+    scores, summed = table(compared), table(compared, "desc-models_metrics").set_index("model")
+    assert [*summed.index] == [*MODELS, "mean-volume"]
+    assert (summed["n_participants"] == 6).all()
+    for metric in ("rmse", "ssim", "skill", "pearsoncorrelation"):
+        of_model = scores.groupby("model")[metric]
+        expected = pd.DataFrame({metric: of_model.mean(), f"{metric}_sd": of_model.std()})
+        found = summed[[metric, f"{metric}_sd"]]
+        pd.testing.assert_frame_equal(found, expected.loc[found.index], rtol=1e-9)
+
+
+def test_models_are_compared_by_a_paired_test_over_participants(compared):
+    scores = table(compared)
+    tests = table(compared, "desc-comparisons_metrics").set_index(["metric", "first", "second"])
+    own = scores.pivot_table(index="participant_id", columns="model", values="rmse")
+    for first, second in ((*MODELS,), (MODELS[0], "mean-volume"), (MODELS[1], "mean-volume")):
+        row, expected = tests.loc["rmse", first, second], ttest_rel(own[first], own[second])
+        assert row["n"] == 6
+        assert row["df"] == expected.df
+        assert row["t"] == pytest.approx(expected.statistic, rel=1e-6)
+        assert row["p"] == pytest.approx(expected.pvalue, rel=1e-6)
+        assert row["difference"] == pytest.approx((own[first] - own[second]).mean(), rel=1e-6)
+        assert row["q"] >= row["p"]
+
+
+def test_the_map_of_residuals_averages_what_each_fold_left(simulated, each_left_out):
+    left = []
+    for fold, label in ((1, "01"), (2, "02")):
+        (folder,) = each_left_out.glob(f"work/train/{GROUP}_fold-{fold}_linear__*")
+        (unit,) = each_left_out.glob(f"work/test/sub-{label}_task-rest_linear__*")
+        bold = nib.load(simulated / f"sub-{label}/func/sub-{label}_task-rest_bold.nii.gz")
+        residual = np.moveaxis(bold.get_fdata(), -1, 0) - np.load(unit / "synthesised.npy")
+        scale = load_file(folder / "model.safetensors")["scale.bold_sd"]
+        left.append(np.abs(residual).mean(axis=0) / scale)
+    path = each_left_out / "group/func/task-rest_stat-mae_desc-synthLinear_boldmap.nii.gz"
+    found = nib.load(path).get_fdata()
+    inside = np.isfinite(found)
+    assert inside.sum() > 100
+    np.testing.assert_allclose(found[inside], np.mean(left, axis=0)[inside], rtol=1e-4)
+
+
+def test_the_validator_finds_nothing_but_that_there_is_no_participant_yet(compared):
+    assert [code for _, code, _ in issues_of(compared)] == ["SUBJECT_FOLDERS"]
+
+
+def test_the_validator_finds_nothing_in_both_levels(each_left_out):
+    assert issues_of(each_left_out) == []
+
+
+def test_leaving_one_out_tests_each_of_two(each_left_out):
+    scores = table(each_left_out).query("model in @MODELS")
+    assert sorted(zip(scores["participant_id"], scores["fold"], strict=True)) == [
+        *[("sub-01", 1)] * 2,
+        *[("sub-02", 2)] * 2,
+    ]
+    for card in cards(each_left_out).values():
+        (tested,), (learnt,) = card["runs"]["test"], card["runs"]["train"]
+        assert card["runs"]["valid"].keys() == {learnt}
+        assert tested != learnt
+
+
+def test_a_second_run_of_a_group_does_nothing_again(simulated, each_left_out, app, fast):
+    before = stamps(*each_left_out.glob("work/t*"), each_left_out / "group")
+    told = app(simulated, each_left_out, "group", *fast, "--models", *MODELS, "--folds", "loo")
+    assert told.code == 0
+    lines = [line for line in told.err.splitlines() if line.split("  ", 1)[0] != "group task-rest"]
+    assert sum(line.endswith("(kept)") for line in lines) >= 2 * 3 + 4 * 2
+    assert stamps(*each_left_out.glob("work/t*"), each_left_out / "group") == before
+
+
+def test_group_results_do_not_depend_on_the_number_of_workers(
+    simulated, undisturbed, each_left_out, tmp_path, app, fast
+):
+    out = Path(shutil.copytree(undisturbed, tmp_path / "out", copy_function=os.link))
+    call = (simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
+    assert app(*call, "--n-cpus", "4").code == 0
+    assert group_results(out) == group_results(each_left_out)
+
+
+def test_a_training_that_fails_does_not_stop_the_group(
+    simulated, each_left_out, tmp_path, app, fast
+):
+    out = Path(shutil.copytree(each_left_out, tmp_path / "out", copy_function=os.link))
+    (path,) = out.glob(f"work/train/{GROUP}_fold-2_linear__*/model.json")
+    text = " " * path.stat().st_size
+    path.unlink()  # it is a link
+    path.write_text(text)
+    told = app(simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
+    first, last = complaints(told)
+    assert told.code == 70
+    assert "group_task-rest_fold-2 linear" in first
+    assert last.startswith("error: Failed: group_task-rest_fold-2 linear. The reasons")
+    scores = table(out).query("model in @MODELS")
+    assert scores.groupby("model")["participant_id"].apply(list).to_dict() == {
+        "topo-rff": ["sub-01", "sub-02"],
+        "linear": ["sub-01"],
+    }
+    compared = table(out, "desc-comparisons_metrics").set_index(["metric", "first", "second"])
+    assert compared.loc["rmse", *MODELS]["n"] == 1
+    assert compared.loc["rmse", "topo-rff", "mean-volume"]["n"] == 2
+    assert (out / "group/func/task-rest_stat-mae_desc-synthLinear_boldmap.nii.gz").exists()
