@@ -10,7 +10,8 @@ import pytest
 from observed import complaints, stamps
 
 from bids_eeg2fmri import __version__
-from bids_eeg2fmri.cli import configure, make_parser
+from bids_eeg2fmri.arguments import make_parser
+from bids_eeg2fmri.cli import configure
 from bids_eeg2fmri.model.names import MODELS
 
 RUN = Path(__file__).parents[1] / "run.py"

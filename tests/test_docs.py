@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bids_eeg2fmri import errors
-from bids_eeg2fmri.cli import make_parser
+from bids_eeg2fmri.arguments import make_parser
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 
 ROOT = Path(__file__).parents[1]

@@ -18,6 +18,12 @@ from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 MODELS = ("topo-rff", "linear")
 GROUP = "group_task-rest"
+FASTER = (
+    *("--epochs", "1"),
+    *("--set", "model.latent=2"),
+    *("--set", "spectrogram.fmax=10"),
+    *("--set", "evaluate.null_draws=20"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +39,7 @@ def people(tmp_path_factory):
 def compared(people, fast, tmp_path_factory):
     """Two models in three folds, twice each; nobody writes here."""
     out = tmp_path_factory.mktemp("compared") / "out"
-    call = (people, out, "group", *fast, "--epochs", "1", "--models", *MODELS, "--folds", "3")
+    call = (people, out, "group", *fast, *FASTER, "--models", *MODELS, "--folds", "3")
     assert cli.main([*map(str, call), "--set", "train.repeats=2"]) == 0
     return out
 

@@ -101,6 +101,16 @@ def test_the_encoder_with_most_weight_is_the_one_in_the_model(searched):
         assert card(searched)["shapes"][f"{kind}_encoder"] == candidates[told["chosen"]]
 
 
+def test_weights_and_losses_of_candidates_are_written_by_epoch(searched):
+    for kind in SEARCHES:
+        told = json.loads(choices(searched)[kind])
+        table = pd.read_csv(searched / "search" / f"sub-01_{kind}-encoders.tsv", sep="\t")
+        weights = table.pivot_table(index="epoch", columns="candidate", values="weight")
+        np.testing.assert_allclose(weights, [epoch["weights"] for epoch in told["history"]])
+        np.testing.assert_allclose(weights.sum(axis=1), 1)
+        assert table[table["chosen"]]["candidate"].unique() == told["chosen"] + 1
+
+
 def test_the_best_on_validation_is_the_one_in_the_model(simulated, finished, app, fast):
     options = ("--search", "best-validation", *CANDIDATES)
     assert app(simulated, finished, "participant", *ONE, *fast, *options).code == 0
@@ -249,14 +259,13 @@ def test_a_search_does_not_go_on_in_another_space(simulated, optimised, tmp_path
 
 
 def test_a_point_out_of_reach_is_a_failed_trial(simulated, finished, app):
-    options = ("--optimise", "1", "--iterations", "10", *TINY, "--set", "optimise.latent=[3,12]")
+    options = ("--optimise", "1", "--iterations", "4", *TINY, "--set", "optimise.latent=[2,40]")
     told = app(simulated, finished, "participant", *ONE, *options)
     assert (told.code, complaints(told)) == (0, [])
-    table = trials(finished, 1)
-    failed = table["score"].isna()
-    assert failed.tolist() == (table["model.latent"] > 8).tolist()
-    assert failed.sum() == 4  # the ten points of a Latin hypercube have each K once
-    assert table.loc[failed, "failure"].str.contains("no encoder leads to").all()
+    failures = trials(finished, 1).set_index("model.latent")["failure"].sort_index()
+    assert failures.loc[9:].str.contains("no encoder leads to").all()  # of 8 channels
+    assert failures.loc[:5].isna().all()
+    assert len(failures.loc[9:]) >= 1
 
 
 def test_more_trials_at_a_time_than_there_are_is_one_line(simulated, finished, app):

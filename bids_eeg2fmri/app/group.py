@@ -9,17 +9,11 @@ import numpy as np
 
 from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
-from bids_eeg2fmri.app.experiment import (
-    Experiment,
-    Result,
-    compare_maps,
-    mean_maps,
-    write_maps,
-    write_tables,
-)
+from bids_eeg2fmri.app.experiment import Experiment, Result, write_tables
+from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds
-from bids_eeg2fmri.app.outputs import publish_model
+from bids_eeg2fmri.app.outputs import publish_model, write_choices
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
 from bids_eeg2fmri.app.reports import report_group
 from bids_eeg2fmri.app.testing import headline, test
@@ -218,11 +212,14 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
         duels = compare_maps(experiment) if maps is not None else {}
         if maps is not None:
             write_maps(experiment, maps, duels)
+        for i, encoders in enumerate(experiment.encoders):
+            several = f"_fold-{i + 1}" * (len(experiment.folds) > 1)
+            write_choices(job, owner + several, encoders)
         for trained in experiment.published:
             publish_model(job, owner, trained)
         report_group(experiment, page, maps, duels, problems, links)
 
-    patterns = [f"{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
+    patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]
     facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
     units = [one.tested.unit for one in experiment.results]

@@ -1,11 +1,14 @@
 """From results to files: derivatives, models and reports."""
 
+import json
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members
 from bids_eeg2fmri.app.recordings import PairedRun
@@ -180,6 +183,34 @@ def score_rows(summaries: Mapping[str, Mapping[str, float]]) -> dict[str, list[A
     """Lay out scores by model as columns."""
     rows: dict[str, list[Any]] = {"model": list(summaries)}
     return rows | {name: [one[name] for one in summaries.values()] for name in METRICS}
+
+
+def write_choices(job: Job, owner: str, encoders: Encoders) -> None:
+    """Write weights and losses of candidate encoders by epoch (Fig. 9), where some were tried."""
+    columns: dict[str, dict[str, object]] = {
+        "epoch": {"Description": "Pass over the training pairs, from 1"},
+        "candidate": {"Description": "Number of the candidate, from 1"},
+        "chosen": {"Description": "Whether it is the one that was taken"},
+        "weight": {"Description": "Share that differentiable search gave it", "Units": "1"},
+        "train_loss": {"Description": "Mean loss over the steps"},
+        "valid_loss": {"Description": "Mean absolute error over validation pairs"},
+        "kernels": {"Description": "Kernel of each block"},
+        "strides": {"Description": "Stride of each block"},
+    }
+    for choice in encoders.choices:
+        rows: dict[str, list[object]] = {name: [] for name in columns}
+        for epoch, (i, candidate) in product(choice.history, enumerate(choice.candidates)):
+            rows["epoch"].append(epoch.number)
+            rows["candidate"].append(i + 1)
+            rows["chosen"].append(str(i == choice.chosen).lower())
+            rows["weight"].append(epoch.weights[i])
+            rows["train_loss"].append(epoch.train_loss[i])
+            rows["valid_loss"].append(epoch.valid_loss[i])
+            rows["kernels"].append(json.dumps(candidate.kernels))
+            rows["strides"].append(json.dumps(candidate.strides))
+        about = {"Description": f"Candidates for the {choice.kind.upper()} encoder of {owner}"}
+        path = job.out / "search" / f"{owner}_{choice.kind}-encoders.tsv"
+        write_table(path, rows, columns, metadata=about)
 
 
 def publish_model(job: Job, owner: str, trained: Trained) -> Path:

@@ -6,7 +6,7 @@ from functools import partial
 from bids_eeg2fmri.app.choosing import choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import publish_model, write_results
+from bids_eeg2fmri.app.outputs import publish_model, write_choices, write_results
 from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.reports import report_participant
 from bids_eeg2fmri.app.testing import headline, test
@@ -75,13 +75,14 @@ def run_participant(
     def write() -> None:
         for of_run in tested:
             write_results(job, owner, of_run)
+        write_choices(job, owner, encoders)
         for model in trained:
             publish_model(job, owner, model)
         report_participant(job, page, label, runs, split, encoders, trained, tested, failed)
 
     names = [*(run.files.name for run, _ in chosen), owner]
     patterns = [f"sub-{label}/**/{name}_*" for name in names]
-    patterns += [page.name, f"models/{owner}_*/*"]
+    patterns += [page.name, f"search/{owner}_*", f"models/{owner}_*/*"]
     units = [one.unit for of_run in tested for one in of_run]
     units += [choice.unit for choice in encoders.choices]
     facts = {"dataset": job.dataset_name}

@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Float32
 
 from bids_eeg2fmri.app.choosing import Encoders
-from bids_eeg2fmri.app.experiment import Experiment, Pair
+from bids_eeg2fmri.app.experiment import Experiment
+from bids_eeg2fmri.app.group_maps import Pair
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import outcome, provenance, summaries_of, training
 from bids_eeg2fmri.app.recordings import PairedRun
@@ -102,7 +103,11 @@ def report_group(
         valid_participants=parts["valid"] if len(folds) == 1 else (),
         test_participants=parts["test"],
         model=experiment.models[0],
-        outcomes={name: outcome(tested[0]) for name, tested in named.items()},
+        outcomes={
+            name: outcome(tested[0])
+            for name, tested in named.items()
+            if tested[0].trained.name == experiment.models[0]
+        },
         values=experiment.values(),
         spread=experiment.table()[0].spread,
         rows={name: summaries_of(tested) for name, tested in named.items()},

@@ -89,11 +89,11 @@ def test_the_validator_finds_nothing_in_results_of_several_models(several):
 
 
 def test_a_test_long_enough_has_a_shifted_row_for_each_model(simulated, finished, app, fast):
-    options = ("--models", "linear", "liu-sajda", "--set", "split.test=0.4")
+    options = ("--models", "linear", "rff", "--set", "split.test=0.4")
     assert app(simulated, finished, "participant", *ONE, *fast, *options).code == 0
     table = pd.read_table(finished / f"{FUNC}_desc-synth_metrics.tsv")
-    shifted = [f"{model} on shifted EEG" for model in ("linear", "liu-sajda")]
-    assert table["model"].tolist() == ["linear", shifted[0], "liu-sajda", shifted[1], "mean-volume"]
+    shifted = [f"{model} on shifted EEG" for model in ("linear", "rff")]
+    assert table["model"].tolist() == ["linear", shifted[0], "rff", shifted[1], "mean-volume"]
 
 
 def test_models_that_are_no_longer_asked_for_leave(simulated, several, tmp_path, app, fast):

@@ -1,0 +1,141 @@
+"""Maps of a group: where models err, and which of two errs less (Figs 2, 3, 4 and 11)."""
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+from jaxtyping import Float32
+
+from bids_eeg2fmri.app.experiment import Experiment
+from bids_eeg2fmri.app.outputs import model_label, sources_of
+from bids_eeg2fmri.app.testing import BASELINE, Tested
+from bids_eeg2fmri.bids.write import derivative_path, write_image
+from bids_eeg2fmri.evaluate.metrics import BOLD_SD, MAPS
+from bids_eeg2fmri.evaluate.voxelwise import (
+    MIN_PARTICIPANTS,
+    Duel,
+    TMap,
+    by_participant,
+    compare_voxelwise,
+    normalise_residuals,
+)
+from bids_eeg2fmri.model.names import MODELS
+from bids_eeg2fmri.report.group import GroupMaps
+
+SPACE = (
+    "The mean over the participants' own grids, voxel by voxel, as in the paper. These are not in "
+    "a template space: a voxel is not the same place in every head."
+)
+Pair = tuple[str, str]
+"""Two models."""
+
+
+def mean_maps(experiment: Experiment) -> GroupMaps | None:
+    """Average the maps of the test runs that no model failed in, where their grids lie alike."""
+    tested = experiment.mapped
+    if not tested:
+        return None
+    first, *others = [one.run.recording.bold.affine for one in tested]
+    masks = [one.run.pairs.mask for one in tested]
+    same = all(mask.shape == masks[0].shape for mask in masks)
+    mask = np.logical_and.reduce(masks) if same else np.zeros(1, bool)
+    if not mask.any() or not all(np.allclose(affine, first, atol=0.1) for affine in others):
+        return None
+    mean = np.mean([one.target.mean(axis=0) for one in tested], axis=0)
+    maps = [one.scores[one.trained.name].maps for one in tested]
+    r, skill = (
+        np.where(mask, np.mean([one[name] for one in maps], axis=0), np.nan)
+        for name in ("pearsoncorrelation", "skill")
+    )
+    absolute = {name: _residual(experiment, name) for name in [*experiment.models, BASELINE]}
+    residuals = {
+        name: np.where(mask, values.mean(axis=0), np.nan).astype(np.float32)
+        for name, values in absolute.items()
+    }
+    return GroupMaps(first, mask, mean, r, skill, residuals, SPACE)
+
+
+def _residual(experiment: Experiment, model: str) -> Float32[np.ndarray, "participants x y z"]:
+    """Mean absolute residual of a model and participant, in the unit that RMSE has."""
+    own: dict[str, list[np.ndarray]] = {}
+    for result in experiment.side_by_side:
+        if model in (result.model, BASELINE):
+            mae = result.tested.scores[model].maps["mae"]
+            own.setdefault(result.participant, []).append(mae / result.tested.bold_sd)
+    return by_participant(own).astype(np.float32)
+
+
+def compare_maps(experiment: Experiment) -> dict[Pair, TMap]:
+    """Find where each of two models errs less: the models of Table 1, and each with the baseline.
+
+    Figs 4 and 11 of Calhas & Henriques 2022.
+    """
+    models = experiment.models
+    first = [name for name in models if MODELS[name].table == 1] or models
+    pairs = [*combinations(first, 2), *((name, BASELINE) for name in models)]
+    mask = np.logical_and.reduce([one.run.pairs.mask for one in experiment.mapped])
+    absolute = {name: _residual(experiment, name) for name in [*models, BASELINE]}
+    tested = {one.run.files.participant for one in experiment.mapped}
+    return {
+        (a, b): compare_voxelwise(
+            absolute[a],
+            absolute[b],
+            _duels(experiment, a, b) if len(tested) < MIN_PARTICIPANTS else [],
+            mask,
+            experiment.job.config.seed,
+        )
+        for a, b in pairs
+    }
+
+
+def _duels(experiment: Experiment, first: str, second: str) -> list[Duel]:
+    """Set two models beside what was observed, each run once: in its first fold and repeat."""
+    found: dict[tuple[str, str], Tested] = {}
+    for result in experiment.side_by_side:
+        found.setdefault((result.model, result.tested.run.files.name), result.tested)
+    names = [name for model, name in found if model == experiment.models[0]]
+    duels = []
+    for name in names:
+        one = found[experiment.models[0], name]
+        target = one.target
+        sides = [
+            one.baseline() if model == BASELINE else found[model, name].synthesised
+            for model in (first, second)
+        ]
+        duels.append(Duel(one.run.files.participant, target, *sides))
+    return duels
+
+
+def write_maps(experiment: Experiment, maps: GroupMaps, duels: Mapping[Pair, TMap]) -> None:
+    """Write mean maps of the first model, residuals of all, and what pairs of models differ in."""
+    sources = sources_of([one.run for one in experiment.mapped])
+
+    def write(stat: str, desc: str, values: np.ndarray, description: str, units: str) -> None:
+        path = derivative_path(
+            experiment.job.out / "group",
+            experiment.job.selection.entities(experiment.task),
+            "func",
+            suffix="boldmap",
+            extension=".nii.gz",
+            stat=stat,
+            desc=desc,
+        )
+        about = {"Description": f"{description} {SPACE}", "Units": units}
+        write_image(path, values.astype(np.float32), maps.affine, metadata=about | sources)
+
+    for stat, values in (("pearsoncorrelation", maps.r_map), ("skill", maps.skill_map)):
+        write(stat, "synth", values, MAPS[stat].description, MAPS[stat].units)
+    for name, values in maps.residuals.items():
+        label, whose = _label(experiment, name), f"of {name}."
+        write("mae", label, values, f"Mean absolute residual {whose}", BOLD_SD)
+        normalised = normalise_residuals(values, maps.mask)
+        write("maenorm", label, normalised, f"The same over its maximum, {whose}", "1")
+    for (first, second), found in duels.items():
+        label = f"{model_label(first)}vs{model_label(second)}"
+        for stat, values in (("t", found.t), ("p", found.p), ("q", found.q)):
+            text = f"Positive t: {first} errs less than {second}. {found.test}."
+            write(stat, label, values, text, "1")
+
+
+def _label(experiment: Experiment, name: str) -> str:
+    return "synth" if name == experiment.models[0] else f"synth{model_label(name)}"
