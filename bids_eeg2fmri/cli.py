@@ -17,7 +17,7 @@ from bids_eeg2fmri import __version__
 from bids_eeg2fmri.arguments import make_parser, with_hyphens
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError, MissingInputError, UsageError
-from bids_eeg2fmri.model.names import expand, with_style
+from bids_eeg2fmri.model.names import expand, first_encoding, with_style
 from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import from_mapping, override, read_toml, to_toml, validate
 
@@ -166,6 +166,12 @@ def _check_arguments(args: argparse.Namespace, config: Config) -> None:
     for option in ("test_participants", "folds"):
         if getattr(args, option) not in ((), None) and args.analysis_level != "group":
             raise UsageError(f"--{option.replace('_', '-')} is for the group level; drop it.")
+    _check_together(args, config)
+
+
+def _check_together(args: argparse.Namespace, config: Config) -> None:
+    """Refuse what does not go together."""
+    several = config.split.folds != 1
     for clash, text in (
         (
             args.json and not args.dry_run,
@@ -176,12 +182,18 @@ def _check_arguments(args: argparse.Namespace, config: Config) -> None:
             "--iterations goes with --optimise: it is the budget of that search.",
         ),
         (
-            args.test_participants and config.split.folds != 1,
+            args.test_participants and several,
             "--test-participants: with --folds everyone is tested; drop one of them.",
+        ),
+        (
+            args.optimise and several,
+            "--optimise: with --folds, who gives scores would be tested too; drop one of them.",
         ),
     ):
         if clash:
             raise UsageError(text)
+    if config.search.choose != "first" or 2 in args.optimise:
+        first_encoding(config.models)
 
 
 def _selection(args: argparse.Namespace) -> "Selection":

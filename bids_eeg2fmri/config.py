@@ -115,6 +115,8 @@ class SplitConfig:
     folds: int = 1
     """Divisions of the participants at group level: 1 as in the paper, k for a test of every
     participant once in k parts, 0 for one participant a part."""
+    repeats: int = 1
+    """Trainings of each model at group level, each with draws of its own."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +204,6 @@ class TrainConfig:
     keep: Literal["best", "last"] = "best"
     """The epoch that is kept: the best on the validation pairs, or the last of all ``epochs``, as
     in the public code, whatever the patience."""
-    repeats: int = 1
-    """Trainings of each model at group level, each with draws of its own."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         lambda x: x >= 1,
         "spectrogram.bins grid.shape grid.largest search.eeg_depth search.bold_depth "
         "search.candidates search.epochs model.latent model.filters train.epochs "
-        "train.batch_size train.patience train.repeats optimise.iterations optimise.parallel "
+        "train.batch_size train.patience split.repeats optimise.iterations optimise.parallel "
         "optimise.batch_size optimise.epochs optimise.latent evaluate.null_draws",
     ),
     (

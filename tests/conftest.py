@@ -77,7 +77,13 @@ def app(capsys):
         code = cli.main([*map(str, argv)])
         return Told(code, *capsys.readouterr())
 
+    fall_silent()  # a fixture may have called the app before
     yield call
+    fall_silent()
+
+
+def fall_silent():
+    """Take the log's handlers away, which hold streams of the test that set them up."""
     for handler in log._handlers():
         log.LOGGER.removeHandler(handler)
         handler.close()

@@ -77,6 +77,7 @@ def test_an_unknown_level_has_its_own_code(simulated, tmp_path, app):
         (("--n-cpus", "0"), "--n-cpus 0: give at least 1"),
         (("--omp-nthreads", "0"), "--omp-nthreads 0: give at least 1"),
         (("--json",), "--json goes with --dry-run"),
+        (("--search", "darts", "--models", "liu-sajda"), "there is no encoder to search for"),
         (("--test-participants", "01"), "--test-participants is for the group level"),
         (("--device", "tpu"), "--device: invalid choice: 'tpu'"),
         (("--models", "all-papr"), "There is no model 'all-papr'. Did you mean all-paper?"),

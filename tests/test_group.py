@@ -40,7 +40,7 @@ def compared(people, fast, tmp_path_factory):
     """Two models in three folds, twice each; nobody writes here."""
     out = tmp_path_factory.mktemp("compared") / "out"
     call = (people, out, "group", *fast, *FASTER, "--models", *MODELS, "--folds", "3")
-    assert cli.main([*map(str, call), "--set", "train.repeats=2"]) == 0
+    assert cli.main([*map(str, call), "--set", "split.repeats=2"]) == 0
     return out
 
 

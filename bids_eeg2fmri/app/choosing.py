@@ -18,6 +18,7 @@ from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.config import Config, TrainConfig
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.loss import mean_absolute_error
+from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
@@ -147,7 +148,7 @@ def _choose(
     tried |= {"candidates": [asdict(one) for one in candidates]}
     tried |= {"split": [extents(split.train), extents(split.valid)]}
     if kind == "eeg":
-        tried["model_name"] = cfg.models[0]
+        tried["model_name"] = first_encoding(cfg.models)
     same = replace(cfg.search, one_at_a_time=False)  # which changes no number
     config = [same, cfg.model, cfg.train, cfg.scale, tried]
     item, parents = f"{owner}_{kind}", [run.unit for run in runs]
@@ -280,7 +281,7 @@ class _Search:
         cfg = self.job.config
         if self.kind == "bold":
             return Autoencoder(shapes, cfg.model)
-        return build(cfg.models[0], shapes, cfg.model)
+        return build(first_encoding(cfg.models), shapes, cfg.model)
 
     def _tell(self, epoch: SearchEpoch) -> None:
         best = int(np.argmax(epoch.weights))

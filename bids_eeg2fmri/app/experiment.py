@@ -68,7 +68,8 @@ class Experiment:
     @property
     def models(self) -> list[str]:
         """The models that have results, in the order in which they were asked for."""
-        return [*dict.fromkeys(result.model for result in self.results)]
+        found = {result.model for result in self.results}
+        return [name for name in self.job.config.models if name in found]
 
     @property
     def of_first_model(self) -> list[Result]:
@@ -128,6 +129,17 @@ class Experiment:
         """Sum up Tables 1 and 2, with all metrics; the baseline last."""
         return tabulate(self.compared(), [*METRICS])
 
+    def spread(self) -> str:
+        """Say what the ± of the table is, and of which models there is less than of others."""
+        cells = {cell.model: cell for cell in self.table() if cell.metric == "rmse"}
+        whole = max(cells.values(), key=lambda cell: cell.n)
+        fewer = [f"{name} (n = {cell.n})" for name, cell in cells.items() if cell.n < whole.n]
+        if not fewer:
+            return whole.spread
+        return (
+            f"{whole.spread} Fewer, as trainings failed, and not to be ranked: {', '.join(fewer)}."
+        )
+
     def comparisons(self) -> tuple[Comparison, ...]:
         """Test all models and the baseline against each other."""
         return compare_models(self.compared(), [*METRICS])
@@ -162,7 +174,7 @@ def write_tables(experiment: Experiment) -> None:
         job.out / f"{owner}_desc-models_metrics.tsv",
         _model_rows(cells),
         {**columns, **_model_columns()},
-        metadata={"Description": f"Scores by model. {cells[0].spread}", **sources},
+        metadata={"Description": f"Scores by model. {experiment.spread()}", **sources},
     )
     compared = [asdict(one) for one in experiment.comparisons()]
     write_table(

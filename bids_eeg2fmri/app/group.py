@@ -91,7 +91,7 @@ def run_task(
     work = {
         f"{fold.owner(job, repeat)} {name}": (fold, repeat, name)
         for fold in plan
-        for repeat in range(job.config.train.repeats)
+        for repeat in range(job.config.split.repeats)
         for name in job.config.models
     }
     done, lost = job.spread(_Training(splits, encoders), work, prefix="")
@@ -123,9 +123,9 @@ class _Fold:
     """Who trains, chooses and tests."""
 
     def owner(self, job: Job, repeat: int | None = None) -> str:
-        """Name what is trained in it; of what there is one only needs no number."""
+        """Name what is trained in it; a single fold and the first repeat need no number."""
         name = self.group + f"_fold-{self.number + 1}" * (job.config.split.folds != 1)
-        if repeat is None or job.config.train.repeats == 1:
+        if not repeat:
             return name
         return f"{name}_repeat-{repeat + 1}"
 

@@ -21,6 +21,7 @@ from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.write import write_bytes, write_json, write_table, write_text
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD
 from bids_eeg2fmri.model.autoencoder import Autoencoder
+from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.report.experiments import optimisation_picture
@@ -66,6 +67,8 @@ class Ground:
     """Pairs of each run that give the score."""
     failed: tuple[str, ...]
     """Runs that could not be used."""
+    kept_back: str
+    """What no trial has seen, in words."""
 
 
 def run_optimisation(job: Job, level: str, phases: Sequence[int]) -> None:
@@ -115,6 +118,7 @@ def optimise(job: Job, ground: Ground, phase: int) -> Trial:
     space = bayes.search_space(PHASES[phase], cfg)
     _check_space(job, ground, phase, space)
     seed = job.seed_of(ground.owner, "optimise", str(phase))
+    fit_scale([run.pairs for run in ground.runs], ground.train, job.config.scale)  # or no trial can
     trials: list[Trial] = []
     with log.progress(cfg.iterations, f"{ground.owner} phase {phase}") as advance:
         while points := bayes.due(space, trials, cfg, seed):
@@ -147,7 +151,7 @@ def _try(
     given = {"seed": seed, "device": job.device, "values": values, "phase": phase}
     given |= {"split": [extents(ground.train), extents(ground.valid)]}
     if phase == 2:
-        given["model_name"] = config.models[0]
+        given["model_name"] = first_encoding(config.models)
 
     def make(folder: Path) -> None:
         evaluate = partial(_evaluate, tried, ground, phase, seed)
@@ -174,7 +178,7 @@ def _evaluate(job: Job, ground: Ground, phase: int, seed: int, _values: Values) 
         model = (
             Autoencoder(shapes, cfg.model)
             if phase == 1
-            else build(cfg.models[0], shapes, cfg.model)
+            else build(first_encoding(cfg.models), shapes, cfg.model)
         )
     kind = bayes.Reconstructions if phase == 1 else Examples
     fitting = start(model.to(job.device), cfg.train, scale_bold(mean, scale))
@@ -196,7 +200,8 @@ def _of_participant(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
     gap = job.gap(run.clock.tr for run in runs)
     split = split_in_time([run.pairs.onset for run in runs], tasks, job.config.split, gap)
     free = [np.concatenate(parts) for parts in zip(split.train, split.valid, strict=True)]
-    return Ground(owner, tuple(runs), *_hold_back(job, runs, free), tuple(failed))
+    kept = f"the last {job.config.split.test:.0%} of the pairs of each task"
+    return Ground(owner, tuple(runs), *_hold_back(job, runs, free), tuple(failed), kept)
 
 
 def _of_tasks(job: Job, runs: Mapping[str, Sequence[RunFiles]]) -> dict[str, Callable[[], Ground]]:
@@ -211,7 +216,8 @@ def _of_task(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
     paired, failed = prepare(job, files)
     members = draw_folds(job, [*dict.fromkeys(run.files.participant for run in paired)])[0]
     free = [run for run in paired if run.files.participant not in members["test"]]
-    return Ground(owner, tuple(free), *_by_participants(job, free), tuple(failed))
+    kept = f"{', '.join(map('sub-{}'.format, members['test']))}, drawn by seed {job.config.seed}"
+    return Ground(owner, tuple(free), *_by_participants(job, free), tuple(failed), kept)
 
 
 def _by_participants(job: Job, runs: Sequence[PairedRun]) -> Parts:
@@ -270,7 +276,7 @@ def _write(job: Job, ground: Ground, phase: int, space: Space, trials: Sequence[
     )
     scores = np.array(rows["score"], dtype=np.float64)
     if np.isfinite(scores).any():
-        text = _as_toml(bayes.best(trials), phase, job.config.model.latent)
+        text = _as_toml(bayes.best(trials), phase, job.config.model.latent, ground.kept_back)
         write_text(stem.with_name(f"{stem.name}_best.toml"), text)
         latent = job.config.model.latent
         latents = [int(one.values.get("model.latent", latent)) for one in trials]
@@ -284,9 +290,10 @@ def _stem(job: Job, ground: Ground, phase: int) -> Path:
     return job.out / "search" / f"{ground.owner}_phase-{phase}"
 
 
-def _as_toml(best: Trial, phase: int, latent: int) -> str:
+def _as_toml(best: Trial, phase: int, latent: int, kept_back: str) -> str:
     """Spell out the best point as a file that ``--config`` takes, with the K it was found at."""
     lines = [f"# {TITLES[phase]}: trial {best.number + 1}, validation MAE {best.score:.6g}."]
+    lines.append(f"# Kept back for the test, whatever settings: {kept_back}.")
     for section, values in bayes.overrides({"model.latent": latent, **best.values}).items():
         lines += ["", f"[{section}]"]
         lines += [f"{key} = {spell_value(value)}" for key, value in values.items()]

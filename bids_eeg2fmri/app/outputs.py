@@ -203,7 +203,7 @@ def write_choices(job: Job, owner: str, encoders: Encoders) -> None:
             rows["epoch"].append(epoch.number)
             rows["candidate"].append(i + 1)
             rows["chosen"].append(str(i == choice.chosen).lower())
-            rows["weight"].append(epoch.weights[i])
+            rows["weight"].append(epoch.shares[i])
             rows["train_loss"].append(epoch.train_loss[i])
             rows["valid_loss"].append(epoch.valid_loss[i])
             rows["kernels"].append(json.dumps(candidate.kernels))

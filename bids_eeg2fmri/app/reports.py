@@ -86,7 +86,7 @@ def report_group(
     task = job.selection.suffix(experiment.task).removeprefix("_")
     named: dict[str, list[Tested]] = {}
     for result in experiment.results:
-        again = f", repeat {result.repeat + 1}" * (job.config.train.repeats > 1)
+        again = f", repeat {result.repeat + 1}" * (job.config.split.repeats > 1)
         named.setdefault(result.tested.run.files.name + again, []).append(result.tested)
     by_run = {name: f"sub-{tested[0].run.files.participant}" for name, tested in named.items()}
     parts = {
@@ -104,12 +104,13 @@ def report_group(
         test_participants=parts["test"],
         model=experiment.models[0],
         outcomes={
-            name: outcome(tested[0])
+            name: outcome(one)
             for name, tested in named.items()
-            if tested[0].trained.name == experiment.models[0]
+            for one in tested
+            if one.trained.name == experiment.models[0]
         },
         values=experiment.values(),
-        spread=experiment.table()[0].spread,
+        spread=experiment.spread(),
         rows={name: summaries_of(tested) for name, tested in named.items()},
         metrics=METRICS,
         training=tuple(map(training, experiment.published)),
@@ -154,7 +155,10 @@ def _comparison_pictures(
         pictures.append(residual_picture(prefix, maps.residuals, *given, BOLD_SD))
         pictures.append(normalised_residual_picture(prefix, normalised, *given))
         best = {pair: best_model(found) for pair, found in duels.items()}
-        test = next(iter(duels.values())).test
+        tests = list(dict.fromkeys(found.test for found in duels.values()))
+        test = tests[0]
+        if len(tests) > 1:
+            test += ". This is the test of the first pair; blocks of others differ, see their maps"
         pictures.append(best_model_picture(prefix, best, maps.mean, maps.mask, maps.affine, test))
     return tuple(pictures)
 
@@ -185,7 +189,7 @@ def candidates_pictures(prefix: str, encoders: Encoders) -> tuple[Picture, ...]:
         candidates_picture(
             prefix,
             f"{choice.kind.upper()} encoder",
-            np.array([epoch.weights for epoch in choice.history]),
+            np.array([epoch.shares for epoch in choice.history]),
             choice.chosen + 1,
         )
         for choice in encoders.choices

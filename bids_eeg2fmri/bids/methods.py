@@ -101,8 +101,8 @@ modality, the one was taken {{ choice[cfg.search.choose] }}, trained for up to
 {{ count(cfg.search.epochs, "epoch") }}{% endif %}.
 
 {% if folds > 1 %}Each participant was held out once, in {{ folds }} folds; what follows is of the
-first. {% endif %}{% if cfg.train.repeats > 1 and held_out %}Each model was trained
-{{ cfg.train.repeats }} times with draws of its own. {% endif %}Training used
+first. {% endif %}{% if cfg.split.repeats > 1 and held_out %}Each model was trained
+{{ cfg.split.repeats }} times with draws of its own. {% endif %}Training used
 {{ count(split[0], "pair") }}; {{ count(split[1], "pair") }}
 {{ "of " ~ listed(choosing) if choosing else "after them in time" }}
 {{ "chose the epoch" if fit.keep == "best" else "were watched" }}; the test had

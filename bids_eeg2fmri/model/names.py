@@ -103,6 +103,22 @@ def expand(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed))
 
 
+def first_encoding(names: Sequence[str]) -> str:
+    """Take the first model that has the paper's encoders, for searching with.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    for name in names:
+        if find(name).parts is not None:
+            return name
+    raise UsageError(
+        f"--models {' '.join(names)}: there is no encoder to search for. Name a model of the paper."
+    )
+
+
 def with_style(name: str, style: Style) -> str:
     """Name the variant of a model that takes its style from elsewhere (§5.2 of the paper).
 

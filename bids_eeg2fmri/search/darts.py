@@ -45,7 +45,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class SearchEpoch:
-    """What one epoch of all candidates gave; NaN for those that are out."""
+    """What one epoch of all candidates gave; losses of those that are out are NaN."""
 
     number: int
     """Counted from one."""
@@ -59,6 +59,12 @@ class SearchEpoch:
     """Mean validation loss of the weighted mean of all predictions, over this epoch's steps."""
     dropped: Sequence[int]
     """Candidates that gave no number in this epoch and take no further part."""
+
+    @property
+    def shares(self) -> list[float]:
+        """The weights, with NaN for candidates that are out."""
+        pairs = zip(self.weights, self.valid_loss, strict=True)
+        return [weight if math.isfinite(loss) else math.nan for weight, loss in pairs]
 
 
 @dataclass
