@@ -89,16 +89,18 @@ the same way, so that detail finer than the model's grid counts in no score.{% e
 temporal mean, above the threshold half way between the means of both sides
 ({{ cite("ridler1978") }}), with its gaps closed.
 
-{{ "The network is" if networks | length == 1 else "The networks are" }} {{ described }}; numbers as
-in the original work ({{ cite("calhas2022") }}){% if has_other %}, the convolutional transcoder
-after {{ cite("liu2019sajda") }}{% endif %}. {% if has_own %}A residual encoder brings the EEG,
-where a model has attention after electrodes have attended to each other, to a latent space of
+{{ "The network is" if networks | length == 1 else "The networks are" }} {{ described }}.
+{% if has_own %}Roman numbers are those of the original work ({{ cite("calhas2022") }}): a residual
+encoder brings the EEG, where a model has attention after electrodes have attended to each other by
+{{ cfg.model.attention }}, to a latent space of
 {{ size(cfg.model.latent, cfg.model.latent, cfg.model.latent) }}. This is projected linearly or onto
-random Fourier features ({{ cite("rahimi2007") }}), multiplied by a style where there is one, and
-decoded by one dense layer. {% endif %}Z3 ({{ cite("demoura2008") }}) generated encoders that fit
-the shape of the data{% if cfg.search.choose != "first" %}; of {{ cfg.search.candidates }} for each
-modality, the one was taken {{ choice[cfg.search.choose] }}, trained for up to
-{{ count(cfg.search.epochs, "epoch") }}{% endif %}.
+random Fourier features ({{ cite("rahimi2007") }}{{ form[cfg.model.fourier] }}), multiplied by a
+style where there is one, and decoded by one dense layer; {{ start[cfg.train.start] }}. Z3
+({{ cite("demoura2008") }}) generated encoders that fit the shape of the data
+{%- if cfg.search.choose != "first" and cfg.search.candidates > 1 %}; of
+{{ cfg.search.candidates }} for each modality, the one was taken {{ choice[cfg.search.choose] }},
+trained for up to {{ count(cfg.search.epochs, "epoch") }}{% endif %}. {% endif %}
+{%- if has_other %}The convolutional transcoder follows {{ cite("liu2019sajda") }}.{% endif %}
 
 {% if folds > 1 %}Each participant was held out once, in {{ folds }} folds; what follows is of the
 first. {% endif %}{% if cfg.split.repeats > 1 and held_out %}Each model was trained
@@ -110,14 +112,14 @@ first. {% endif %}{% if cfg.split.repeats > 1 and held_out %}Each model was trai
 training{% else %}the last of each task{% if undivided %} but {{ listed(undivided) }}, too short to
 be divided and used for training alone{% endif %}{% endif %}. {% if not choosing %}Between
 parts of one recording {{ "%g" % gap }} s were left out. {% endif %}Training minimised the mean
-absolute error{% if has_own %} plus {{ "%g" % fit.regularisation }} times the cosine distance
-between the latents of EEG and BOLD{% endif %}, by AdamW ({{ cite("loshchilov2019") }}; learning
-rate {{ "%g" % fit.learning_rate }}
+absolute error{% if has_own %}, of models with latents plus {{ "%g" % fit.regularisation }} times
+the cosine distance between those of EEG and BOLD{% endif %}, by AdamW
+({{ cite("loshchilov2019") }}; learning rate {{ "%g" % fit.learning_rate }}
 {%- if fit.shares %}, of which wide dense layers take a share{% endif %}, schedule
 {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
 ({{ cite("paszke2019") }}), with {{ count(fit.batch_size, "pair") }} a step{% if has_own %} and a
-dropout of {{ "%g" % cfg.model.dropout }}{% endif %}. It ended after {{ epochs }}; the network of
-epoch {{ listed(best_epochs) }} was kept. All draws derive from seed {{ cfg.seed }}.
+dropout of {{ "%g" % cfg.model.dropout }}{% endif %}. It ended after {{ epochs }}; what was kept
+is the network of epoch {{ listed(best_epochs) }}. All draws derive from seed {{ cfg.seed }}.
 
 Synthesised and observed test volumes were compared by root mean squared error, mean absolute
 error, peak signal-to-noise ratio, three-dimensional structural similarity
@@ -125,7 +127,10 @@ error, peak signal-to-noise ratio, three-dimensional structural similarity
 skill ({{ cite("murphy1988") }}): one minus the squared error over that of the mean training volume,
 which stands beside the model as a baseline. What chance gives was found by up to
 {{ count(cfg.evaluate.null_draws, "circular shift") }} of the EEG in time, each of
-{{ time(cfg.window.start) }} or more.
+{{ time(cfg.window.start) }} or more. {% if held_out %}Models and baseline were compared over
+participants, runs averaged first, by paired t and signed-rank tests, and voxel by voxel by paired t
+or, of fewer than three participants, by sign flips of blocks of volumes; q is the false discovery
+rate ({{ cite("benjamini1995") }}).{% endif %}
 
 Software: {{ listed(software) }}.
 """
@@ -133,6 +138,13 @@ _CHOICE = {
     "best-validation": "whose network had the lowest validation loss",
     "darts": "to which differentiable search gave most weight on validation pairs, by zero order "
     f"({cite('liu2019darts')})",
+}
+
+
+_FORM = {"fixed": "", "normalised": ", with layer normalisation and a trained scale"}
+_START = {
+    "mean": "its offset starts at the mean of the training volumes",
+    "zero": "its offset starts at zero",
 }
 
 
@@ -153,6 +165,8 @@ def methods_text(cfg: Config, facts: Facts) -> str:
         "epochs": f"{epochs[0]} to " * (len(epochs) > 1) + _count(epochs[-1], "epoch"),
         "best_epochs": [str(network["best_epoch"]) for network in networks],
         "choice": _CHOICE,
+        "form": _FORM,
+        "start": _START,
         "cfg": cfg,
         "stft": cfg.spectrogram,
         "fit": cfg.train,

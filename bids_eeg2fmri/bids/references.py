@@ -67,6 +67,15 @@ REFERENCES: Mapping[str, Reference] = {
         "Journal of Open Source Software, 4(44), 1896",
         "https://doi.org/10.21105/joss.01896",
     ),
+    "benjamini1995": Reference(
+        "article",
+        "Benjamini, Yoav and Hochberg, Yosef",
+        1995,
+        "Controlling the false discovery rate: A practical and powerful approach to multiple "
+        "testing",
+        "Journal of the Royal Statistical Society B, 57(1), 289–300",
+        "https://doi.org/10.1111/j.2517-6161.1995.tb02031.x",
+    ),
     "brett2024": Reference(
         "misc",
         "Brett, Matthew and others",

@@ -47,7 +47,7 @@ def test_the_text_tells_what_was_run():
         "44,741,047 weights",
         "120 pairs after them in time chose the epoch",
         "the test had 290 pairs, the last of each task. Between parts of one recording 26 s were",
-        "the network of epoch 8 was kept",
+        "what was kept is the network of epoch 8.",
         "bids_eeg2fmri 0.1.0 and torch 2.13.0.",
     ):
         assert part in text
@@ -89,10 +89,10 @@ def test_several_models_folds_and_candidates_are_told():
     text = methods_text(cfg, facts)
     for part in (
         "The networks are (iv) attention and Fourier features (44,741,047 weights) and Liu & Sajda",
-        "the convolutional transcoder after Liu & Sajda, 2019.",
+        "The convolutional transcoder follows Liu & Sajda, 2019.",
         "of 10 for each modality, the one was taken to which differentiable search gave most",
         "Each participant was held out once, in 5 folds; what follows is of the first.",
-        "It ended after 7 to 10 epochs; the network of epoch 8 and 2 was kept",
+        "It ended after 7 to 10 epochs; what was kept is the network of epoch 8 and 2.",
     ):
         assert part in text
 
