@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from torch import Tensor
 from bids_eeg2fmri.app.checkpoints import read_checkpoint, write_checkpoint
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.config import Config, TrainConfig
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.loss import mean_absolute_error
@@ -29,7 +30,7 @@ from bids_eeg2fmri.search.architectures import Shape, generate
 from bids_eeg2fmri.search.bayes import Reconstructions
 from bids_eeg2fmri.search.darts import Contender, SearchEpoch, Selection, select
 from bids_eeg2fmri.search.darts import start as start_selection
-from bids_eeg2fmri.train.fit import Examples, Fitting, start, train_epoch
+from bids_eeg2fmri.train.fit import Examples, Fitting, drawing, start, train_epoch
 from bids_eeg2fmri.train.splits import Split, extents
 from bids_eeg2fmri.types import Architecture
 
@@ -160,7 +161,7 @@ def _choose(
         selection = search.run()
         by_weight = cfg.search.choose == "darts"
         chosen = selection.largest_weight if by_weight else selection.best_validation
-        told = {"chosen": chosen, "history": [_plain(epoch) for epoch in selection.history]}
+        told = {"chosen": chosen, "history": [plain(asdict(epoch)) for epoch in selection.history]}
         (folder / "choice.json").write_text(json.dumps(told, allow_nan=False))
 
     unit = job.store.unit("search", item, config, parents, make)
@@ -247,18 +248,15 @@ class _Search:
         with log.progress(cfg.epochs, f"{self.owner} {self.kind} encoders") as advance:
             advance(len(selection.history))
             for epoch in epochs:
-                history = [_plain(one) for one in selection.history]
+                history = [plain(asdict(one)) for one in selection.history]
                 write_checkpoint(saved, selection.tensors(), history)
                 self._tell(epoch)
                 advance(1)
         return selection
 
-    def lend(self, i: int) -> AbstractContextManager[Contender]:
-        """Hand out a candidate for one epoch and put its state away after it."""
-        return self._lent(i)
-
     @contextmanager
-    def _lent(self, i: int) -> Iterator[Contender]:
+    def lend(self, i: int) -> Iterator[Contender]:
+        """Hand out a candidate for one epoch and put its state away after it."""
         saved = self.scratch / f"candidate-{i}"
         candidate = self.held.pop(i, None) or self._build(i)
         if not candidate.losses and saved.exists():
@@ -271,8 +269,7 @@ class _Search:
 
     def _build(self, i: int) -> _Candidate:
         seed = seed_for(self.seed, str(i))
-        with torch.random.fork_rng():  # weights are drawn from torch's global state
-            torch.manual_seed(seed)
+        with drawing(seed):
             model = self._network(_with(self.shapes, self.kind, self.candidates[i]))
         fitting = start(model.to(self.job.device), self.cfg, self.start_at)
         return _Candidate(fitting, self.train, self.valid, self.cfg, seed)
@@ -314,14 +311,6 @@ class _Targets(Sequence[Tensor]):
 
 def _batch(examples: Examples, batch: int, size: int) -> np.ndarray:
     return np.arange(batch * size, min((batch + 1) * size, len(examples)))
-
-
-def _plain(epoch: SearchEpoch) -> dict[str, Any]:
-    """Lay an epoch out for JSON, which knows no NaN."""
-    row = asdict(epoch)
-    for name in ("train_loss", "valid_loss"):
-        row[name] = [loss if math.isfinite(loss) else None for loss in row[name]]
-    return row
 
 
 def _epoch(row: Mapping[str, Any]) -> SearchEpoch:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
@@ -98,8 +99,9 @@ class Experiment:
             trained.setdefault(result.model, result.tested.trained)
         return [*trained.values()]
 
+    @cached_property
     def scores(self) -> list[RunScore]:
-        """Lay out all scores: the models', the mean volume's once a test, those on shifted EEG."""
+        """All scores: the models', the mean volume's once a test, those on shifted EEG."""
         rows = {
             (name, result.participant, result.tested.run.files.name, result.fold, result.repeat): s
             for result in self.results
@@ -112,7 +114,7 @@ class Experiment:
     def values(self) -> dict[str, dict[str, list[float]]]:
         """Give by model and metric one value for each test participant under one training."""
         own: dict[str, dict[tuple[str, int, int], list[Mapping[str, float]]]] = {}
-        for one in self.scores():
+        for one in self.scores:
             training = (one.participant, one.fold, one.seed)
             own.setdefault(one.model, {}).setdefault(training, []).append(one.scores)
         return {
@@ -123,15 +125,16 @@ class Experiment:
     def compared(self) -> list[RunScore]:
         """Lay out the scores of models and baseline, without those on shifted EEG."""
         null = {shifted(name) for name in self.models}
-        return [one for one in self.scores() if one.model not in null]
+        return [one for one in self.scores if one.model not in null]
 
+    @cached_property
     def table(self) -> tuple[TableCell, ...]:
-        """Sum up Tables 1 and 2, with all metrics; the baseline last."""
+        """Tables 1 and 2, with all metrics; the baseline last."""
         return tabulate(self.compared(), [*METRICS])
 
     def spread(self) -> str:
         """Say what the ± of the table is, and of which models there is less than of others."""
-        cells = {cell.model: cell for cell in self.table() if cell.metric == "rmse"}
+        cells = {cell.model: cell for cell in self.table if cell.metric == "rmse"}
         whole = max(cells.values(), key=lambda cell: cell.n)
         fewer = [f"{name} (n = {cell.n})" for name, cell in cells.items() if cell.n < whole.n]
         if not fewer:
@@ -140,8 +143,9 @@ class Experiment:
             f"{whole.spread} Fewer, as trainings failed, and not to be ranked: {', '.join(fewer)}."
         )
 
+    @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Test all models and the baseline against each other."""
+        """Tests of all models and the baseline against each other."""
         return compare_models(self.compared(), [*METRICS])
 
 
@@ -149,7 +153,7 @@ def write_tables(experiment: Experiment) -> None:
     """Write every score, the paper's tables, and the tests between models."""
     job, owner = experiment.job, experiment.owner
     sources = sources_of([result.tested.run for result in experiment.of_first_model])
-    scores = experiment.scores()
+    scores = experiment.scores
     rows: dict[str, list[object]] = {
         "participant_id": [f"sub-{one.participant}" for one in scores],
         "run": [one.run for one in scores],
@@ -169,14 +173,14 @@ def write_tables(experiment: Experiment) -> None:
             "participants": [*experiment.folds],
         },
     )
-    cells = experiment.table()
+    cells = experiment.table
     write_table(
         job.out / f"{owner}_desc-models_metrics.tsv",
         _model_rows(cells),
         {**columns, **_model_columns()},
         metadata={"Description": f"Scores by model. {experiment.spread()}", **sources},
     )
-    compared = [asdict(one) for one in experiment.comparisons()]
+    compared = [asdict(one) for one in experiment.comparisons]
     write_table(
         job.out / f"{owner}_desc-comparisons_metrics.tsv",
         {name: [row[name] for row in compared] for name in COMPARISON_COLUMNS},

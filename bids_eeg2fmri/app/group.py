@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.experiment import Experiment, Result, write_tables
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import Members, draw_folds
+from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
 from bids_eeg2fmri.app.reports import report_group
@@ -23,7 +21,7 @@ from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import limited_threads
-from bids_eeg2fmri.train.splits import Index, Split, hold_back
+from bids_eeg2fmri.train.splits import Split, hold_back
 from bids_eeg2fmri.types import Grid
 
 
@@ -81,20 +79,20 @@ def run_task(
     runs, problems = _pair(job, recorded)
     folds = draw_folds(job, [*dict.fromkeys(run.files.participant for run in runs)])
     owner = f"group{job.selection.suffix(task)}"
-    plan = [_Fold(owner, i, runs, members) for i, members in enumerate(folds)]
     splits = [_split(job, runs, members) for members in folds]
+    names = fold_names(owner, len(folds))
     with limited_threads(job.threads):
         encoders = [
-            choose_encoders(job, fold.owner(job), runs, split)
-            for fold, split in zip(plan, splits, strict=True)
+            choose_encoders(job, name, runs, split)
+            for name, split in zip(names, splits, strict=True)
         ]
     work = {
-        f"{fold.owner(job, repeat)} {name}": (fold, repeat, name)
-        for fold in plan
-        for repeat in range(job.config.split.repeats)
-        for name in job.config.models
+        f"{trained} {model}": (fold, repeat, trained, model)
+        for fold, name in enumerate(names)
+        for repeat, trained in enumerate(_repeat_names(name, job.config.split.repeats))
+        for model in job.config.models
     }
-    done, lost = job.spread(_Training(splits, encoders), work, prefix="")
+    done, lost = job.spread(_Training(runs, splits, encoders), work, prefix="")
     if not done:
         raise next(iter(lost.values()))
     results = [result for of_training in done.values() for result in of_training]
@@ -110,42 +108,32 @@ def run_task(
 
 
 @dataclass(frozen=True)
-class _Fold:
-    """One division of the participants."""
-
-    group: str
-    """Whose results these are, e.g. ``group_task-rest``."""
-    number: int
-    """Counted from zero."""
-    runs: Sequence[PairedRun]
-    """All runs."""
-    members: Members
-    """Who trains, chooses and tests."""
-
-    def owner(self, job: Job, repeat: int | None = None) -> str:
-        """Name what is trained in it; a single fold and the first repeat need no number."""
-        name = self.group + f"_fold-{self.number + 1}" * (job.config.split.folds != 1)
-        if not repeat:
-            return name
-        return f"{name}_repeat-{repeat + 1}"
-
-
-@dataclass(frozen=True)
 class _Training:
     """Train one model in one fold and test it; travels to workers."""
 
+    runs: Sequence[PairedRun]
     splits: Sequence[Split]
     encoders: Sequence[Encoders]
 
-    def __call__(self, job: Job, _label: str, work: tuple[_Fold, int, str]) -> list[Result]:
-        fold, repeat, name = work
-        split, shapes = self.splits[fold.number], self.encoders[fold.number].shapes
-        trained = train(job, fold.owner(job, repeat), name, fold.runs, split, shapes)
+    def __call__(self, job: Job, _label: str, work: tuple[int, int, str, str]) -> list[Result]:
+        fold, repeat, owner, model = work
+        split = self.splits[fold]
+        trained = train(job, owner, model, self.runs, split, self.encoders[fold].shapes)
         return [
-            Result(fold.number, repeat, test(job, trained, run, index))
-            for run, index in zip(fold.runs, split.test, strict=True)
+            Result(fold, repeat, test(job, trained, run, index))
+            for run, index in zip(self.runs, split.test, strict=True)
             if len(index)
         ]
+
+
+def fold_names(owner: str, n: int) -> list[str]:
+    """Name what is made in each fold; a single one needs no number."""
+    return [owner] if n == 1 else [f"{owner}_fold-{i + 1}" for i in range(n)]
+
+
+def _repeat_names(owner: str, n: int) -> list[str]:
+    """Name what each repeat trains; the first needs no number."""
+    return [owner, *(f"{owner}_repeat-{i + 1}" for i in range(1, n))]
 
 
 @dataclass(frozen=True)
@@ -179,20 +167,13 @@ def _pair(
 
 def _split(job: Job, runs: Sequence[PairedRun], members: Members) -> Split:
     """Give each run whole to its participant's part."""
-    whole = [np.arange(len(run.pairs.volume)) for run in runs]
-    parts: dict[str, list[Index]] = {
-        part: [
-            index if run.files.participant in members[part] else index[:0]
-            for run, index in zip(runs, whole, strict=True)
-        ]
-        for part in ("train", "valid", "test")
-    }
+    parts = {part: whole_runs(runs, members[part]) for part in ("train", "valid", "test")}
     if not members["valid"]:  # too few participants to set one aside
         onsets = [run.pairs.onset[i] for run, i in zip(runs, parts["train"], strict=True)]
         gap = job.gap(run.clock.tr for run in runs)
         kept, held = hold_back(onsets, job.config.split.valid, gap)
-        parts |= {"train": list(kept), "valid": list(held)}
-    return Split(*(tuple(part) for part in parts.values()))
+        parts |= {"train": kept, "valid": held}
+    return Split(**parts)
 
 
 def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Path) -> None:
@@ -209,12 +190,12 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     def write() -> None:
         write_tables(experiment)
         maps = mean_maps(experiment)
-        duels = compare_maps(experiment) if maps is not None else {}
+        duels = compare_maps(experiment, maps.mask) if maps is not None else {}
         if maps is not None:
             write_maps(experiment, maps, duels)
-        for i, encoders in enumerate(experiment.encoders):
-            several = f"_fold-{i + 1}" * (len(experiment.folds) > 1)
-            write_choices(job, owner + several, encoders)
+        names = fold_names(owner, len(experiment.folds))
+        for name, encoders in zip(names, experiment.encoders, strict=True):
+            write_choices(job, name, encoders)
         for trained in experiment.published:
             publish_model(job, owner, trained)
         report_group(experiment, page, maps, duels, problems, links)

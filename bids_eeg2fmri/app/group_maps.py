@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Bool, Float32
 
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.outputs import model_label, sources_of
@@ -65,7 +65,7 @@ def _residual(experiment: Experiment, model: str) -> Float32[np.ndarray, "partic
     return by_participant(own).astype(np.float32)
 
 
-def compare_maps(experiment: Experiment) -> dict[Pair, TMap]:
+def compare_maps(experiment: Experiment, mask: Bool[np.ndarray, "x y z"]) -> dict[Pair, TMap]:
     """Find where each of two models errs less: the models of Table 1, and each with the baseline.
 
     Figs 4 and 11 of Calhas & Henriques 2022.
@@ -73,7 +73,6 @@ def compare_maps(experiment: Experiment) -> dict[Pair, TMap]:
     models = experiment.models
     first = [name for name in models if MODELS[name].table == 1] or models
     pairs = [*combinations(first, 2), *((name, BASELINE) for name in models)]
-    mask = np.logical_and.reduce([one.run.pairs.mask for one in experiment.mapped])
     absolute = {name: _residual(experiment, name) for name in [*models, BASELINE]}
     tested = {one.run.files.participant for one in experiment.mapped}
     return {

@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.errors import UsageError
-from bids_eeg2fmri.train.splits import fold_participants, split_participants
+from bids_eeg2fmri.train.splits import Index, fold_participants, split_participants
 
 Members = dict[str, tuple[str, ...]]
 """Labels of participants by part: ``train``, ``valid`` and ``test``."""
@@ -32,6 +35,13 @@ def draw_folds(job: Job, labels: Sequence[str]) -> list[Members]:
     if folds != 1:
         held_out = fold_participants(labels, folds or len(labels), job.config.seed)
     return [_divide(job, labels, part) for part in held_out]
+
+
+def whole_runs(runs: Sequence[PairedRun], labels: Sequence[str]) -> tuple[Index, ...]:
+    """Give the pairs of each run, all of them or, if it is no run of these participants, none."""
+    return tuple(
+        np.arange(len(run.pairs.volume) if run.files.participant in labels else 0) for run in runs
+    )
 
 
 def _divide(job: Job, labels: Sequence[str], test: Sequence[str]) -> Members:

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 
 from bids_eeg2fmri.app.choosing import first_shapes
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import draw_folds
+from bids_eeg2fmri.app.members import draw_folds, whole_runs
 from bids_eeg2fmri.app.recordings import PairedRun, prepare
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
@@ -30,7 +29,7 @@ from bids_eeg2fmri.runtime.execute import Failure, map_items
 from bids_eeg2fmri.search import bayes
 from bids_eeg2fmri.search.bayes import Space, Trial, Values
 from bids_eeg2fmri.settings import from_mapping, spell_value
-from bids_eeg2fmri.train.fit import Examples, fit, start
+from bids_eeg2fmri.train.fit import Examples, drawing, fit, start
 from bids_eeg2fmri.train.splits import Index, extents, hold_back, split_in_time
 
 Phase = Literal["autoencoder", "synthesis"]
@@ -173,8 +172,7 @@ def _evaluate(job: Job, ground: Ground, phase: int, seed: int, _values: Values) 
     scale = fit_scale(pairs, ground.train, cfg.scale)
     mean = mean_volume(pairs, ground.train, scale)
     shapes = first_shapes(cfg, pairs[0].eeg.shape[1:], pairs[0].bold.shape[1:])
-    with torch.random.fork_rng():  # weights are drawn from torch's global state
-        torch.manual_seed(seed)
+    with drawing(seed):
         model = (
             Autoencoder(shapes, cfg.model)
             if phase == 1
@@ -222,20 +220,13 @@ def _of_task(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
 
 def _by_participants(job: Job, runs: Sequence[PairedRun]) -> Parts:
     """Give a share of the participants to the score; of one participant, the last pairs."""
-    whole = [np.arange(len(run.pairs.volume)) for run in runs]
     labels = sorted({run.files.participant for run in runs})
     if len(labels) == 1:
-        return _hold_back(job, runs, whole)
+        return _hold_back(job, runs, whole_runs(runs, labels))
     drawn = np.random.default_rng(job.config.seed).permutation(labels)
-    scoring = drawn[: max(1, round(len(labels) * job.config.optimise.valid))]
-    train, valid = (
-        tuple(
-            index if (run.files.participant in scoring) is scores else index[:0]
-            for run, index in zip(runs, whole, strict=True)
-        )
-        for scores in (False, True)
-    )
-    return train, valid
+    scoring = drawn[: max(1, round(len(labels) * job.config.optimise.valid))].tolist()
+    learning = [label for label in labels if label not in scoring]
+    return whole_runs(runs, learning), whole_runs(runs, scoring)
 
 
 def _hold_back(job: Job, runs: Sequence[PairedRun], free: Sequence[Index]) -> Parts:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
 
 import torch
 
@@ -13,6 +12,7 @@ from bids_eeg2fmri.errors import ShapeError, UsageError
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.parser import Parser
 from bids_eeg2fmri.search.architectures import Shape
 from bids_eeg2fmri.settings import override, validate
 from bids_eeg2fmri.types import Architecture
@@ -37,20 +37,6 @@ COLUMNS = {
     "decoder": "decoder",
 }
 """Title of each column, and the part of a network that it counts."""
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are the program's own."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong.
-
-        Raises
-        ------
-        UsageError
-            Always.
-        """
-        raise UsageError(f"{message[0].upper()}{message[1:]}. See --help.")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -137,7 +137,7 @@ def _comparison_pictures(
     duels: Mapping[Pair, TMap],
 ) -> tuple[Picture, ...]:
     """Draw how models differ: tables of tests, Figs 2 and 3, Figs 4 and 11."""
-    comparisons = experiment.comparisons()
+    comparisons = experiment.comparisons
     pictures = [
         comparison_picture(
             prefix,

@@ -21,7 +21,7 @@ from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, own_scale, sc
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, fit, start
+from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
 from bids_eeg2fmri.train.splits import Index, Split, extents
 from bids_eeg2fmri.types import Pairs, Scale, typed
 
@@ -149,8 +149,7 @@ def _reference(pairs: Sequence[Pairs], index: Sequence[Index], scale: Scale) -> 
 
 
 def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Network:
-    with torch.random.fork_rng():  # weights are drawn from torch's global state
-        torch.manual_seed(seed)
+    with drawing(seed):
         return build(name, shapes, job.config.model).to(job.device)
 
 

@@ -221,7 +221,7 @@ def score(
     return Scores(
         model=model,
         volumes=volumes,
-        maps={name: _unmask(values, mask) for name, values in maps.items()},
+        maps={name: unmask(values, mask) for name, values in maps.items()},
         summary={name: float(values.mean()) for name, values in volumes.items()} | _pool(voxels),
     )
 
@@ -288,9 +288,10 @@ def _pool(voxels: dict[str, Float64[np.ndarray, " voxels"]]) -> dict[str, float]
     }
 
 
-def _unmask(
+def unmask(
     values: Float64[np.ndarray, " voxels"], mask: Bool[np.ndarray, "x y z"]
 ) -> Float32[np.ndarray, "x y z"]:
+    """Put values back where they come from; NaN outside the mask."""
     volume = np.full(mask.shape, np.nan, np.float32)
     volume[mask] = values
     return volume

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int8
 
+from bids_eeg2fmri.evaluate.metrics import unmask
 from bids_eeg2fmri.evaluate.statistics import false_discovery_q, paired_t
 from bids_eeg2fmri.types import typed
 
@@ -77,7 +78,7 @@ def residual_maps(
         absolute += np.abs(residual)
         signed += residual
     n = len(observed)
-    return ResidualMaps(_unmask((absolute / n)[mask], mask), _unmask((signed / n)[mask], mask))
+    return ResidualMaps(unmask((absolute / n)[mask], mask), unmask((signed / n)[mask], mask))
 
 
 def normalise_residuals(
@@ -94,7 +95,7 @@ def normalise_residuals(
     """
     inside = absolute[mask].astype(np.float64)
     largest = np.nanmax(inside, initial=0)
-    return _unmask(inside / (largest if largest > 0 else np.nan), mask)
+    return unmask(inside / (largest if largest > 0 else np.nan), mask)
 
 
 def by_participant(
@@ -281,12 +282,4 @@ def _t_map(
     test: str,
 ) -> TMap:
     q = false_discovery_q(p)
-    return TMap(_unmask(t, mask), _unmask(p, mask), _unmask(q, mask), test)
-
-
-def _unmask(
-    values: Float64[np.ndarray, " voxels"], mask: Bool[np.ndarray, "x y z"]
-) -> Float32[np.ndarray, "x y z"]:
-    volume = np.full(mask.shape, np.nan, np.float32)
-    volume[mask] = values
-    return volume
+    return TMap(unmask(t, mask), unmask(p, mask), unmask(q, mask), test)

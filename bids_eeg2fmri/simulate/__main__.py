@@ -5,24 +5,10 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from bids_eeg2fmri.errors import AppError, UsageError
+from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.parser import Parser
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are the program's own."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong.
-
-        Raises
-        ------
-        UsageError
-            Always.
-        """
-        raise UsageError(f"{message[0].upper()}{message[1:]}. See --help.")
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -98,6 +99,14 @@ class Fitting:
         self.optimizer.load_state_dict(state)
 
 
+@contextmanager
+def drawing(seed: int) -> Iterator[None]:
+    """Let torch draw weights or dropout from a seed, and leave its global state as it was."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
+
+
 def start(model: Network, cfg: TrainConfig, mean: Float32[np.ndarray, "x y z"]) -> Fitting:
     """Ready an untrained network; ``mean`` is the training mean volume in the model's units."""
     if cfg.start == "mean":
@@ -187,8 +196,7 @@ def train_epoch(
     order = np.random.default_rng((seed, number)).permutation(len(train))
     steps = math.ceil(len(train) / cfg.batch_size)
     losses = []
-    with torch.random.fork_rng():  # dropout draws from torch's global state
-        torch.manual_seed(seed + number)
+    with drawing(seed + number):  # dropout
         for step, (eeg, bold) in enumerate(_batches(train, order, cfg.batch_size, model)):
             rate = learning_rate(cfg, (number - 1 + step / steps) / cfg.epochs)
             for group in optimizer.param_groups:
