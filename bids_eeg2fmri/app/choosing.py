@@ -150,8 +150,9 @@ def _choose(
     tried |= {"split": [extents(split.train), extents(split.valid)]}
     if kind == "eeg":
         tried["model_name"] = first_encoding(cfg.models)
-    same = replace(cfg.search, one_at_a_time=False)  # which changes no number
-    config = [same, cfg.model, cfg.train, cfg.scale, tried]
+    # Neither what is held in memory nor which of the outcomes is taken changes them.
+    same = replace(cfg.search, one_at_a_time=False, choose="darts")
+    config = [same, cfg.model, _training(cfg), cfg.scale, tried]
     item, parents = f"{owner}_{kind}", [run.unit for run in runs]
     key = job.store.key("search", item, config, parents)
 
@@ -159,17 +160,22 @@ def _choose(
         scratch = job.store.scratch("search", key)
         search = _Search(job, owner, kind, runs, split, shapes, tuple(candidates), seed, scratch)
         selection = search.run()
-        by_weight = cfg.search.choose == "darts"
-        chosen = selection.largest_weight if by_weight else selection.best_validation
-        told = {"chosen": chosen, "history": [plain(asdict(epoch)) for epoch in selection.history]}
+        best = {"darts": selection.largest_weight, "best-validation": selection.best_validation}
+        told = {"best": best, "history": [plain(asdict(epoch)) for epoch in selection.history]}
         (folder / "choice.json").write_text(json.dumps(told, allow_nan=False))
 
     unit = job.store.unit("search", item, config, parents, make)
     told = json.loads((unit.folder / "choice.json").read_text())
-    history = tuple(_epoch(row) for row in told["history"])
-    text = f"candidate {told['chosen'] + 1} of {len(candidates)} for the {kind.upper()} encoder"
+    history, chosen = tuple(map(_epoch, told["history"])), told["best"][cfg.search.choose]
+    text = f"candidate {chosen + 1} of {len(candidates)} for the {kind.upper()} encoder"
     log.tell_unit(owner, "search", unit, text)
-    return Choice(kind, tuple(candidates), told["chosen"], history, unit)
+    return Choice(kind, tuple(candidates), chosen, history, unit)
+
+
+def _training(cfg: Config) -> TrainConfig:
+    """Give what candidates are trained by; none of them stops before the last epoch."""
+    epochs, rate = cfg.search.epochs, cfg.search.learning_rate
+    return replace(cfg.train, epochs=epochs, learning_rate=rate, patience=epochs, keep="last")
 
 
 @dataclass
@@ -217,15 +223,12 @@ class _Search:
 
     def __post_init__(self) -> None:
         pairs = [run.pairs for run in self.runs]
-        scale = fit_scale(pairs, self.split.train, self.job.config.scale)
+        scale = fit_scale(pairs, self.split.train, self.job.config.scale, self.split.before_test)
         kind = Examples if self.kind == "eeg" else Reconstructions
         self.train = kind(pairs, self.split.train, scale)
         self.valid = kind(pairs, self.split.valid, scale)
         self.start_at = scale_bold(mean_volume(pairs, self.split.train, scale), scale)
-        cfg = self.job.config
-        self.cfg = replace(
-            cfg.train, epochs=cfg.search.epochs, learning_rate=cfg.search.learning_rate
-        )
+        self.cfg = _training(self.job.config)
 
     def run(self) -> Selection:
         """Train all candidates, epoch by epoch; go on where an interruption left off."""

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Work = TypeVar("Work")
 
 
-FORM = 2
+FORM = 3
 """Of what is stored; raised when its form changes between releases."""
 
 

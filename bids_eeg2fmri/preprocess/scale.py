@@ -21,7 +21,10 @@ NO_SPREAD = 1e-6
 
 
 def fit_scale(
-    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]], cfg: ScaleConfig
+    pairs: Sequence[Pairs],
+    index: Sequence[Int64[np.ndarray, " _"]],
+    cfg: ScaleConfig,
+    seen: Sequence[Int64[np.ndarray, " _"]] | None = None,
 ) -> Scale:
     """Measure the mean of each electrode and frequency, and the spread of EEG and BOLD.
 
@@ -34,6 +37,9 @@ def fit_scale(
         ``participant``.
     cfg
         What EEG and BOLD are standardised by.
+    seen
+        The pairs of each run that a participant's own numbers come from where ``cfg.bold`` is
+        ``participant``; all if not given. A participant without any gets no numbers.
 
     Raises
     ------
@@ -62,7 +68,7 @@ def fit_scale(
         float(bold_mean),
         _spread(bold_sd, bold_mean),
         across_electrodes=cfg.eeg == "electrodes",
-        bold_of_run=_of_participants(pairs) if cfg.bold == "participant" else {},
+        bold_of_run=_of_participants(pairs, seen) if cfg.bold == "participant" else {},
     )
 
 
@@ -130,16 +136,18 @@ def transfer(
     return (bold - source.bold_mean) * stretch + target.bold_mean
 
 
-def _of_participants(pairs: Sequence[Pairs]) -> dict[str, tuple[float, float]]:
-    """Measure all volumes of each participant, those of the test too."""
+def _of_participants(
+    pairs: Sequence[Pairs], seen: Sequence[Int64[np.ndarray, " _"]] | None
+) -> dict[str, tuple[float, float]]:
+    """Measure the seen volumes of each participant."""
+    seen = [np.arange(len(p.volume)) for p in pairs] if seen is None else seen
     found: dict[str, tuple[float, float]] = {}
-    runs: dict[str, list[Pairs]] = {}
-    for p in pairs:
-        runs.setdefault(p.run.split("_")[0], []).append(p)
-    for own in runs.values():
-        whole = [np.arange(len(p.volume)) for p in own]
-        mean, sd = _moments(_blocks([p.bold for p in own], whole), axes=(0, 1, 2, 3))
-        found |= {p.run: (float(mean), _spread(sd, mean)) for p in own}
+    for label in dict.fromkeys(p.run.split("_")[0] for p in pairs):
+        own = [(p, i) for p, i in zip(pairs, seen, strict=True) if p.run.split("_")[0] == label]
+        blocks = _blocks([p.bold for p, _ in own], [i for _, i in own])
+        if any(len(i) for _, i in own):
+            mean, sd = _moments(blocks, axes=(0, 1, 2, 3))
+            found |= {p.run: (float(mean), _spread(sd, mean)) for p, _ in own}
     return found
 
 

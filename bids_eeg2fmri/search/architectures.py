@@ -12,10 +12,13 @@ from math import inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 import z3
 
 from bids_eeg2fmri.config import ModelConfig, SearchConfig
 from bids_eeg2fmri.errors import ShapeError
+from bids_eeg2fmri.model.resnet import Encoder
+from bids_eeg2fmri.train.fit import drawing
 from bids_eeg2fmri.types import Architecture
 
 PATIENCE = 200
@@ -93,6 +96,21 @@ def output_shape(architecture: Architecture, shape: Shape) -> Shape:
     return list(_blocks(architecture, shape, filters=1))[-1].after
 
 
+def prove(architecture: Architecture, shape: Shape, latent: Shape, model: ModelConfig) -> None:
+    """Lead a sample through the layers that a network would have.
+
+    Raises
+    ------
+    ShapeError
+        If they leave another shape than ``latent``.
+    """
+    with drawing(seed=0), torch.inference_mode():
+        blocks = Encoder(architecture, shape, model).blocks.eval()
+        left = tuple(blocks(torch.zeros(1, 1, *shape)).shape[2:])
+    if left != latent:
+        raise ShapeError(f"{architecture} leaves {_times(left)} instead of {_times(latent)}.")
+
+
 def macs(architecture: Architecture, shape: Shape, model: ModelConfig) -> int:
     """Count the multiply–adds of the convolutions for one sample, on all paths of Fig. 7."""
     return sum(
@@ -146,6 +164,8 @@ def generate(
 ) -> list[Architecture]:
     """Draw distinct random encoders from ``shape`` to exactly the latent (Appendices A and C).
 
+    Each is proved by a forward pass.
+
     Parameters
     ----------
     shape
@@ -184,6 +204,7 @@ def generate(
         key = (candidate.kernels, candidate.strides)
         over = _over_limits(candidate, shape, search, model)
         if key not in found and not over:
+            prove(candidate, shape, latents, model)
             found[key], misses = candidate, 0
             continue
         for limit, cost in over.items():

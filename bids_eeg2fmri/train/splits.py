@@ -22,6 +22,11 @@ class Split:
     valid: tuple[Index, ...]
     test: tuple[Index, ...]
 
+    @property
+    def before_test(self) -> tuple[Index, ...]:
+        """What searches may look at: the training and validation pairs of each run."""
+        return tuple(map(np.concatenate, zip(self.train, self.valid, strict=True)))
+
 
 def extents(index: Sequence[Index]) -> list[list[int]]:
     """Give first, last and number of each run's pairs: enough to tell parts from each other."""

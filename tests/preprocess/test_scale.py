@@ -168,3 +168,12 @@ def test_runs_with_different_numbers_of_frequencies_are_refused_with_the_number_
     other = replace(RUNS[1], eeg=RUNS[1].eeg[:, :, :3], freqs=np.arange(3.0))
     with pytest.raises(DataError, match=r"--set spectrogram\.bins=3"):
         fit_scale([RUNS[0], other], TRAIN, CONFIG)
+
+
+def test_a_participants_scale_can_be_held_to_the_volumes_that_were_seen():
+    scale = fit_scale(PARTICIPANTS, FEW, BY_PARTICIPANT, seen=FEW)
+    seen = [p.bold[i] for p, i in zip(PARTICIPANTS, FEW, strict=True)][:2]
+    of_first = np.concatenate(seen).astype(np.float64)
+    assert {*scale.bold_of_run} == {"sub-01_run-1", "sub-01_run-2"}
+    for numbers in scale.bold_of_run.values():
+        np.testing.assert_allclose(numbers, [of_first.mean(), of_first.std()])

@@ -20,6 +20,7 @@ from bids_eeg2fmri.search.architectures import (
     memory,
     output_shape,
     parameters,
+    prove,
 )
 from bids_eeg2fmri.types import Architecture
 
@@ -172,6 +173,19 @@ def test_every_candidate_makes_an_encoder_that_runs(problem):
         with torch.no_grad():
             encoder = Encoder(candidate, problem["shape"], ModelConfig()).eval()
             assert encoder(sample).shape == (1, 7**3)
+
+
+def test_blocks_that_leave_another_shape_are_no_candidate():
+    halved = Architecture(((3, 3, 3),), ((2, 2, 2),), (1, 1, 1))
+    prove(halved, (15, 15, 15), (7, 7, 7), ModelConfig())
+    with pytest.raises(ShapeError, match="leaves 8×8×8 instead of 7×7×7"):
+        prove(halved, (17, 17, 17), (7, 7, 7), ModelConfig())
+
+
+def test_proving_a_candidate_draws_nothing_from_the_global_stream():
+    state = torch.random.get_rng_state()
+    generate(**NODDI_BOLD, search=SearchConfig(), model=ModelConfig(), seed=0, n=1)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_ten_candidates_of_both_encoders_take_less_than_five_seconds():
