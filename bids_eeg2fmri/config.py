@@ -97,6 +97,9 @@ class ScaleConfig:
     """What volumes are standardised by: one mean and one standard deviation of the training pairs,
     or of all pairs of each participant, as in the public code. The latter looks at the test volumes
     too: it makes RMSE comparable with the paper's, and errs towards the good."""
+    target: Literal["volume", "deviation"] = "volume"
+    """What networks predict: whole volumes, as in the paper, or how each deviates from the mean of
+    its run, to which the training mean is added back. Of volumes, nearly all is anatomy."""
 
 
 @dataclass(frozen=True)

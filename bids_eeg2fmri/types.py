@@ -154,6 +154,13 @@ class Scale:
     bold_of_run: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Mean and standard deviation of the participant in the place of ``bold_mean`` and ``bold_sd``,
     by run; empty where these two serve all."""
+    anatomy: Float32[np.ndarray, "x y z"] | None = None
+    """Mean training volume, so scaled, from which predictions deviate; none where whole volumes are
+    predicted."""
+    anatomy_of_run: dict[str, Float32[np.ndarray, "x y z"]] = field(default_factory=dict)
+    """What volumes deviate from while a network learns: the mean of each run, so scaled."""
+    deviation_sd: float = 1.0
+    """Root mean square of these deviations; 1 where whole volumes are predicted."""
 
 
 @typed

@@ -22,7 +22,7 @@ from bids_eeg2fmri.model.loss import mean_absolute_error
 from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
+from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
@@ -227,7 +227,7 @@ class _Search:
         kind = Examples if self.kind == "eeg" else Reconstructions
         self.train = kind(pairs, self.split.train, scale)
         self.valid = kind(pairs, self.split.valid, scale)
-        self.start_at = scale_bold(mean_volume(pairs, self.split.train, scale), scale)
+        self.start_at = expected(mean_volume(pairs, self.split.train, scale), scale)
         self.cfg = _training(self.job.config)
 
     def run(self) -> Selection:

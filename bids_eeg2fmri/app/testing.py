@@ -19,7 +19,7 @@ from bids_eeg2fmri.evaluate.null import (
     shifted_p,
 )
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.scale import transfer, unscale_bold
+from bids_eeg2fmri.preprocess.scale import from_model, transfer
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Examples, synthesise
@@ -103,9 +103,9 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
         examples = Examples([run.pairs], [index], trained.scale)
         shape = (len(index), *run.pairs.mask.shape)
         volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
-        scale, done = trained.scale_of(run), 0
+        scale, done = trained.scale, 0
         for batch in synthesise(load_model(job, trained), examples):
-            native = resize(unscale_bold(batch, scale), run.pairs.mask.shape)
+            native = resize(from_model(batch, scale, run.files.name), run.pairs.mask.shape)
             volumes[done : done + len(batch)] = native
             done += len(batch)
         volumes.flush()

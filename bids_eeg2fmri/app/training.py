@@ -17,7 +17,7 @@ from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, own_scale, scale_bold, transfer
+from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume, own_scale, transfer
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.store import Unit
@@ -100,10 +100,12 @@ def train(
 
     def make(folder: Path) -> None:
         pairs = [run.pairs for run in runs]
-        scale = fit_scale(pairs, split.train, cfg.scale)
+        # A participant's own numbers, as in the public code, come from the test volumes too.
+        seen = None if cfg.scale.bold == "participant" else split.before_test
+        scale = fit_scale(pairs, split.train, cfg.scale, seen)
         reference = _reference(pairs, split.train, scale)
         model = _draw(job, name, shapes, seed)
-        fitting = start(model, cfg.train, scale_bold(reference.mean, scale))
+        fitting = start(model, cfg.train, expected(reference.mean, scale))
         parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
         _fit(job, owner, name, fitting, parts, job.store.scratch("train", key), seed)
         arrays.save(folder, "scale", scale)
@@ -216,8 +218,9 @@ def _card(
 
 def _scale_tensors(scale: Scale, reference: Reference) -> dict[str, np.ndarray]:
     """Lay what turns the model's units into the scanner's beside its weights."""
-    fields = {**vars(scale)}
+    fields = {name: value for name, value in vars(scale).items() if value is not None}
     own = fields.pop("bold_of_run")
+    fields.pop("anatomy_of_run")  # serves training alone
     named = {f"scale.{name}": np.asarray(value) for name, value in fields.items()}
     named |= {f"scale.bold_of_run.{run}": np.asarray(numbers) for run, numbers in own.items()}
     return named | {"reference.mean": reference.mean}

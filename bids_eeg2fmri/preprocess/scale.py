@@ -38,8 +38,9 @@ def fit_scale(
     cfg
         What EEG and BOLD are standardised by.
     seen
-        The pairs of each run that a participant's own numbers come from where ``cfg.bold`` is
-        ``participant``; all if not given. A participant without any gets no numbers.
+        The pairs of each run that may be looked at; all if not given. A participant's own numbers
+        come from them where ``cfg.bold`` is ``participant``, and the mean of a run without training
+        pairs. Who has none gets no numbers.
 
     Raises
     ------
@@ -62,7 +63,8 @@ def fit_scale(
     eeg_mean, eeg_sds = _moments(_blocks([p.eeg for p in pairs], index), axes=(0, 3))
     bold_mean, bold_sd = _moments(_blocks([p.bold for p in pairs], index), axes=(0, 1, 2, 3))
     eeg_spread = _spread(np.sqrt(np.mean(eeg_sds**2)), np.sqrt(np.mean(eeg_mean**2)))
-    return Scale(
+    seen = [np.arange(len(p.volume)) for p in pairs] if seen is None else seen
+    scale = Scale(
         eeg_mean.astype(np.float32),
         eeg_spread,
         float(bold_mean),
@@ -70,6 +72,7 @@ def fit_scale(
         across_electrodes=cfg.eeg == "electrodes",
         bold_of_run=_of_participants(pairs, seen) if cfg.bold == "participant" else {},
     )
+    return _about_means(scale, pairs, index, seen) if cfg.target == "deviation" else scale
 
 
 def own_scale(scale: Scale, run: str) -> Scale:
@@ -126,6 +129,34 @@ def unscale_bold(
     return bold * np.float32(scale.bold_sd) + np.float32(scale.bold_mean)
 
 
+def to_model(
+    bold: Float32[np.ndarray, "*batch x y z"], scale: Scale, run: str
+) -> Float32[np.ndarray, "*batch x y z"]:
+    """Turn volumes of a run into what a network is to predict: volumes, or their deviations."""
+    wanted = scale_bold(bold, own_scale(scale, run))
+    if scale.anatomy is not None:
+        wanted -= scale.anatomy_of_run.get(run, scale.anatomy)
+        wanted /= np.float32(scale.deviation_sd)
+    return wanted
+
+
+def from_model(
+    predicted: Float32[np.ndarray, "*batch x y z"], scale: Scale, run: str
+) -> Float32[np.ndarray, "*batch x y z"]:
+    """Turn what a network predicts into volumes of a run, on the training mean where it deviates.
+
+    The run's own mean is left aside: where there is EEG alone nobody knows it.
+    """
+    if scale.anatomy is not None:
+        predicted = predicted * np.float32(scale.deviation_sd) + scale.anatomy
+    return unscale_bold(predicted, own_scale(scale, run))
+
+
+def expected(mean: Float32[np.ndarray, "x y z"], scale: Scale) -> Float32[np.ndarray, "x y z"]:
+    """Give what a network is to predict that knows nothing: the training mean, or no deviation."""
+    return scale_bold(mean, scale) if scale.anatomy is None else np.zeros_like(mean)
+
+
 def transfer(
     bold: Float[np.ndarray, "*batch x y z"], source: Scale, target: Scale
 ) -> Float[np.ndarray, "*batch x y z"]:
@@ -136,11 +167,36 @@ def transfer(
     return (bold - source.bold_mean) * stretch + target.bold_mean
 
 
+def _about_means(
+    scale: Scale,
+    pairs: Sequence[Pairs],
+    index: Sequence[Int64[np.ndarray, " _"]],
+    seen: Sequence[Int64[np.ndarray, " _"]],
+) -> Scale:
+    """Find the mean of each run, of its training pairs if it has any, and the spread about it."""
+    means, squares, n = {}, 0.0, 0
+    for p, train, other in zip(pairs, index, seen, strict=True):
+        those = train if len(train) else other
+        if not len(those):
+            continue
+        own = own_scale(scale, p.run)
+        blocks = (scale_bold(block.astype(np.float32), own) for block in _blocks([p.bold], [those]))
+        mean, sd = _moments(blocks, axes=(0,))
+        means[p.run] = mean.astype(np.float32)
+        squares, n = squares + len(train) * float(np.mean(sd**2)), n + len(train)
+    anatomy = scale_bold(mean_volume(pairs, index, scale), scale)
+    return replace(
+        scale,
+        anatomy=anatomy,
+        anatomy_of_run=means,
+        deviation_sd=_spread(np.sqrt(squares / n), np.sqrt(np.mean(anatomy**2))),
+    )
+
+
 def _of_participants(
-    pairs: Sequence[Pairs], seen: Sequence[Int64[np.ndarray, " _"]] | None
+    pairs: Sequence[Pairs], seen: Sequence[Int64[np.ndarray, " _"]]
 ) -> dict[str, tuple[float, float]]:
     """Measure the seen volumes of each participant."""
-    seen = [np.arange(len(p.volume)) for p in pairs] if seen is None else seen
     found: dict[str, tuple[float, float]] = {}
     for label in dict.fromkeys(p.run.split("_")[0] for p in pairs):
         own = [(p, i) for p, i in zip(pairs, seen, strict=True) if p.run.split("_")[0] == label]

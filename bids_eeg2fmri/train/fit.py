@@ -19,7 +19,7 @@ from bids_eeg2fmri.config import TrainConfig
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
 from bids_eeg2fmri.model.network import Network
-from bids_eeg2fmri.preprocess.scale import own_scale, scale_bold, scale_eeg
+from bids_eeg2fmri.preprocess.scale import scale_eeg, to_model
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -42,8 +42,8 @@ class Examples:
         within = chosen - np.concatenate([[0], ends])[run_of]
         where = [(r, self.index[r][i]) for r, i in zip(run_of, within, strict=True)]
         eeg = scale_eeg(np.stack([self.runs[r].eeg[j] for r, j in where]), self.scale)
-        scales = [own_scale(self.scale, run.run) for run in self.runs]
-        bold = np.stack([scale_bold(self.runs[r].bold[j], scales[r]) for r, j in where])
+        runs = self.runs
+        bold = np.stack([to_model(runs[r].bold[j], self.scale, runs[r].run) for r, j in where])
         return torch.from_numpy(eeg).to(device), torch.from_numpy(bold).to(device)
 
 

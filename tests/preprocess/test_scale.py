@@ -6,11 +6,14 @@ import pytest
 from bids_eeg2fmri.config import ScaleConfig
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.preprocess.scale import (
+    expected,
     fit_scale,
+    from_model,
     mean_volume,
     own_scale,
     scale_bold,
     scale_eeg,
+    to_model,
     transfer,
     unscale_bold,
 )
@@ -37,6 +40,7 @@ TRAIN = [np.arange(41), np.arange(3, 45, 2)]
 CONFIG = ScaleConfig()
 BY_ELECTRODES = ScaleConfig(eeg="electrodes")
 BY_PARTICIPANT = ScaleConfig(bold="participant")
+DEVIATION = ScaleConfig(target="deviation")
 PARTICIPANTS = [
     replace(RUNS[0], run="sub-01_run-1"),
     replace(RUNS[1], run="sub-01_run-2"),
@@ -177,3 +181,46 @@ def test_a_participants_scale_can_be_held_to_the_volumes_that_were_seen():
     assert {*scale.bold_of_run} == {"sub-01_run-1", "sub-01_run-2"}
     for numbers in scale.bold_of_run.values():
         np.testing.assert_allclose(numbers, [of_first.mean(), of_first.std()])
+
+
+def test_deviations_of_each_runs_training_volumes_are_about_zero_and_of_unit_size():
+    runs = [RUNS[0], replace(RUNS[1], bold=RUNS[1].bold + 300)]
+    scale = fit_scale(runs, TRAIN, DEVIATION)
+    parts = [to_model(r.bold[i], scale, r.run) for r, i in zip(runs, TRAIN, strict=True)]
+    for part in parts:
+        np.testing.assert_allclose(part.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(np.mean(np.concatenate(parts) ** 2), 1, rtol=1e-3)
+
+
+def test_no_deviation_is_the_training_mean_volume():
+    scale = fit_scale(RUNS, TRAIN, DEVIATION)
+    mean = mean_volume(RUNS, TRAIN, scale)
+    nothing = expected(mean, scale)
+    assert not nothing.any()
+    np.testing.assert_allclose(from_model(nothing, scale, "sub-09"), mean, rtol=1e-6)
+
+
+def test_a_deviation_comes_back_in_the_scanners_units_on_the_training_mean():
+    scale = fit_scale(RUNS[:1], TRAIN[:1], DEVIATION)
+    volumes = RUNS[0].bold[50:]
+    back = from_model(to_model(volumes, scale, RUNS[0].run), scale, RUNS[0].run)
+    np.testing.assert_allclose(back, volumes, rtol=1e-5)
+
+
+def test_whole_volumes_are_predicted_in_the_models_units_as_they_are():
+    scale = fit_scale(RUNS, TRAIN, CONFIG)
+    wanted = to_model(RUNS[0].bold, scale, RUNS[0].run)
+    np.testing.assert_array_equal(wanted, scale_bold(RUNS[0].bold, scale))
+    np.testing.assert_array_equal(expected(RUNS[0].bold[0], scale), wanted[0])
+    np.testing.assert_array_equal(
+        from_model(wanted, scale, RUNS[0].run), unscale_bold(wanted, scale)
+    )
+
+
+def test_people_who_choose_the_epoch_deviate_from_their_own_mean():
+    train, valid = [np.arange(41), np.arange(0)], np.arange(10, 30)
+    scale = fit_scale(RUNS, train, DEVIATION, seen=[train[0], valid])
+    own = to_model(RUNS[1].bold[valid], scale, RUNS[1].run)
+    np.testing.assert_allclose(own.mean(axis=0), 0, atol=1e-4)
+    blind = fit_scale(RUNS, train, DEVIATION, seen=train)
+    assert RUNS[1].run not in blind.anatomy_of_run
