@@ -90,9 +90,11 @@ class GridConfig:
 class ScaleConfig:
     """Bring EEG and BOLD to the model's units; the paper names no way."""
 
-    eeg: Literal["training", "electrodes"] = "training"
-    """What spectrograms are standardised by: the training pairs, or as in the public code, at each
-    frequency and window, the electrodes themselves. The latter takes out what all of them share."""
+    eeg: Literal["training", "run", "electrodes"] = "training"
+    """What spectrograms are standardised by: the training pairs; the same, but about the mean of
+    each run, which with ``spectrogram.value`` at ``log`` takes out what amplifiers, electrodes and
+    people multiply EEG by; or as in the public code, at each frequency and window, the electrodes
+    themselves, which takes out what all of them share."""
     bold: Literal["training", "participant"] = "training"
     """What volumes are standardised by: one mean and one standard deviation of the training pairs,
     or of all pairs of each participant, as in the public code. The latter looks at the test volumes

@@ -149,6 +149,9 @@ class Scale:
     """Mean intensity over voxels and volumes, in the scanner's units."""
     bold_sd: float
     """Standard deviation over voxels and volumes, in the scanner's units."""
+    eeg_mean_of_run: dict[str, Float32[np.ndarray, "channels freqs"]] = field(default_factory=dict)
+    """Mean of each electrode and frequency in the place of ``eeg_mean``, by run; empty where that
+    serves all."""
     across_electrodes: bool = False
     """Whether EEG is standardised across electrodes, each pair by itself, and by no number here."""
     bold_of_run: dict[str, tuple[float, float]] = field(default_factory=dict)

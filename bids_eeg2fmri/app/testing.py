@@ -19,7 +19,7 @@ from bids_eeg2fmri.evaluate.null import (
     shifted_p,
 )
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.scale import from_model, transfer
+from bids_eeg2fmri.preprocess.scale import from_model, meet, transfer
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Examples, synthesise
@@ -100,10 +100,11 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
     """Synthesise the test volumes of one run and score them beside the baselines."""
 
     def make(folder: Path) -> None:
-        examples = Examples([run.pairs], [index], trained.scale)
+        scale = meet(trained.scale, run.pairs, index)
+        examples = Examples([run.pairs], [index], scale)
         shape = (len(index), *run.pairs.mask.shape)
         volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
-        scale, done = trained.scale, 0
+        done = 0
         for batch in synthesise(load_model(job, trained), examples):
             native = resize(from_model(batch, scale, run.files.name), run.pairs.mask.shape)
             volumes[done : done + len(batch)] = native

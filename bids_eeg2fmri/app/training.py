@@ -220,7 +220,8 @@ def _scale_tensors(scale: Scale, reference: Reference) -> dict[str, np.ndarray]:
     """Lay what turns the model's units into the scanner's beside its weights."""
     fields = {name: value for name, value in vars(scale).items() if value is not None}
     own = fields.pop("bold_of_run")
-    fields.pop("anatomy_of_run")  # serves training alone
+    for name in ("anatomy_of_run", "eeg_mean_of_run"):  # of use to these runs alone
+        fields.pop(name)
     named = {f"scale.{name}": np.asarray(value) for name, value in fields.items()}
     named |= {f"scale.bold_of_run.{run}": np.asarray(numbers) for run, numbers in own.items()}
     return named | {"reference.mean": reference.mean}

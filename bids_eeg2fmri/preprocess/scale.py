@@ -3,7 +3,7 @@
 ``ScaleConfig`` names the public code's two other ways, one of which looks at test volumes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import SupportsFloat
 
@@ -39,8 +39,8 @@ def fit_scale(
         What EEG and BOLD are standardised by.
     seen
         The pairs of each run that may be looked at; all if not given. A participant's own numbers
-        come from them where ``cfg.bold`` is ``participant``, and the mean of a run without training
-        pairs. Who has none gets no numbers.
+        come from them where ``cfg.bold`` is ``participant``, and the means of a run without
+        training pairs. Who has none gets no numbers.
 
     Raises
     ------
@@ -60,15 +60,19 @@ def fit_scale(
             f"{pairs[0].run} and {len(pairs) - 1} other runs have from {counts[0]} to {counts[-1]} "
             f"frequencies. Keep {counts[0]} of all with --set spectrogram.bins={counts[0]}."
         )
+    seen = [np.arange(len(p.volume)) for p in pairs] if seen is None else seen
     eeg_mean, eeg_sds = _moments(_blocks([p.eeg for p in pairs], index), axes=(0, 3))
+    means = _eeg_means(pairs, index, seen) if cfg.eeg == "run" else {}
+    if means:
+        eeg_sds = _eeg_sds(pairs, index, means)
     bold_mean, bold_sd = _moments(_blocks([p.bold for p in pairs], index), axes=(0, 1, 2, 3))
     eeg_spread = _spread(np.sqrt(np.mean(eeg_sds**2)), np.sqrt(np.mean(eeg_mean**2)))
-    seen = [np.arange(len(p.volume)) for p in pairs] if seen is None else seen
     scale = Scale(
         eeg_mean.astype(np.float32),
         eeg_spread,
         float(bold_mean),
         _spread(bold_sd, bold_mean),
+        eeg_mean_of_run=means,
         across_electrodes=cfg.eeg == "electrodes",
         bold_of_run=_of_participants(pairs, seen) if cfg.bold == "participant" else {},
     )
@@ -99,10 +103,23 @@ def mean_volume(
     return mean.astype(np.float32)
 
 
+def meet(scale: Scale, pairs: Pairs, index: Int64[np.ndarray, " _"]) -> Scale:
+    """Let a scale know the EEG of a run that it has not seen, where runs have means of their own.
+
+    It is taken from the EEG of the pairs to be predicted, and from no BOLD.
+    """
+    if not scale.eeg_mean_of_run or pairs.run in scale.eeg_mean_of_run:
+        return scale
+    own = _eeg_means([pairs], [index], [index])
+    return replace(scale, eeg_mean_of_run={**scale.eeg_mean_of_run, **own})
+
+
 def scale_eeg(
-    eeg: Float32[np.ndarray, "*batch channels freqs windows"], scale: Scale
+    eeg: Float32[np.ndarray, "*batch channels freqs windows"], scale: Scale, run: str = ""
 ) -> Float32[np.ndarray, "*batch channels freqs windows"]:
     """Bring spectrograms to zero mean for each electrode and frequency, and unit spread overall.
+
+    The mean is that of the ``run``, where runs have means of their own.
 
     Or, ``across_electrodes``, to zero mean and unit spread at each frequency and window.
     """
@@ -111,7 +128,8 @@ def scale_eeg(
         mean, sd = eeg.mean(axis=-3, keepdims=True), eeg.std(axis=-3, keepdims=True)
         scaled = (eeg - mean) / np.where(sd > NO_SPREAD * np.abs(mean), sd, np.float32(1))
     else:
-        scaled = (eeg - scale.eeg_mean[..., None]) / np.float32(scale.eeg_sd)
+        mean = scale.eeg_mean_of_run.get(run, scale.eeg_mean)
+        scaled = (eeg - mean[..., None]) / np.float32(scale.eeg_sd)
     return scaled
 
 
@@ -165,6 +183,36 @@ def transfer(
     if stretch == 1 and source.bold_mean == target.bold_mean:  # rounding would change them
         return bold
     return (bold - source.bold_mean) * stretch + target.bold_mean
+
+
+def _eeg_means(
+    pairs: Sequence[Pairs],
+    index: Sequence[Int64[np.ndarray, " _"]],
+    seen: Sequence[Int64[np.ndarray, " _"]],
+) -> dict[str, Float32[np.ndarray, "channels freqs"]]:
+    """Find the mean spectrum of each run, of its training pairs if it has any."""
+    means = {}
+    for p, train, other in zip(pairs, index, seen, strict=True):
+        those = train if len(train) else other
+        if len(those):
+            mean, _ = _moments(_blocks([p.eeg], [those]), axes=(0, 3))
+            means[p.run] = mean.astype(np.float32)
+    return means
+
+
+def _eeg_sds(
+    pairs: Sequence[Pairs],
+    index: Sequence[Int64[np.ndarray, " _"]],
+    means: Mapping[str, Float32[np.ndarray, "channels freqs"]],
+) -> Float64[np.ndarray, "channels freqs"]:
+    """Find the spread of each electrode and frequency about the means of runs."""
+    blocks = (
+        block - means[p.run][..., None]
+        for p, those in zip(pairs, index, strict=True)
+        for block in _blocks([p.eeg], [those])
+    )
+    _, sds = _moments(blocks, axes=(0, 3))
+    return sds
 
 
 def _about_means(

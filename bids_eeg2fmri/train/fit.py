@@ -41,8 +41,8 @@ class Examples:
         run_of = np.searchsorted(ends, chosen, side="right")
         within = chosen - np.concatenate([[0], ends])[run_of]
         where = [(r, self.index[r][i]) for r, i in zip(run_of, within, strict=True)]
-        eeg = scale_eeg(np.stack([self.runs[r].eeg[j] for r, j in where]), self.scale)
         runs = self.runs
+        eeg = np.stack([scale_eeg(runs[r].eeg[j], self.scale, runs[r].run) for r, j in where])
         bold = np.stack([to_model(runs[r].bold[j], self.scale, runs[r].run) for r, j in where])
         return torch.from_numpy(eeg).to(device), torch.from_numpy(bold).to(device)
 

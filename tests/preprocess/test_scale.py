@@ -10,6 +10,7 @@ from bids_eeg2fmri.preprocess.scale import (
     fit_scale,
     from_model,
     mean_volume,
+    meet,
     own_scale,
     scale_bold,
     scale_eeg,
@@ -39,6 +40,7 @@ RUNS = [run(1), run(2, 45)]
 TRAIN = [np.arange(41), np.arange(3, 45, 2)]
 CONFIG = ScaleConfig()
 BY_ELECTRODES = ScaleConfig(eeg="electrodes")
+BY_RUN = ScaleConfig(eeg="run")
 BY_PARTICIPANT = ScaleConfig(bold="participant")
 DEVIATION = ScaleConfig(target="deviation")
 PARTICIPANTS = [
@@ -224,3 +226,23 @@ def test_people_who_choose_the_epoch_deviate_from_their_own_mean():
     np.testing.assert_allclose(own.mean(axis=0), 0, atol=1e-4)
     blind = fit_scale(RUNS, train, DEVIATION, seen=train)
     assert RUNS[1].run not in blind.anatomy_of_run
+
+
+def test_eeg_of_runs_that_differ_by_an_offset_alone_is_alike_about_their_means():
+    runs = [RUNS[0], replace(RUNS[0], run="sub-07", eeg=RUNS[0].eeg + np.float32(4e-6))]
+    scale = fit_scale(runs, [TRAIN[0]] * 2, BY_RUN)
+    first, second = (scale_eeg(r.eeg, scale, r.run) for r in runs)
+    np.testing.assert_allclose(first, second, atol=1e-5)
+    np.testing.assert_allclose(first[TRAIN[0]].std(), 1, rtol=1e-2)
+    alone = fit_scale(runs[:1], TRAIN[:1], CONFIG)
+    np.testing.assert_allclose(first, scale_eeg(RUNS[0].eeg, alone), atol=1e-5)
+
+
+def test_eeg_that_was_never_seen_is_met_by_its_own_mean_and_changes_no_other():
+    scale = fit_scale(RUNS[:1], TRAIN[:1], BY_RUN)
+    met = meet(scale, RUNS[1], TRAIN[1])
+    own = scale_eeg(RUNS[1].eeg[TRAIN[1]], met, RUNS[1].run)
+    np.testing.assert_allclose(own.mean(axis=(0, 3)), 0, atol=1e-5)
+    assert meet(scale, RUNS[0], TRAIN[0]) is scale
+    plain = fit_scale(RUNS[:1], TRAIN[:1], CONFIG)
+    assert meet(plain, RUNS[1], TRAIN[1]) is plain
