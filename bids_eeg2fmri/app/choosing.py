@@ -22,6 +22,7 @@ from bids_eeg2fmri.model.loss import mean_absolute_error
 from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.preprocess.bands import band_ranges, window_lags
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.execute import seed_for
@@ -82,6 +83,11 @@ def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Spli
     """
     cfg, pairs, choices = job.config, runs[0].pairs, []
     shapes = first_shapes(cfg, pairs.eeg.shape[1:], pairs.bold.shape[1:])
+    shapes = replace(
+        shapes,
+        bands=tuple(band_ranges(pairs.freqs).values()),
+        lags=tuple(window_lags(cfg.window, cfg.spectrogram, runs[0].clock.tr).tolist()),
+    )
     if cfg.search.choose != "first" and cfg.search.candidates > 1:
         for kind in KINDS:
             shape = shapes.eeg if kind == "eeg" else shapes.bold

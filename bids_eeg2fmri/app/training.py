@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,9 @@ from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.models import read_model, write_model
+from bids_eeg2fmri.config import Config
+from bids_eeg2fmri.model.hybrid import Hybrid
+from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume, own_scale, transfer
@@ -22,6 +25,7 @@ from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
+from bids_eeg2fmri.train.hybrid import solve_linear_path, weigh_network
 from bids_eeg2fmri.train.splits import Index, Split, extents
 from bids_eeg2fmri.types import Pairs, Scale, typed
 
@@ -91,7 +95,7 @@ def train(
     shapes
         What the network is built from.
     """
-    seed, cfg = job.seed_of(owner, name), job.config
+    seed, cfg = job.seed_of(owner, name), _with_target(job.config, name)
     given = {"model_name": name, "shapes": asdict(shapes), "seed": seed, "device": job.device}
     given |= {"split": {part: extents(index) for part, index in vars(split).items()}}
     config = [cfg.model, cfg.train, cfg.scale, given]
@@ -107,7 +111,11 @@ def train(
         model = _draw(job, name, shapes, seed)
         fitting = start(model, cfg.train, expected(reference.mean, scale))
         parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
+        if isinstance(model, Hybrid):
+            solve_linear_path(model, parts[0], job.gap(run.clock.tr for run in runs), seed)
         _fit(job, owner, name, fitting, parts, job.store.scratch("train", key), seed)
+        if isinstance(model, Hybrid):
+            weigh_network(model, parts[1])
         arrays.save(folder, "scale", scale)
         arrays.save(folder, "reference", reference)
         tensors = on_cpu(fitting.model.state_dict())
@@ -121,6 +129,13 @@ def train(
     return trained
 
 
+def _with_target(cfg: Config, name: str) -> Config:
+    """Let a model with a linear path predict deviations."""
+    if not find(name).linear_path:
+        return cfg
+    return replace(cfg, scale=replace(cfg.scale, target="deviation"))
+
+
 def load_model(job: Job, trained: Trained) -> Network:
     """Build a trained network again from its unit."""
     tensors, card = read_model(trained.unit.folder)
@@ -132,6 +147,8 @@ def load_model(job: Job, trained: Trained) -> Network:
             bold=tuple(shapes["bold"]),
             eeg_encoder=read_architecture(shapes["eeg_encoder"]),
             bold_encoder=read_architecture(shapes["bold_encoder"]),
+            bands=tuple(map(tuple, shapes["bands"])),
+            lags=tuple(shapes["lags"]),
         ),
         job.config.model,
     )

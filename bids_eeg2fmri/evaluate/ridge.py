@@ -83,17 +83,15 @@ def fit_ridge(
     Features and volumes are taken about the mean of their run: how anatomies and electrodes differ
     between runs and participants is not how BOLD follows EEG.
     """
-    within = [design.values - design.values.mean(axis=0) for design in designs]
-    together = np.concatenate([design.values for design in designs])
-    sd = _spread(np.concatenate(within), np.abs(together).max())
-    x = [centred / sd for centred in within]
+    x, mean, sd = _standardise(designs)
     offset, cross, sample = _pass_over(volumes, x, mask, seed)
     design, folds = np.concatenate(x), blocked_folds(designs, gap)
-    penalty = choose_penalty(design, sample, _run_of(designs), folds, penalties)
+    error = validation_error(design, sample, _run_of(designs), folds, penalties)
+    penalty = float(penalties[np.argmin(error)])
     power, axes = eigh(design.T @ design)
     inverse = (axes / (power + len(design) * penalty)) @ axes.T
     weights = (inverse.astype(np.float32) @ cross).reshape(-1, *mask.shape)
-    return Ridge(offset, weights, together.mean(axis=0), sd, penalty)
+    return Ridge(offset, weights, mean, sd, penalty)
 
 
 def predict(
@@ -140,17 +138,46 @@ def blocked_folds(designs: Sequence[Design], gap: float) -> list[Fold]:
     return [(fitted, predicted) for fitted, predicted in folds if len(fitted) and len(predicted)]
 
 
-def choose_penalty(
+def choose_design(
+    candidates: Sequence[Sequence[Design]],
+    volumes: Iterable[Float32[np.ndarray, "_ x y z"]],
+    mask: Bool[np.ndarray, "x y z"],
+    gap: float,
+    *,
+    seed: int,
+    penalties: Float64[np.ndarray, " penalties"] = PENALTIES,
+) -> int:
+    """Find which of several designs predicts best at its best penalty; of equals, the first.
+
+    Parameters
+    ----------
+    candidates
+        For each of them the training pairs of each run.
+    volumes, mask, gap, seed, penalties
+        As in ``fit_ridge``.
+    """
+    nothing = [design.values[:, :0] for design in candidates[0]]
+    _, _, sample = _pass_over(volumes, nothing, mask, seed)
+    folds = blocked_folds(candidates[0], gap)
+    least = []
+    for designs in candidates:
+        x = np.concatenate(_standardise(designs)[0])
+        error = validation_error(x, sample, _run_of(designs), folds, penalties)
+        least.append(error.min())
+    return int(np.argmin(least))
+
+
+def validation_error(
     x: Float64[np.ndarray, "pairs features"],
     y: Float64[np.ndarray, "pairs voxels"],
     run: Int64[np.ndarray, " pairs"],
     folds: Sequence[Fold],
     penalties: Float64[np.ndarray, " penalties"],
-) -> float:
-    """Choose the penalty with the least squared error over the folds; of equals, the first.
+) -> Float64[np.ndarray, " penalties"]:
+    """Sum the squared error of each penalty over the folds; zero where there is none.
 
-    So it is the first of all where there is no fold. ``run`` numbers the run of each pair: in each
-    fold, features and volumes are taken about the mean of what is fitted of it.
+    ``run`` numbers the run of each pair: in each fold, features and volumes are taken about the
+    mean of what is fitted of it.
     """
     error = np.zeros(len(penalties))
     for fitted, predicted in folds:
@@ -162,7 +189,7 @@ def choose_penalty(
         for i, penalty in enumerate(penalties):
             shrunk = z / (power + len(fitted) * penalty)
             error[i] += np.sum((wanted[predicted] - shrunk @ coupling) ** 2)
-    return float(penalties[np.argmin(error)])
+    return error
 
 
 def _pass_over(
@@ -189,6 +216,20 @@ def _pass_over(
     sample = np.concatenate(drawn)
     offset = (total / len(sample)).astype(np.float32).reshape(mask.shape)
     return offset, cross, sample / _spread(sample)
+
+
+def _standardise(
+    designs: Sequence[Design],
+) -> tuple[
+    list[Float64[np.ndarray, "_ features"]],
+    Float64[np.ndarray, " features"],
+    Float64[np.ndarray, " features"],
+]:
+    """Bring features about the mean of their run and to unit size; give mean and size too."""
+    within = [design.values - design.values.mean(axis=0) for design in designs]
+    together = np.concatenate([design.values for design in designs])
+    sd = _spread(np.concatenate(within), np.abs(together).max())
+    return [centred / sd for centred in within], together.mean(axis=0), sd
 
 
 def _run_of(designs: Sequence[Design]) -> Int64[np.ndarray, " pairs"]:

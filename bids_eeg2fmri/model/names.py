@@ -30,10 +30,13 @@ class Entry:
 
     title: str
     """What it is, for people; the paper's number comes first."""
-    table: Literal[1, 2]
-    """Table of the paper in which it stands."""
+    table: Literal[1, 2] | None
+    """Table of the paper in which it stands, if it does."""
     parts: Parts | None
     """What it is made of; nothing for a network that is not the paper's own."""
+    linear_path: bool = False
+    """Whether a linear path through the haemodynamic response lies beside the network; it predicts
+    deviations, whatever ``scale.target`` says."""
 
 
 _BOTH = "topographical attention and random Fourier features"
@@ -63,11 +66,17 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
         "topo-rff-prior": Entry(
             f"(iv) {_BOTH}, style prior", 2, Parts(attention=True, fourier=True, style="prior")
         ),
+        "hybrid": Entry(
+            "our own: band power through the haemodynamic response, and model (iv) beside it",
+            None,
+            Parts(attention=True, fourier=True, style="posterior"),
+            linear_path=True,
+        ),
     }
 )
-"""All models, in the order of Tables 1 and 2 of the paper."""
+"""All models, in the order of Tables 1 and 2 of the paper; then our own."""
 
-ALL_PAPER: tuple[str, ...] = tuple(MODELS)
+ALL_PAPER: tuple[str, ...] = tuple(name for name, entry in MODELS.items() if entry.table)
 """What ``all-paper`` stands for."""
 
 
@@ -104,7 +113,7 @@ def expand(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def first_encoding(names: Sequence[str]) -> str:
-    """Take the first model that has the paper's encoders, for searching with.
+    """Take the first model that has the paper's encoders, for searching with; its network alone.
 
     Raises
     ------
@@ -112,8 +121,9 @@ def first_encoding(names: Sequence[str]) -> str:
         If there is none.
     """
     for name in names:
-        if find(name).parts is not None:
-            return name
+        parts = find(name).parts
+        if parts is not None:
+            return _network_of(parts)
     raise UsageError(
         f"--models {' '.join(names)}: there is no encoder to search for. Name a model of the paper."
     )
@@ -134,8 +144,11 @@ def with_style(name: str, style: Style) -> str:
             f"Model {name!r} has no attention between electrodes and so no style. "
             f"Leave the style out, or choose among {styled}."
         )
-    wanted = replace(parts, style=style)
-    return next(other for other, entry in MODELS.items() if entry.parts == wanted)
+    return _network_of(replace(parts, style=style))
+
+
+def _network_of(parts: Parts) -> str:
+    return next(name for name, entry in MODELS.items() if entry.parts == parts)
 
 
 def _has_posterior(entry: Entry) -> bool:

@@ -23,6 +23,10 @@ class Shapes:
     """Blocks that lead from the spectrogram to the latent space."""
     bold_encoder: Architecture
     """Blocks that lead from the volume to the latent space."""
+    bands: tuple[tuple[int, int], ...] = ()
+    """First frequency of each band of EEG and the one after its last, counted from zero."""
+    lags: tuple[float, ...] = ()
+    """Seconds from the middle of each window to the volume."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """From a model's name to its network."""
 
 from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.model.hybrid import HaemodynamicPath, Hybrid
 from bids_eeg2fmri.model.liu_sajda import LiuSajda
 from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.model.network import Network, Shapes
@@ -15,7 +16,8 @@ def build(name: str, shapes: Shapes, cfg: ModelConfig) -> Network:
     UsageError
         If no model has that name.
     """
-    parts = find(name).parts
-    if parts is None:
+    entry = find(name)
+    if entry.parts is None:
         return LiuSajda(shapes.eeg, shapes.bold)
-    return Synthesizer(shapes, cfg, parts)
+    network = Synthesizer(shapes, cfg, entry.parts)
+    return Hybrid(HaemodynamicPath(shapes), network) if entry.linear_path else network

@@ -52,6 +52,12 @@ def band_bins(freqs: Float64[np.ndarray, " freqs"]) -> dict[str, Bool[np.ndarray
     return found
 
 
+def band_ranges(freqs: Float64[np.ndarray, " freqs"]) -> dict[str, tuple[int, int]]:
+    """Give the first bin of each band and the one after its last; see ``band_bins``."""
+    found = {name: np.flatnonzero(those) for name, those in band_bins(freqs).items()}
+    return {name: (int(those[0]), int(those[-1]) + 1) for name, those in found.items()}
+
+
 def band_power(
     eeg: Float32[np.ndarray, "pairs channels freqs windows"],
     freqs: Float64[np.ndarray, " freqs"],

@@ -11,9 +11,10 @@ from bids_eeg2fmri.evaluate.ridge import (
     Design,
     Ridge,
     blocked_folds,
-    choose_penalty,
+    choose_design,
     fit_ridge,
     predict,
+    validation_error,
 )
 from bids_eeg2fmri.runtime import arrays
 
@@ -119,7 +120,8 @@ def test_the_penalty_is_the_ratio_of_planted_noise_and_weights(planted):
     x = rng.normal(size=(n, 40))
     y = x @ rng.normal(size=(40, 1000)) + rng.normal(size=(n, 1000)) * np.sqrt(n * planted)
     folds = blocked_folds([Design(x, TR * np.arange(400.0), "sub-01")], 26.0)
-    found = choose_penalty(x, y, np.zeros(n, int), folds, PENALTIES)
+    error = validation_error(x, y, np.zeros(n, int), folds, PENALTIES)
+    found = PENALTIES[np.argmin(error)]
     assert abs(np.log10(found / planted)) <= 0.51  # the next of the grid
 
 
@@ -129,12 +131,13 @@ def test_the_penalty_is_that_of_scikit_learn_with_an_intercept_in_each_fold():
     y = x @ rng.normal(size=(20, 5)) + 20 * rng.normal(size=(n, 5))
     folds = blocked_folds([Design(x, TR * np.arange(150.0), "sub-01")], 26.0)
 
-    def error(penalty):
+    def of_scikit(penalty):
         fits = [(ScikitRidge(alpha=len(i) * penalty).fit(x[i], y[i]), j) for i, j in folds]
         return sum(np.sum((y[j] - fitted.predict(x[j])) ** 2) for fitted, j in fits)
 
-    found = choose_penalty(x, y, np.zeros(n, int), folds, PENALTIES)
-    assert found == min(PENALTIES, key=error)
+    error = validation_error(x, y, np.zeros(n, int), folds, PENALTIES)
+    found = PENALTIES[np.argmin(error)]
+    assert found == min(PENALTIES, key=of_scikit)
     assert PENALTIES[0] > found > PENALTIES[-1]
 
 
@@ -204,3 +207,13 @@ def test_a_fitted_ridge_survives_the_disk(tmp_path):
     loaded = arrays.load(tmp_path, "drift", Ridge)
     assert loaded.penalty == np.inf
     np.testing.assert_array_equal(predict(loaded, design.values), predict(ridge, design.values))
+
+
+def test_the_design_that_volumes_follow_is_chosen_among_others():
+    (first, y), (second, z) = run(n=120, seed=0), run(n=90, seed=1, participant="sub-02")
+    rng = np.random.default_rng(5)
+    others = [
+        Design(rng.normal(size=d.values.shape), d.onset, d.participant) for d in (first, second)
+    ]
+    given = (iter([y, z]), MASK, 26.0)
+    assert choose_design([others, [first, second], others], *given, seed=0) == 1

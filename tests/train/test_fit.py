@@ -30,6 +30,8 @@ SHAPES = Shapes(
     bold=(5, 6, 5),
     eeg_encoder=Architecture(((3, 4, 3),), ((1, 1, 1),), (2, 2, 1)),
     bold_encoder=Architecture(((3, 4, 3),), ((1, 1, 1),), (2, 2, 2)),
+    bands=((0, 3), (3, 6)),
+    lags=(9.0, 7.0, 5.0, 3.0),
 )
 
 

@@ -1,0 +1,153 @@
+"""Our own model: a linear path through the haemodynamic response, the paper's network beside it.
+
+That the power of rhythms, delayed and smoothed by the haemodynamic response, goes with BOLD is the
+best established coupling of the two (Goldman et al. 2002; Laufs et al. 2003). The linear path says
+just that and is solved, not trained; the network can only add to it.
+"""
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from bids_eeg2fmri.model.network import Network, Prediction, Shapes
+
+PEAK, UNDERSHOOT, RATIO = 6.0, 16.0, 6.0
+"""Shapes of the two gamma densities and the ratio of their areas (Friston et al. 1998)."""
+
+
+class Response(NamedTuple):
+    """How the haemodynamic response differs from the canonical one."""
+
+    delay: float = 0.0
+    """Seconds by which it begins later."""
+    width: float = 1.0
+    """Factor by which it is longer."""
+
+
+def double_gamma(
+    lag: Float[Tensor, " windows"], delay: Float[Tensor, ""], width: Float[Tensor, ""]
+) -> Float[Tensor, " windows"]:
+    r"""Haemodynamic response some seconds after its cause, delayed and stretched.
+
+    .. math:: h(t) = g_6(u) - g_{16}(u) / 6, \quad u = (t - \delta) / w, \quad
+              g_k(u) = u^{k-1} e^{-u} / \Gamma(k)
+
+    At :math:`\delta = 0` s and :math:`w = 1` it is the canonical response (Friston et al. 1998),
+    which peaks at 5 s.
+    """
+    u = ((lag - delay) / width).clamp(min=1e-6)
+
+    def density(shape: float) -> Tensor:
+        return torch.exp((shape - 1) * torch.log(u) - u - math.lgamma(shape))
+
+    return density(PEAK) - density(UNDERSHOOT) / RATIO
+
+
+class HaemodynamicPath(nn.Module):
+    """Predict deviations from band power through the haemodynamic response, linearly.
+
+    Parameters
+    ----------
+    shapes
+        Of spectrogram and volume, with the bands and lags of the former.
+
+    Notes
+    -----
+    Spectrograms come in the model's units, each electrode and frequency about its mean, so that no
+    offset is needed. The weights are those of a ridge regression, in which the response was chosen
+    too; training then moves the response alone.
+    """
+
+    averages: Float[Tensor, "bands freqs"]
+    lags: Float[Tensor, " windows"]
+    sizes: Float[Tensor, " features"]
+    weights: Float[Tensor, "features voxels"]
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__()
+        channels, freqs, _ = shapes.eeg
+        self.grid = shapes.bold
+        features = channels * len(shapes.bands)
+        averages = torch.zeros(len(shapes.bands), freqs)
+        for band, (first, last) in zip(averages, shapes.bands, strict=True):
+            band[first:last] = 1 / (last - first)
+        self.register_buffer("averages", averages)
+        self.register_buffer("lags", torch.tensor(shapes.lags))
+        self.register_buffer("sizes", torch.ones(features))
+        self.register_buffer("weights", torch.zeros(features, math.prod(shapes.bold)))
+        self.delay = nn.Parameter(torch.tensor(0.0))
+        self.width = nn.Parameter(torch.tensor(1.0))
+
+    def power(
+        self, eeg: Float[Tensor, "batch channels freqs windows"]
+    ) -> Float[Tensor, "batch features windows"]:
+        """Average the bins of each band, electrode by electrode; bands vary fastest."""
+        return torch.einsum("ncft,bf->ncbt", eeg, self.averages).flatten(1, 2)
+
+    def forward(
+        self, eeg: Float[Tensor, "batch channels freqs windows"]
+    ) -> Float[Tensor, "batch x y z"]:
+        """Predict the deviation for each spectrogram."""
+        response = double_gamma(self.lags, self.delay, self.width)
+        volumes: Tensor = (self.power(eeg) @ response / self.sizes) @ self.weights
+        return volumes.view(-1, *self.grid)
+
+    @torch.no_grad()
+    def solve(
+        self,
+        response: Response,
+        sizes: Float[Tensor, " features"],
+        weights: Float[Tensor, "features x y z"],
+    ) -> None:
+        """Take over a ridge regression: the response, and each feature's size and weights."""
+        self.delay.fill_(response.delay)
+        self.width.fill_(response.width)
+        self.sizes.copy_(sizes)
+        self.weights.copy_(weights.flatten(1))
+
+
+class Hybrid(Network):
+    r"""Add to the linear path what a network finds beyond it, as far as validation bears it out.
+
+    .. math:: \hat y = \bar y + L(x) + b\, N(x)
+
+    Parameters
+    ----------
+    linear
+        The linear path L.
+    network
+        The second path N, any network of the paper, whose output starts at zero.
+
+    Notes
+    -----
+    :math:`b` is 1 while the network is trained and is then fitted to the validation pairs, between
+    0 and 1: where the network adds nothing, what is left is the best linear answer.
+    """
+
+    mix: Float[Tensor, ""]
+
+    def __init__(self, linear: HaemodynamicPath, network: Network) -> None:
+        super().__init__()
+        self.linear, self.network = linear, network
+        self.register_buffer("mix", torch.tensor(1.0))
+
+    def forward(
+        self,
+        eeg: Float[Tensor, "batch channels freqs windows"],
+        bold: Float[Tensor, "batch x y z"] | None = None,
+    ) -> Prediction:
+        """Predict the deviation for each spectrogram; encode ``bold`` too where it is given."""
+        found: Prediction = self.network(eeg, bold)
+        return replace(found, bold=self.linear(eeg) + self.mix * found.bold)
+
+    def start_at(self, volume: Float[Tensor, "x y z"]) -> None:
+        """Let the second path start at ``volume``, which for deviations is zero."""
+        self.network.start_at(volume)
+
+    def step_shares(self) -> dict[str, float]:
+        """Give the layers of the second path their shares."""
+        return {f"network.{layer}": share for layer, share in self.network.step_shares().items()}

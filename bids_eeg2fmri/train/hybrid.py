@@ -1,0 +1,93 @@
+"""Solve the linear path of the hybrid before its network is trained; weigh the network after."""
+
+from collections.abc import Iterator
+from itertools import product
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Float64
+
+from bids_eeg2fmri.evaluate.baselines import grid_mask
+from bids_eeg2fmri.evaluate.ridge import Design, choose_design, fit_ridge
+from bids_eeg2fmri.model.hybrid import Hybrid, Response, double_gamma
+from bids_eeg2fmri.preprocess.scale import to_model
+from bids_eeg2fmri.train.fit import Examples
+
+RESPONSES = tuple(Response(*one) for one in product((-1.0, 0.0, 1.5, 3.0), (0.75, 1.0, 1.5)))
+"""Haemodynamic responses among which cross-validation chooses; they peak 2.8 to 10.5 s late."""
+BATCH = 16
+"""Pairs in memory at a time."""
+
+
+@torch.no_grad()
+def solve_linear_path(model: Hybrid, train: Examples, gap: float, seed: int) -> None:
+    """Choose the response and fit the weights on the training pairs, by ridge regression.
+
+    Parameters
+    ----------
+    train
+        Training pairs of deviations; the volumes of one run are in memory at a time.
+    gap
+        Seconds that pairs of a run must be apart to share no EEG.
+    seed
+        From which the voxels are drawn that choose response and penalty.
+    """
+    power = list(_power(model, train))
+    mask = np.any([grid_mask(train.runs[r]) for r, _ in power], axis=0)
+    designs = [
+        [_design(train, r, values @ _weights(model, response)) for r, values in power]
+        for response in RESPONSES
+    ]
+    best = choose_design(designs, _volumes(train), mask, gap, seed=seed)
+    ridge = fit_ridge(designs[best], _volumes(train), mask, gap, seed=seed)
+    sizes, weights = torch.from_numpy(ridge.sd), torch.from_numpy(ridge.weights)
+    model.linear.solve(RESPONSES[best], sizes, weights)
+
+
+@torch.no_grad()
+def weigh_network(model: Hybrid, valid: Examples) -> None:
+    r"""Fit the share of the network to the validation pairs by least squares, held to [0, 1].
+
+    .. math:: b = \frac{\langle y - L(x), N(x) \rangle}{\langle N(x), N(x) \rangle}
+    """
+    model.eval()
+    along, size = 0.0, 0.0
+    for first in range(0, len(valid), BATCH):
+        chosen = np.arange(first, min(first + BATCH, len(valid)))
+        eeg, wanted = valid.take(chosen, str(model.device))
+        linear, found = model.linear(eeg), model.network(eeg).bold
+        along += float(((wanted - linear) * found).sum())
+        size += float((found**2).sum())
+    model.mix.fill_(min(max(along / size, 0.0), 1.0) if size else 0.0)
+
+
+def _power(
+    model: Hybrid, train: Examples
+) -> Iterator[tuple[int, Float32[np.ndarray, "pairs features windows"]]]:
+    """Give the number of each run with training pairs, and their band power."""
+    ends = np.cumsum([0, *map(len, train.index)])
+    for r, index in enumerate(train.index):
+        parts = [
+            model.linear.power(train.take(chosen, str(model.device))[0]).cpu().numpy()
+            for chosen in np.split(np.arange(ends[r], ends[r + 1]), range(BATCH, len(index), BATCH))
+            if len(chosen)
+        ]
+        if parts:
+            yield r, np.concatenate(parts)
+
+
+def _weights(model: Hybrid, response: Response) -> Float64[np.ndarray, " windows"]:
+    lags = model.linear.lags.cpu().double()
+    delay, width = (torch.tensor(value, dtype=torch.float64) for value in response)
+    return double_gamma(lags, delay, width).numpy()
+
+
+def _design(train: Examples, r: int, values: Float64[np.ndarray, "pairs features"]) -> Design:
+    run = train.runs[r]
+    return Design(values, run.onset[train.index[r]], run.run.split("_")[0])
+
+
+def _volumes(train: Examples) -> Iterator[Float32[np.ndarray, "_ x y z"]]:
+    for run, index in zip(train.runs, train.index, strict=True):
+        if len(index):
+            yield to_model(run.bold[index], train.scale, run.run)
