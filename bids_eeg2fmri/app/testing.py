@@ -11,11 +11,11 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.training import Trained, load_model
 from bids_eeg2fmri.evaluate.baselines import mean_volume_prediction
-from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation, score
+from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.evaluate.null import (
     admissible_shifts,
-    p_value,
-    shifted_correlation,
+    correlation_by_shift,
+    shift_p,
     shifted_p,
 )
 from bids_eeg2fmri.preprocess.bold import resize
@@ -39,7 +39,7 @@ class Check:
     null: Float64[np.ndarray, " draws"]
     """The same under circular shifts of the EEG; empty where the test is too short for any."""
     p: float
-    """One-sided p of ``r`` against ``null``; NaN where that is empty."""
+    """One-sided p of ``r`` among all shifts of the EEG; NaN where ``null`` is empty."""
     p_map: Float32[np.ndarray, "x y z"]
     """The same for each voxel, uncorrected; NaN outside the mask."""
 
@@ -195,12 +195,9 @@ def _check(
 ) -> Check:
     """Compare the model with itself on shifted EEG, all voxels of the mask over time."""
     cfg, mask = job.config, run.pairs.mask
-    drawn = (least, cfg.evaluate.null_draws, cfg.seed)
     observed, predicted = target[:, mask], volumes[:, mask]
-    null = shifted_correlation(observed, predicted, *drawn)
-    correlation = pearsoncorrelation(observed, predicted)
-    defined = correlation[np.isfinite(correlation)]
-    r = float(defined.mean()) if defined.size else math.nan
+    by_shift = correlation_by_shift(observed, predicted)
+    beyond = admissible_shifts(len(observed), least, cfg.evaluate.null_draws, cfg.seed)
     p_map = np.full(mask.shape, np.nan, np.float32)
-    p_map[mask] = shifted_p(observed, predicted, *drawn)
-    return Check(r, null, p_value(r, null), p_map)
+    p_map[mask] = shifted_p(observed, predicted, least)
+    return Check(float(by_shift[0]), by_shift[beyond], shift_p(by_shift, least), p_map)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64
-from skimage.metrics import structural_similarity
 
+from bids_eeg2fmri.evaluate.effective import effective_size
+from bids_eeg2fmri.evaluate.series import standardise
+from bids_eeg2fmri.evaluate.similarity import mae, mse, psnr, ssim, ssim_slices
 from bids_eeg2fmri.types import Scores
-
-CONSTANT = 1e-6
-"""Deviation over mean below which a series is constant: single precision promises no more."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,13 @@ METRICS: Mapping[str, Metric] = {
         "0 is no better than the mean volume.",
         True,
     ),
+    "r2": Metric(
+        "R²",
+        "1",
+        "One minus the squared error over that of the test mean, both summed over the mask; unlike "
+        "skill, measured against a mean that nobody knows beforehand, so never above it.",
+        True,
+    ),
     "sd_ratio": Metric(
         "Deviation ratio",
         "1",
@@ -60,7 +66,16 @@ METRICS: Mapping[str, Metric] = {
         "over the mask; near 0 the output is constant.",
         None,
     ),
-    "rmse": Metric("RMSE", BOLD_SD, f"Root mean squared error {_WHOLE}.", False),
+    "n_effective": Metric(
+        "Effective volumes",
+        "volumes",
+        "Independent volumes that would give temporal r the same precision, median over the mask; "
+        "fewer than there are, as both signals are autocorrelated.",
+        None,
+    ),
+    "rmse": Metric(
+        "RMSE", BOLD_SD, f"Root mean squared error {_WHOLE}, as in the paper's code.", False
+    ),
     "rmse_mask": Metric("RMSE in mask", BOLD_SD, f"Root mean squared error {_IN_MASK}.", False),
     "mae": Metric("MAE", BOLD_SD, f"Mean absolute error {_WHOLE}.", False),
     "mae_mask": Metric("MAE in mask", BOLD_SD, f"Mean absolute error {_IN_MASK}.", False),
@@ -70,6 +85,13 @@ METRICS: Mapping[str, Metric] = {
     ),
     "ssim": Metric("SSIM", "1", f"3-D structural similarity {_WHOLE}.", True),
     "ssim_mask": Metric("SSIM in mask", "1", f"3-D structural similarity {_IN_MASK}.", True),
+    "ssim_slices": Metric(
+        "SSIM of slices",
+        "1",
+        "2-D structural similarity of every third axial slice in SD of BOLD, with the larger "
+        "maximum as range, mean over slices and volumes: as in the paper's code, to compare.",
+        True,
+    ),
 }
 """The scores of ``Scores.summary``, first those that tell whether the EEG adds anything.
 
@@ -86,76 +108,21 @@ MAPS: Mapping[str, Metric] = {
     "skill": Metric(
         "Skill", "1", "One minus the squared error over that of the training mean.", True
     ),
+    "r2": Metric("R²", "1", "One minus the squared error over that of the test mean.", True),
+    "sdratio": Metric(
+        "Deviation ratio",
+        "1",
+        "Standard deviation over time of the synthesised signal over that of the observed.",
+        None,
+    ),
+    "neffective": Metric(
+        "Effective volumes",
+        "volumes",
+        "Independent volumes that would give temporal r the same precision.",
+        None,
+    ),
 }
 """The scores of ``Scores.maps``."""
-
-
-def mse(
-    observed: Float[np.ndarray, "volumes voxels"],
-    predicted: Float[np.ndarray, "volumes voxels"],
-    axis: int,
-) -> Float64[np.ndarray, " scores"]:
-    r"""Mean squared error, :math:`\frac{1}{n} \sum (y - \hat y)^2`, over time or over voxels."""
-    return np.asarray(np.mean(np.subtract(observed, predicted, dtype=np.float64) ** 2, axis=axis))
-
-
-def mae(
-    observed: Float[np.ndarray, "volumes voxels"],
-    predicted: Float[np.ndarray, "volumes voxels"],
-    axis: int,
-) -> Float64[np.ndarray, " scores"]:
-    r"""Mean absolute error, :math:`\frac{1}{n} \sum |y - \hat y|`, over time or over voxels."""
-    return np.asarray(
-        np.mean(np.abs(np.subtract(observed, predicted, dtype=np.float64)), axis=axis)
-    )
-
-
-def psnr(
-    rmse: Float64[np.ndarray, " volumes"], data_range: float
-) -> Float64[np.ndarray, " volumes"]:
-    r"""Peak signal-to-noise ratio, :math:`20 \log_{10} (R / \mathrm{RMSE})` in decibels.
-
-    Infinite where the prediction is perfect.
-    """
-    with np.errstate(divide="ignore"):
-        return 20 * np.log10(data_range / rmse)
-
-
-def ssim(
-    observed: Float32[np.ndarray, "x y z"],
-    predicted: Float32[np.ndarray, "x y z"],
-    data_range: float,
-) -> tuple[float, Float64[np.ndarray, "x y z"]]:
-    """Structural similarity (Wang et al. 2004) in three dimensions, and its local map.
-
-    The window is a cube of 7 voxels, or the largest odd number that the grid holds.
-    """
-    window = min(7, (min(observed.shape) - 1) // 2 * 2 + 1)
-    mean, local = structural_similarity(
-        observed.astype(np.float64),
-        predicted.astype(np.float64),
-        win_size=window,
-        data_range=data_range,
-        full=True,
-    )
-    return float(mean), local
-
-
-def standardise(
-    series: Float[np.ndarray, "volumes voxels"],
-) -> Float64[np.ndarray, "volumes voxels"]:
-    """Take each voxel's linear trend out and bring it to deviation 1; NaN where it is constant.
-
-    A trend that both series happen to have would look like a coupling that shifted EEG lacks.
-    """
-    mean = series.mean(axis=0, dtype=np.float64)
-    detrended = series - mean
-    time = np.arange(len(series)) - (len(series) - 1) / 2
-    detrended -= np.outer(time, time @ detrended / max(time @ time, 1))
-    sd = detrended.std(axis=0)
-    z: Float64[np.ndarray, "volumes voxels"] = np.full_like(detrended, np.nan)
-    np.divide(detrended, sd, out=z, where=sd > CONSTANT * np.abs(mean))
-    return z
 
 
 def pearsoncorrelation(
@@ -176,11 +143,29 @@ def skill(
 ) -> Float64[np.ndarray, " voxels"]:
     r"""Skill against a reference (Murphy 1988), :math:`1 - \mathrm{MSE} / \mathrm{MSE}_0`.
 
-    NaN where the reference is perfect.
+    NaN where the reference is perfect. Against the training mean it is called skill, against the
+    test mean R², which is lower wherever the two means differ.
     """
-    ratio = np.full_like(mse, np.nan)
-    np.divide(mse, reference_mse, out=ratio, where=reference_mse > 0)
-    return 1 - ratio
+    return 1 - _ratio(mse, reference_mse)
+
+
+def sd_ratio(
+    predicted_variance: Float64[np.ndarray, " voxels"], variance: Float64[np.ndarray, " voxels"]
+) -> Float64[np.ndarray, " voxels"]:
+    r"""Deviation over time of the prediction over that of the signal, :math:`s_{\hat y} / s_y`.
+
+    Near 0 the output is constant. What correlates with the signal by r errs least at a ratio of r.
+    NaN where the signal is constant.
+    """
+    return np.asarray(np.sqrt(_ratio(predicted_variance, variance)))
+
+
+def _ratio(
+    a: Float64[np.ndarray, " voxels"], b: Float64[np.ndarray, " voxels"]
+) -> Float64[np.ndarray, " voxels"]:
+    ratio = np.full_like(a, np.nan)
+    np.divide(a, b, out=ratio, where=b > 0)
+    return ratio
 
 
 def score(
@@ -209,7 +194,8 @@ def score(
     data_range
         Largest minus smallest value of the training volumes, for PSNR and SSIM.
     """
-    volumes, ssim_map = _score_volumes(observed, predicted, mask, scale_sd, data_range)
+    mean = float(reference.mean(dtype=np.float64))
+    volumes, ssim_map = _score_volumes(observed, predicted, mask, mean, scale_sd, data_range)
     voxels = _score_voxels(observed, predicted, reference, mask)
     maps = {
         "rmse": np.sqrt(voxels["mse"]),
@@ -217,6 +203,9 @@ def score(
         "ssim": ssim_map[mask],
         "pearsoncorrelation": voxels["pearsoncorrelation"],
         "skill": skill(voxels["mse"], voxels["reference_mse"]),
+        "r2": skill(voxels["mse"], voxels["variance"]),
+        "sdratio": sd_ratio(voxels["predicted_variance"], voxels["variance"]),
+        "neffective": voxels["n_effective"],
     }
     return Scores(
         model=model,
@@ -230,6 +219,7 @@ def _score_volumes(
     observed: Float32[np.ndarray, "volumes x y z"],
     predicted: Float32[np.ndarray, "volumes x y z"],
     mask: Bool[np.ndarray, "x y z"],
+    mean: float,
     scale_sd: float,
     data_range: float,
 ) -> tuple[dict[str, Float64[np.ndarray, " volumes"]], Float64[np.ndarray, "x y z"]]:
@@ -241,6 +231,7 @@ def _score_volumes(
         whole, local = ssim(y, y_hat, data_range)
         ssim_map += local / len(observed)
         row = {"ssim": np.array([whole]), "ssim_mask": local[mask].mean(keepdims=True)}
+        row["ssim_slices"] = np.array([ssim_slices(y, y_hat, mean, scale_sd)])
         for suffix, where in (("", everywhere), ("_mask", mask)):
             a, b = y[where][None], y_hat[where][None]
             rmse = np.sqrt(mse(a, b, axis=1))
@@ -269,6 +260,7 @@ def _score_voxels(
                 "mae": mae(y, y_hat, axis=0),
                 "reference_mse": mse(y, np.broadcast_to(reference[i, plane], y.shape), axis=0),
                 "pearsoncorrelation": pearsoncorrelation(y, y_hat),
+                "n_effective": effective_size(y, y_hat),
                 "variance": y.var(axis=0, dtype=np.float64),
                 "predicted_variance": y_hat.var(axis=0, dtype=np.float64),
             }
@@ -279,12 +271,14 @@ def _score_voxels(
 def _pool(voxels: dict[str, Float64[np.ndarray, " voxels"]]) -> dict[str, float]:
     """Sum up the voxels in one number each."""
     total = {name: values.sum(keepdims=True) for name, values in voxels.items()}
-    r = voxels["pearsoncorrelation"]
-    defined = r[np.isfinite(r)]
+    defined = np.isfinite(voxels["pearsoncorrelation"])
+    r, n = voxels["pearsoncorrelation"][defined], voxels["n_effective"][defined]
     return {
-        "pearsoncorrelation": float(defined.mean()) if defined.size else np.nan,
+        "pearsoncorrelation": float(r.mean()) if r.size else np.nan,
         "skill": float(skill(total["mse"], total["reference_mse"])[0]),
-        "sd_ratio": float(np.sqrt(total["predicted_variance"] / total["variance"])[0]),
+        "r2": float(skill(total["mse"], total["variance"])[0]),
+        "sd_ratio": float(sd_ratio(total["predicted_variance"], total["variance"])[0]),
+        "n_effective": float(np.median(n)) if n.size else np.nan,
     }
 
 

@@ -4,20 +4,39 @@ A volume is predicted from the EEG that precedes it and from nothing else, so th
 circularly shifted EEG are the circularly shifted predictions, and the null costs no further run of
 the model. A shift keeps the autocorrelation of both series, which shuffling would destroy.
 
+What the model does by chance is told by the shifts beyond the autocorrelation. p counts the shorter
+ones too: all together, the shifts of two unrelated series are exchangeable with none, and without
+the shorter ones they are not. The true order then stands alone among neighbours that are alike, and
+is the best of all too often: in 8 of 100 tests at p < .05 for two series of autocorrelation .9.
+
 The volumes are taken as equally spaced: where some are missing, a shift counts the others. A slow
-drift that both series share is not stationary and looks like a true coupling: remove drifts before
-asking for a p-value.
+drift that both series share is not stationary and looks like a true coupling: linear ones are taken
+out, remove others before asking for a p-value.
 """
+
+import math
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from bids_eeg2fmri.evaluate.metrics import standardise
+from bids_eeg2fmri.evaluate.effective import autocorrelation_length
+from bids_eeg2fmri.evaluate.series import blocks, standardise, without_trend
 
-BLOCK = 4096
-"""Voxels that are transformed at a time."""
 TIE = 1e-9
-"""Two correlations that differ by less are equal."""
+"""Two scores that differ by less are equal."""
+
+
+def least_shift(
+    observed: Float[np.ndarray, "volumes voxels"],
+    predicted: Float[np.ndarray, "volumes voxels"],
+    window: int,
+) -> int:
+    """Choose the smallest shift, in volumes, after which a prediction is as good as another's.
+
+    It carries the EEG out of its window and the haemodynamic response behind it (``window``, in
+    volumes), and either signal beyond its own autocorrelation.
+    """
+    return max(window, autocorrelation_length(observed), autocorrelation_length(predicted))
 
 
 def admissible_shifts(
@@ -30,8 +49,7 @@ def admissible_shifts(
     n
         Volumes in the series.
     min_shift
-        Smallest shift in volumes, in either direction; long enough for the EEG window and the
-        haemodynamic response to have passed.
+        Smallest shift in volumes, in either direction, see ``least_shift``.
     max_draws
         Largest number of shifts; where there are more, as many are drawn at random.
     seed
@@ -47,45 +65,90 @@ def admissible_shifts(
     return np.sort(shifts)
 
 
-def shifted_correlation(
+def correlation_by_shift(
     observed: Float[np.ndarray, "volumes voxels"],
     predicted: Float[np.ndarray, "volumes voxels"],
-    min_shift: int,
-    max_draws: int,
-    seed: int,
-) -> Float64[np.ndarray, " draws"]:
+) -> Float64[np.ndarray, " shifts"]:
     """Temporal correlation with the prediction from shifted EEG, mean over the voxels.
 
-    Voxels where either series is constant are left out, as in ``metrics.score``. See
-    ``admissible_shifts`` for ``min_shift``, ``max_draws`` and ``seed``; empty where no shift is
-    admissible.
+    Voxels where either series is constant are left out, as in ``metrics.score``.
+
+    Returns
+    -------
+    One for each shift of 0 to n − 1 volumes, the true one first; NaN where no voxel is left.
     """
     total, voxels = np.zeros(len(observed)), 0
-    for block in _blocks(observed.shape[1]):
+    for block in blocks(observed.shape[1]):
         r = _circular_correlation(observed[:, block], predicted[:, block])
         defined = np.isfinite(r[0])
         total += r[:, defined].sum(axis=1)
         voxels += int(defined.sum())
-    shifts = admissible_shifts(len(observed), min_shift, max_draws, seed)
-    return np.asarray(total[shifts] / (voxels or np.nan))
+    return np.asarray(total / (voxels or np.nan))
+
+
+def skill_by_shift(
+    observed: Float[np.ndarray, "volumes voxels"],
+    predicted: Float[np.ndarray, "volumes voxels"],
+    reference: Float[np.ndarray, " voxels"],
+) -> Float64[np.ndarray, " shifts"]:
+    r"""Skill of the prediction from shifted EEG, pooled over the voxels.
+
+    .. math:: S_0 - 2 \left(C_0 - C_s\right) / \sum (y - \bar y_\mathrm{train})^2, \qquad
+        C_s = \sum_{v, t} y'_v(t)\, \hat y'_v(t - s)
+
+    with the series :math:`y'` and :math:`\hat y'` free of their linear trends. Only what fluctuates
+    about these is shifted, so that a drift that both happen to have tells nothing.
+
+    Parameters
+    ----------
+    reference
+        Mean of the training volumes, as in ``metrics.score``.
+
+    Returns
+    -------
+    One for each shift of 0 to n − 1 volumes, that of ``metrics.score`` first; NaN where the
+    reference is perfect.
+    """
+    cross, total, error = np.zeros(len(observed)), 0.0, 0.0
+    for block in blocks(observed.shape[1]):
+        y, y_hat = observed[:, block], predicted[:, block]
+        total += float(np.sum(np.subtract(y, reference[block], dtype=np.float64) ** 2))
+        error += float(np.sum(np.subtract(y, y_hat, dtype=np.float64) ** 2))
+        cross += _circular_products(without_trend(y), without_trend(y_hat)).sum(axis=1)
+    return np.asarray(1 - (error + 2 * (cross[0] - cross)) / (total or np.nan))
+
+
+def shift_p(by_shift: Float64[np.ndarray, " shifts"], min_shift: int) -> float:
+    """One-sided p of a score among those of all shifts of the EEG.
+
+    Parameters
+    ----------
+    by_shift
+        Score by shift, the true one first.
+    min_shift
+        See ``least_shift``: p is NaN where the test is shorter than twice that. So it is where the
+        score is undefined.
+    """
+    long_enough = len(by_shift) >= 2 * min_shift
+    return p_value(float(by_shift[0]), by_shift[1:]) if long_enough else math.nan
 
 
 def shifted_p(
     observed: Float[np.ndarray, "volumes voxels"],
     predicted: Float[np.ndarray, "volumes voxels"],
     min_shift: int,
-    max_draws: int,
-    seed: int,
 ) -> Float64[np.ndarray, " voxels"]:
-    """One-sided p of each voxel's temporal correlation against shifted EEG; uncorrected.
+    """One-sided p of each voxel's temporal correlation among all shifts of the EEG; uncorrected.
 
-    NaN where either series is constant, and everywhere where no shift is admissible.
+    NaN where either series is constant, and everywhere where the test is shorter than twice
+    ``min_shift``. ``statistics.false_discovery_q`` makes q of it, in the mask or out of a map.
     """
-    shifts = admissible_shifts(len(observed), min_shift, max_draws, seed)
     p = np.full(observed.shape[1], np.nan)
-    for block in _blocks(len(p)):
+    if len(observed) < 2 * min_shift:
+        return p
+    for block in blocks(len(p)):
         r = _circular_correlation(observed[:, block], predicted[:, block])
-        p[block] = _p(r[0], r[shifts])
+        p[block] = p_values(r[0], r[1:])
     return p
 
 
@@ -95,25 +158,46 @@ def p_value(true: float, null: Float64[np.ndarray, " draws"]) -> float:
     The true order is one of those that could have been (Phipson & Smyth 2010), so p is never 0.
     NaN where the null is empty or the score undefined.
     """
-    return float(_p(np.array([true]), null[:, None])[0])
+    return float(p_values(np.array([true]), null[:, None])[0])
 
 
-def _p(
+def p_values(
     true: Float64[np.ndarray, " voxels"], null: Float64[np.ndarray, "draws voxels"]
 ) -> Float64[np.ndarray, " voxels"]:
+    """Give ``p_value`` of each voxel."""
     p = (1 + np.sum(null >= true - TIE, axis=0)) / (1 + len(null))
     return np.where(np.isfinite(true) & (len(null) > 0), p, np.nan)
 
 
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
+def smallest_p(n_draws: int) -> float:
+    """Smallest p that ``n_draws`` draws of a null can give; 1 where there are none."""
+    return 1 / (1 + n_draws)
+
+
+def resolution(n_draws: int, alpha: float) -> str:
+    """Say in words whether ``n_draws`` draws of a null can make p fall below ``alpha``."""
+    if not n_draws:
+        return "the test is too short for any draw of the null, so nothing can be shown"
+    draws, floor = f"{n_draws} draw{'s' * (n_draws > 1)}", f"{smallest_p(n_draws):.2g}"
+    if smallest_p(n_draws) < alpha:
+        return f"with {draws} of the null p can fall to {floor}"
+    return (
+        f"with {draws} of the null p cannot fall below {floor}, so nothing can be shown at "
+        f"{alpha:g}: that takes {math.floor(1 / alpha)} draws, hence more or a longer test"
+    )
 
 
 def _circular_correlation(
     observed: Float[np.ndarray, "volumes voxels"],
     predicted: Float[np.ndarray, "volumes voxels"],
-) -> Float64[np.ndarray, "volumes voxels"]:
-    """Correlation of each voxel at every circular shift of the prediction, by FFT."""
-    n = len(observed)
-    y, y_hat = (np.fft.rfft(standardise(series), axis=0) for series in (observed, predicted))
-    return np.fft.irfft(y * y_hat.conj(), n, axis=0) / n
+) -> Float64[np.ndarray, "shifts voxels"]:
+    """Correlation of each voxel at every circular shift of the prediction."""
+    return _circular_products(standardise(observed), standardise(predicted)) / len(observed)
+
+
+def _circular_products(
+    y: Float64[np.ndarray, "volumes voxels"], y_hat: Float64[np.ndarray, "volumes voxels"]
+) -> Float64[np.ndarray, "shifts voxels"]:
+    r"""Multiply two series at every circular shift, :math:`\sum_t y(t) \hat y(t - s)`, by FFT."""
+    spectrum = np.fft.rfft(y, axis=0) * np.fft.rfft(y_hat, axis=0).conj()
+    return np.asarray(np.fft.irfft(spectrum, len(y), axis=0))

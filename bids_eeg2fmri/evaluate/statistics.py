@@ -1,4 +1,6 @@
-"""The tests that comparisons rest on, for one score or for all voxels at once."""
+"""The tests and intervals that comparisons rest on, for one score or for all voxels at once."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Float64
@@ -6,6 +8,8 @@ from scipy import stats
 
 IDENTICAL = 1e-9
 """Deviation over mean below which differences are the same but for rounding."""
+PERFECT = np.nextafter(1, 0)
+"""The largest correlation of which Fisher's z is finite."""
 
 
 def paired_t(
@@ -52,3 +56,85 @@ def false_discovery_q(p: Float[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]
     if defined.any():
         q[defined] = stats.false_discovery_control(p[defined])
     return q
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and where it lies with a given confidence."""
+
+    mean: float
+    """The estimate; NaN where undefined."""
+    low: float
+    """Lower end; NaN where nothing can be said."""
+    high: float
+    """Upper end."""
+
+
+def fisher_z(r: Float[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    """Bring correlations to a scale on which they are normal (Fisher 1921), artanh r.
+
+    Perfect ones stay finite.
+    """
+    return np.asarray(np.arctanh(np.clip(r, -PERFECT, PERFECT), dtype=np.float64))
+
+
+def fisher_interval(
+    r: Float64[np.ndarray, "..."], n_effective: Float64[np.ndarray, "..."], level: float = 0.95
+) -> tuple[Float64[np.ndarray, "..."], Float64[np.ndarray, "..."]]:
+    r"""Confidence interval of a correlation (Fisher 1921).
+
+    .. math:: \tanh\left(\operatorname{artanh} r \pm z / \sqrt{n_\mathrm{eff} - 3}\right)
+
+    Parameters
+    ----------
+    n_effective
+        Independent observations, see ``effective.effective_size``.
+    level
+        Confidence.
+
+    Returns
+    -------
+    Lower and upper end; −1 and 1 with three observations or fewer, NaN where r is.
+    """
+    freedom = np.maximum(np.asarray(n_effective) - 3, 0)
+    with np.errstate(divide="ignore"):
+        half = stats.norm.ppf((1 + level) / 2) / np.sqrt(freedom)
+    z = fisher_z(r)
+    return np.asarray(np.tanh(z - half)), np.asarray(np.tanh(z + half))
+
+
+def correlation_error(
+    r: Float64[np.ndarray, "..."], n_effective: Float64[np.ndarray, "..."]
+) -> Float64[np.ndarray, "..."]:
+    r"""Give the standard error of a correlation, :math:`(1 - r^2) / \sqrt{n_\mathrm{eff} - 3}`.
+
+    That of Fisher's z, brought back to r. NaN with three observations or fewer.
+    """
+    freedom = np.asarray(n_effective) - 3
+    return np.asarray((1 - np.square(r)) / np.sqrt(np.where(freedom > 0, freedom, np.nan)))
+
+
+def mean_interval(values: Float64[np.ndarray, " participants"], level: float = 0.95) -> Interval:
+    r"""Confidence interval of a mean (Student 1908), :math:`\bar x \pm t_{n-1} s / \sqrt n`.
+
+    Undefined values are left out; the ends are NaN with fewer than two.
+    """
+    defined = values[np.isfinite(values)]
+    n = len(defined)
+    if n < 2:
+        return Interval(float(defined[0]) if n else np.nan, np.nan, np.nan)
+    half = stats.t.ppf((1 + level) / 2, n - 1) * defined.std(ddof=1) / np.sqrt(n)
+    mean = float(defined.mean())
+    return Interval(mean, mean - float(half), mean + float(half))
+
+
+def mean_correlation_interval(
+    r: Float64[np.ndarray, " participants"], level: float = 0.95
+) -> Interval:
+    """Confidence interval of the mean correlation of participants, on the scale of Fisher's z.
+
+    The mean is that of z brought back to r. Undefined values are left out; the ends are NaN with
+    fewer than two.
+    """
+    z = mean_interval(fisher_z(r), level)
+    return Interval(*(float(np.tanh(end)) for end in (z.mean, z.low, z.high)))

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from scipy.signal import detrend
 from scipy.stats import pearsonr
-from skimage.metrics import structural_similarity
 
 from bids_eeg2fmri.evaluate.baselines import mean_volume_prediction
-from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS, pearsoncorrelation, score, ssim
+from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS, pearsoncorrelation, score
 from bids_eeg2fmri.types import Scores
 
 SHAPE = (9, 8, 7)
@@ -99,24 +98,6 @@ def test_skill_is_pooled_over_the_mask_before_dividing():
     assert summary["skill"] == pytest.approx(1 - error / reference_error, rel=1e-5)
 
 
-def test_ssim_follows_wang_where_the_window_lies_whole_in_the_grid():
-    y, y_hat = (series(seed, 1)[0].astype(float) for seed in (0, 1))
-    _, local = ssim(y.astype(np.float32), y_hat.astype(np.float32), RANGE)
-    centre = (4, 4, 3)
-    a, b = (v[1:8, 1:8, 0:7].ravel() for v in (y, y_hat))
-    c1, c2 = (0.01 * RANGE) ** 2, (0.03 * RANGE) ** 2
-    covariance = np.cov(a, b)
-    luminance = (2 * a.mean() * b.mean() + c1) / (a.mean() ** 2 + b.mean() ** 2 + c1)
-    structure = (2 * covariance[0, 1] + c2) / (covariance[0, 0] + covariance[1, 1] + c2)
-    assert local[centre] == pytest.approx(luminance * structure, rel=1e-6)
-
-
-def test_ssim_takes_a_smaller_window_on_a_thin_grid():
-    y, y_hat = (series(seed, 1)[0][:, :, :6] for seed in (0, 1))
-    expected = structural_similarity(y, y_hat, win_size=5, data_range=RANGE)
-    assert ssim(y, y_hat, RANGE)[0] == pytest.approx(expected, abs=1e-4)
-
-
 def test_nothing_outside_the_mask_enters_the_maps_and_the_masked_scores():
     observed, predicted = series(0), series(1)
     elsewhere = np.where(MASK, predicted, np.float32(0))
@@ -148,6 +129,45 @@ def test_a_voxel_with_a_constant_prediction_is_left_out_of_the_mean_correlation(
     result = scores(observed, predicted)
     assert np.isnan(result.maps["pearsoncorrelation"][3, 3, 3])
     assert result.summary["pearsoncorrelation"] == pytest.approx(1)
+
+
+def test_r2_of_a_prediction_that_is_off_by_its_deviation_is_zero():
+    observed = series(0)
+    sd = observed.std(axis=0)
+    result = scores(observed, observed + sd)
+    np.testing.assert_allclose(result.maps["r2"][MASK], 0, atol=1e-4)
+    assert result.summary["r2"] == pytest.approx(0, abs=1e-4)
+
+
+def test_r2_is_skill_against_the_test_mean_and_never_above_skill():
+    observed, predicted = series(0), series(1)
+    about_itself = scores(observed, predicted)
+    np.testing.assert_allclose(
+        about_itself.maps["r2"][MASK], about_itself.maps["skill"][MASK], atol=1e-5
+    )
+    reference = series(2).mean(axis=0)
+    result = score("m", observed, predicted, reference, MASK, SD, RANGE)
+    assert (result.maps["r2"][MASK] < result.maps["skill"][MASK]).all()
+    assert result.summary["r2"] < result.summary["skill"]
+
+
+def test_half_the_deviation_is_half_in_every_voxel():
+    observed = series(0)
+    mean = observed.mean(axis=0)
+    ratio = scores(observed, mean + (observed - mean) / 2).maps["sdratio"]
+    np.testing.assert_allclose(ratio[MASK], 0.5, rtol=1e-4)
+
+
+def test_a_constant_voxel_has_no_r2_and_no_deviation_ratio():
+    observed = series(0)
+    observed[:, 3, 3, 3] = 1000
+    maps = scores(observed, series(1)).maps
+    assert np.isnan([maps["r2"][3, 3, 3], maps["sdratio"][3, 3, 3]]).all()
+
+
+def test_white_volumes_are_all_effective():
+    result = scores(series(0, 40), series(1, 40))
+    assert result.summary["n_effective"] == 40
 
 
 def test_every_score_is_documented():

@@ -2,14 +2,20 @@
 
 import numpy as np
 import pytest
-from scipy.signal import detrend
+from scipy.signal import detrend, lfilter
 from scipy.stats import kstest
 
+from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.evaluate.null import (
     admissible_shifts,
+    correlation_by_shift,
+    least_shift,
     p_value,
-    shifted_correlation,
+    resolution,
+    shift_p,
     shifted_p,
+    skill_by_shift,
+    smallest_p,
 )
 
 ALL = 10**6
@@ -17,6 +23,11 @@ ALL = 10**6
 
 def noise(seed: int, n: int = 40, voxels: int = 6) -> np.ndarray:
     return np.random.default_rng(seed).standard_normal((n, voxels)).astype(np.float32)
+
+
+def autoregressive(seed: int, phi: float, n: int, voxels: int) -> np.ndarray:
+    white = np.random.default_rng(seed).standard_normal((n + 100, voxels))
+    return lfilter([1], [1, -phi], white, axis=0)[100:]
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -28,36 +39,71 @@ def detrended(series: np.ndarray) -> np.ndarray:
     return detrend(series.astype(np.float64), axis=0)
 
 
-def test_the_null_is_the_correlation_with_the_rolled_prediction():
+def rolled(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Correlation of each voxel at each shift."""
+    y, y_hat = detrended(observed), detrended(predicted)
+    return np.array([correlation(y, np.roll(y_hat, shift, axis=0)) for shift in range(len(y))])
+
+
+def test_correlation_by_shift_is_that_with_the_rolled_prediction():
     observed, predicted = noise(0), noise(1)
-    expected = [
-        correlation(detrended(observed), np.roll(detrended(predicted), shift, axis=0)).mean()
-        for shift in range(5, 36)
-    ]
-    np.testing.assert_allclose(shifted_correlation(observed, predicted, 5, ALL, 0), expected)
+    expected = rolled(observed, predicted).mean(axis=1)
+    np.testing.assert_allclose(correlation_by_shift(observed, predicted), expected)
 
 
 def test_voxelwise_p_counts_the_rolled_predictions_that_do_as_well():
     observed, predicted = noise(0), noise(1)
-    true = correlation(detrended(observed), detrended(predicted))
-    null = np.array(
-        [
-            correlation(detrended(observed), np.roll(detrended(predicted), shift, axis=0))
-            for shift in range(5, 36)
-        ]
-    )
-    expected = (1 + (null >= true).sum(axis=0)) / (1 + len(null))
-    np.testing.assert_allclose(shifted_p(observed, predicted, 5, ALL, 0), expected)
+    r = rolled(observed, predicted)
+    expected = (1 + (r[1:] >= r[0]).sum(axis=0)) / 40
+    np.testing.assert_allclose(shifted_p(observed, predicted, 5), expected)
 
 
 def test_many_voxels_give_what_few_at_a_time_give():
     observed, predicted = noise(0, voxels=5000), noise(1, voxels=5000)
-    whole = shifted_p(observed, predicted, 5, ALL, 0)
+    whole = shifted_p(observed, predicted, 5)
     parts = [
-        shifted_p(observed[:, i], predicted[:, i], 5, ALL, 0)
-        for i in (slice(0, 1700), slice(1700, 5000))
+        shifted_p(observed[:, i], predicted[:, i], 5) for i in (slice(0, 1700), slice(1700, 5000))
     ]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_skill_without_a_shift_is_that_of_the_scores():
+    observed, predicted = 1000 + 10 * noise(0, 40, 504), 1000 + 10 * noise(1, 40, 504)
+    reference, grid = observed[:20].mean(axis=0), (7, 8, 9)
+    volumes = [series.reshape(40, *grid) for series in (observed, predicted)]
+    scores = score("m", *volumes, reference.reshape(grid), np.ones(grid, bool), 1.0, 50.0)
+    skill = skill_by_shift(observed, predicted, reference)
+    assert skill[0] == pytest.approx(scores.summary["skill"], rel=1e-6)
+
+
+def test_skill_by_shift_is_that_of_the_trend_plus_what_was_rolled():
+    observed, predicted, reference = noise(0) + 3, noise(1) + 4, noise(2)[0]
+    y, y_hat = (s.astype(float) for s in (observed, predicted))
+    trend = y_hat - detrended(y_hat)
+    # The observed trend is taken out as well: rolled or not, nothing of the trend may tell.
+    errors = [
+        np.sum((detrended(y) - np.roll(detrended(y_hat), shift, axis=0)) ** 2)
+        + np.sum((y - detrended(y) - trend) ** 2)
+        for shift in range(40)
+    ]
+    expected = 1 - np.array(errors) / np.sum((y - reference) ** 2)
+    np.testing.assert_allclose(skill_by_shift(observed, predicted, reference), expected)
+
+
+def test_a_drift_that_both_series_have_tells_nothing_by_skill():
+    drift = np.linspace(-20, 20, 100)[:, None]
+    observed, predicted = noise(0, 100) + drift, noise(1, 100) / 10 + drift
+    skill = skill_by_shift(observed, predicted, np.zeros(6))
+    assert skill[0] > 0.9
+    assert shift_p(skill, 10) > 0.05
+
+
+def test_the_mean_volume_has_no_skill_at_any_shift():
+    observed = noise(0)
+    mean = observed.mean(axis=0)
+    skill = skill_by_shift(observed, np.tile(mean, (40, 1)), mean)
+    np.testing.assert_allclose(skill, 0, atol=1e-6)
+    assert shift_p(skill, 5) == 1
 
 
 def test_shifts_keep_their_distance_on_both_sides():
@@ -78,59 +124,79 @@ def test_more_shifts_than_asked_for_are_drawn_without_repetition():
 
 def test_a_planted_coupling_has_the_smallest_p_that_the_shifts_allow():
     observed = noise(0)
-    predicted = observed + noise(1)
-    true = float(correlation(observed, predicted).mean())
-    null = shifted_correlation(observed, predicted, 5, ALL, 0)
-    assert p_value(true, null) == 1 / (1 + len(null))
+    assert shift_p(correlation_by_shift(observed, observed + noise(1)), 5) == smallest_p(39)
 
 
 def test_p_is_uniform_where_there_is_no_coupling():
-    p = shifted_p(noise(0, 400, 1000), noise(1, 400, 1000), 10, ALL, 0)
+    p = shifted_p(noise(0, 400, 1000), noise(1, 400, 1000), 10)
     assert kstest(p, "uniform").pvalue > 0.01
 
 
-def test_a_smooth_series_does_not_inflate_the_error_rate():
-    kernel = np.hanning(9)[:, None] / np.hanning(9).sum()
-    # The sum over taps of the rolled noise is a circular moving average: stationary on the circle.
-    observed, predicted = (
-        sum(w * np.roll(noise(seed, 300, 800), tap, axis=0) for tap, w in enumerate(kernel))
-        for seed in (0, 1)
-    )
-    p = shifted_p(observed, predicted, 12, ALL, 0)
-    assert 0.03 < np.mean(p <= 0.05) < 0.07
+@pytest.mark.parametrize(("phi", "theta", "n"), [(0.6, 0.6, 150), (0.5, 0.9, 100), (0.9, 0.9, 60)])
+def test_autocorrelated_series_do_not_inflate_the_error_rate(phi, theta, n):
+    p = shifted_p(autoregressive(0, phi, n, 3000), autoregressive(1, theta, n, 3000), 10)
+    assert np.mean(p < 0.05) < 0.06
 
 
-def test_a_block_too_short_for_any_shift_has_no_null_and_no_p():
+def test_leaving_the_short_shifts_out_would_inflate_the_error_rate():
+    y, y_hat = autoregressive(0, 0.9, 100, 3000), autoregressive(1, 0.9, 100, 3000)
+    beyond = admissible_shifts(100, 10, ALL, 0)
+    by_shift = [correlation_by_shift(y[:, [v]], y_hat[:, [v]]) for v in range(3000)]
+    p = np.array([p_value(float(r[0]), r[beyond]) for r in by_shift])
+    assert np.mean(p < 0.05) > 0.07
+
+
+def test_a_block_too_short_for_any_shift_has_no_p():
     observed, predicted = noise(0, n=9), noise(1, n=9)
-    null = shifted_correlation(observed, predicted, 5, ALL, 0)
-    assert null.size == 0
-    assert np.isnan(p_value(0.5, null))
-    assert np.isnan(shifted_p(observed, predicted, 5, ALL, 0)).all()
+    assert np.isnan(shift_p(correlation_by_shift(observed, predicted), 5))
+    assert np.isnan(shifted_p(observed, predicted, 5)).all()
 
 
 def test_constant_voxels_have_no_p_and_do_not_enter_the_null():
     observed, predicted = noise(0), noise(1)
     predicted[:, 2] = 3
     others = [0, 1, 3, 4, 5]
-    p = shifted_p(observed, predicted, 5, ALL, 0)
+    p = shifted_p(observed, predicted, 5)
     assert np.isnan(p[2])
     assert np.isfinite(p[others]).all()
     np.testing.assert_allclose(
-        shifted_correlation(observed, predicted, 5, ALL, 0),
-        shifted_correlation(observed[:, others], predicted[:, others], 5, ALL, 0),
+        correlation_by_shift(observed, predicted),
+        correlation_by_shift(observed[:, others], predicted[:, others]),
     )
 
 
 def test_a_wholly_constant_prediction_has_an_undefined_null():
-    null = shifted_correlation(noise(0), np.ones((40, 6), np.float32), 5, ALL, 0)
-    assert np.isnan(null).all()
-    assert np.isnan(p_value(np.nan, null))
+    by_shift = correlation_by_shift(noise(0), np.ones((40, 6), np.float32))
+    assert np.isnan(by_shift).all()
+    assert np.isnan(shift_p(by_shift, 5))
 
 
 def test_a_shift_that_does_equally_well_counts_against_the_prediction():
     # A cycle without a trend over four of its periods, which a shift by one period meets again.
-    period = np.tile(noise(0, n=10), (4, 1))
-    time = np.arange(40) - 19.5
-    period[:, 0] = np.cos(2 * np.pi * time / 10)
-    period = period[:, :1]
-    assert shifted_p(period, period, 5, ALL, 0) == pytest.approx((1 + 3) / (1 + 31))
+    period = np.cos(2 * np.pi * (np.arange(40) - 19.5) / 10)[:, None]
+    assert shifted_p(period, period, 5) == pytest.approx((1 + 3) / 40)
+
+
+def test_the_least_shift_is_the_longest_of_window_and_both_memories():
+    short, long = autoregressive(0, 0.0, 2000, 50), autoregressive(1, 0.9, 2000, 50)
+    assert least_shift(short, long, 3) == least_shift(long, short, 3) == 10
+    assert least_shift(short, short, 3) == 3
+
+
+def test_no_p_is_smaller_than_one_over_the_draws_and_the_truth():
+    assert smallest_p(0) == 1
+    assert p_value(2.0, np.zeros(19)) == smallest_p(19) == 0.05
+
+
+@pytest.mark.parametrize(
+    ("draws", "alpha", "said"),
+    [
+        (0, 0.05, "too short for any draw"),
+        (1, 0.05, "1 draw of the null p cannot fall below 0.5"),
+        (19, 0.05, "that takes 20 draws"),
+        (20, 0.05, "can fall to 0.048"),
+        (20, 0.01, "nothing can be shown at 0.01: that takes 100 draws"),
+    ],
+)
+def test_whether_the_draws_can_show_anything_is_told_in_words(draws, alpha, said):
+    assert said in resolution(draws, alpha)

@@ -1,0 +1,155 @@
+"""Scores of parcels: what a model gets right of the mean signal of a named part of the brain.
+
+Voxels are many and noisy. The mean over a parcel has less noise, a name, and few enough companions
+for q to be kind.
+"""
+
+from collections.abc import Mapping
+from math import prod
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64, Int64
+
+from bids_eeg2fmri.evaluate.effective import effective_size
+from bids_eeg2fmri.evaluate.metrics import MAPS, Metric, pearsoncorrelation, sd_ratio, skill
+from bids_eeg2fmri.evaluate.null import shifted_p
+from bids_eeg2fmri.evaluate.similarity import mse
+from bids_eeg2fmri.evaluate.statistics import false_discovery_q, fisher_interval
+from bids_eeg2fmri.types import Parcels
+
+PARCEL_SCORES: Mapping[str, Metric] = {
+    "n_voxels": Metric("Voxels", "voxels", "Voxels of the parcel in the brain mask.", None),
+    "pearsoncorrelation": MAPS["pearsoncorrelation"],
+    "r_low": Metric(
+        "Lower end", "1", "95 % interval of temporal r by Fisher's z and effective volumes.", None
+    ),
+    "r_high": Metric(
+        "Upper end", "1", "95 % interval of temporal r by Fisher's z and effective volumes.", None
+    ),
+    "n_effective": MAPS["neffective"],
+    "p": Metric("p", "1", "One-sided p of temporal r among shifts of the EEG, uncorrected.", False),
+    "q": Metric("q", "1", "p adjusted over the parcels (Benjamini & Hochberg 1995).", False),
+    "r2": MAPS["r2"],
+    "skill": MAPS["skill"],
+    "sd_ratio": MAPS["sdratio"],
+}
+"""The scores of ``score_parcels``, each of the mean signal over the voxels of a parcel."""
+_SLABS = (
+    ("left lateral", "left medial", "right medial", "right lateral"),
+    ("posterior", "mid-posterior", "central", "mid-anterior", "anterior"),
+    ("inferior", "mid-inferior", "mid-superior", "superior"),
+)
+"""What the brain is cut into along each axis of the world, in the order of rising millimetres."""
+
+
+def block_parcels(
+    mask: Bool[np.ndarray, "x y z"], affine: Float64[np.ndarray, "4 4"]
+) -> Parcels:
+    """Cut a brain into blocks named by where they lie, for want of a template or a segmentation.
+
+    Along each axis the cuts part the brain's own voxels equally: 4 slabs from left to right, 5 from
+    back to front, 4 from below, so that a block measures 2 to 4 cm and the one of a name lies
+    roughly alike in all people, as in the proportional grid of Talairach & Tournoux (1988). Nothing
+    is fitted to the signal. A block is a place, and no area of the cortex.
+
+    Parameters
+    ----------
+    affine
+        From voxel indices to millimetres, x to the right, y to the front, z up.
+    """
+    places = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
+    # Rounded, as a plane of voxels that happens to be a cut must not fall on both of its sides.
+    slabs = [_slab(np.round(x, 3), len(words)) for x, words in zip(places.T, _SLABS, strict=True)]
+    shape = tuple(map(len, _SLABS))
+    names = [f"{x}, {y}, {z}" for x in _SLABS[0] for y in _SLABS[1] for z in _SLABS[2]]
+    present, number = np.unique(np.ravel_multi_index(slabs, shape), return_inverse=True)
+    labels = np.zeros(mask.shape, np.int32)
+    labels[mask] = number + 1
+    return Parcels(
+        labels,
+        np.asarray(present + 1, np.int64),
+        tuple(names[i] for i in present),
+        f"{len(present)} of {prod(shape)} blocks that part the brain along left–right, back–front "
+        "and down–up; they are places and no anatomical areas",
+    )
+
+
+def _slab(x: Float64[np.ndarray, " voxels"], n: int) -> Int64[np.ndarray, " voxels"]:
+    """Say in which of ``n`` slabs of as many voxels each lies."""
+    return np.searchsorted(np.quantile(x, np.arange(1, n) / n), x)
+
+
+def voxel_counts(
+    parcels: Parcels, mask: Bool[np.ndarray, "x y z"]
+) -> Int64[np.ndarray, " parcels"]:
+    """Count the voxels of each parcel in the mask."""
+    return np.bincount(parcels.labels[mask], minlength=len(parcels.names) + 1)[1:]
+
+
+def parcel_means(
+    volumes: Float32[np.ndarray, "volumes x y z"],
+    parcels: Parcels,
+    mask: Bool[np.ndarray, "x y z"],
+) -> Float64[np.ndarray, "volumes parcels"]:
+    r"""Average the voxels of each parcel in the mask, :math:`\frac{1}{|P|} \sum_{v \in P} y_v(t)`.
+
+    Parameters
+    ----------
+    volumes
+        May be memory-mapped: one volume stands in memory at a time.
+
+    Returns
+    -------
+    One series a parcel, in the unit of the volumes; NaN where it has no voxel in the mask.
+    """
+    inside = mask & (parcels.labels > 0)
+    labels, n = parcels.labels[inside] - 1, len(parcels.names)
+    sums = [np.bincount(labels, volume[inside], n) for volume in volumes]
+    size = np.bincount(labels, minlength=n)
+    return np.divide(sums, np.where(size, size, np.nan))
+
+
+def score_parcels(
+    observed: Float32[np.ndarray, "volumes x y z"],
+    predicted: Float32[np.ndarray, "volumes x y z"],
+    reference: Float32[np.ndarray, "x y z"],
+    parcels: Parcels,
+    mask: Bool[np.ndarray, "x y z"],
+    min_shift: int,
+) -> dict[str, Float64[np.ndarray, " parcels"]]:
+    """Score the mean signal of each parcel in every way of ``PARCEL_SCORES``.
+
+    Parameters
+    ----------
+    observed, predicted
+        The test volumes of one run, in the scanner's units; may be memory-mapped.
+    reference
+        Mean of the training volumes, against which skill is measured.
+    mask
+        Brain mask.
+    min_shift
+        Smallest shift of the EEG in volumes, see ``null.least_shift``.
+
+    Returns
+    -------
+    Columns of a table, one row a parcel. A parcel without a voxel in the mask has 0 ``n_voxels``
+    and is NaN otherwise; one where either series is constant has no r, nor what follows from it.
+    """
+    y, y_hat = (parcel_means(series, parcels, mask) for series in (observed, predicted))
+    mean = np.broadcast_to(parcel_means(reference[None], parcels, mask), y.shape)
+    error, r = mse(y, y_hat, axis=0), pearsoncorrelation(y, y_hat)
+    n_effective = effective_size(y, y_hat)
+    low, high = fisher_interval(r, n_effective)
+    p = shifted_p(y, y_hat, min_shift)
+    return {
+        "n_voxels": voxel_counts(parcels, mask).astype(np.float64),
+        "pearsoncorrelation": r,
+        "r_low": low,
+        "r_high": high,
+        "n_effective": n_effective,
+        "p": p,
+        "q": false_discovery_q(p),
+        "r2": skill(error, y.var(axis=0)),
+        "skill": skill(error, mse(y, mean, axis=0)),
+        "sd_ratio": sd_ratio(y_hat.var(axis=0), y.var(axis=0)),
+    }

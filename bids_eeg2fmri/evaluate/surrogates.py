@@ -1,0 +1,211 @@
+"""Nulls beside the shifted EEG: blocks in another order, random phases, other people's EEG.
+
+Each breaks the link of EEG and BOLD in another way, and no model is trained again. The shifted EEG
+of ``null`` decides; what these say is told beside it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice, permutations
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Float32, Float64, Int64
+
+from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation
+from bids_eeg2fmri.evaluate.null import p_values
+from bids_eeg2fmri.evaluate.series import blocks, standardise
+
+
+@dataclass(frozen=True)
+class Null:
+    """One way to break the link of EEG and BOLD, for sidecars and reports."""
+
+    title: str
+    """What the model is given, in plain words."""
+    description: str
+    """How it is made, and what it keeps."""
+    needs: Literal["predictions", "raw EEG", "several participants"]
+    """What must be there; with ``predictions`` alone the model need not run again."""
+
+
+NULLS: Mapping[str, Null] = {
+    "shifted-eeg": Null(
+        "shifted EEG",
+        "The EEG is shifted circularly in time, beyond its window and the autocorrelation of both "
+        "signals. Keeps all of either signal but their timing.",
+        "predictions",
+    ),
+    "block-permutation": Null(
+        "EEG in blocks of another order",
+        "The predictions are cut into blocks, each longer than the autocorrelation, which come in "
+        "another order. Keeps each signal within a block.",
+        "predictions",
+    ),
+    "phase-randomised-eeg": Null(
+        "EEG with random phases",
+        "All channels of the EEG get the same random phases (Prichard & Theiler 1994). Keeps the "
+        "spectra of the channels and how they go together, and no moment of the recording.",
+        "raw EEG",
+    ),
+    "other-participants": Null(
+        "the EEG of other participants",
+        "The volumes of one participant are predicted from the EEG of another. Keeps what all "
+        "participants share, such as the timing of a task.",
+        "several participants",
+    ),
+}
+"""The nulls, first the one that decides."""
+
+
+def block_orders(
+    n: int, block: int, max_draws: int, seed: int
+) -> Int64[np.ndarray, "draws blocks"]:
+    """List orders of the blocks that ``n`` volumes are cut into.
+
+    Parameters
+    ----------
+    n
+        Volumes in the series.
+    block
+        Smallest block in volumes, see ``null.least_shift``; as many are cut as there are room for,
+        of equal length.
+    max_draws
+        Largest number of orders. All but the true one where they are no more, else so many drawn
+        at random, each from all.
+    seed
+        From which the draw follows.
+
+    Returns
+    -------
+    One order a row; none where the series is shorter than two blocks. Few blocks have few orders: 4
+    have 23, so that p is never below 1/24.
+    """
+    k = max(n // max(block, 1), 1)
+    every = np.array([*islice(permutations(range(k)), 1, max_draws + 2)], np.int64).reshape(-1, k)
+    if len(every) <= max_draws:
+        return every
+    true = np.tile(np.arange(k, dtype=np.int64), (max_draws, 1))
+    return np.random.default_rng(seed).permuted(true, axis=1)
+
+
+def permuted_correlation(
+    observed: Float[np.ndarray, "volumes voxels"],
+    predicted: Float[np.ndarray, "volumes voxels"],
+    block: int,
+    max_draws: int,
+    seed: int,
+) -> Float64[np.ndarray, " draws"]:
+    """Temporal correlation with the predictions in blocks of another order, mean over the voxels.
+
+    The volumes that are left over, fewer than there are blocks, stay in their place. Voxels where
+    either series is constant are left out. See ``block_orders`` for ``block``, ``max_draws`` and
+    ``seed``; empty where the series is shorter than two blocks.
+    """
+    orders = block_orders(len(observed), block, max_draws, seed)
+    total, voxels = np.zeros(len(orders)), 0
+    for part in blocks(observed.shape[1]):
+        r = _reordered(observed[:, part], predicted[:, part], orders)
+        defined = np.isfinite(r[0])
+        total += r[1:, defined].sum(axis=1)
+        voxels += int(defined.sum())
+    return np.asarray(total / (voxels or np.nan))
+
+
+def permuted_p(
+    observed: Float[np.ndarray, "volumes voxels"],
+    predicted: Float[np.ndarray, "volumes voxels"],
+    block: int,
+    max_draws: int,
+    seed: int,
+) -> Float64[np.ndarray, " voxels"]:
+    """One-sided p of each voxel's correlation against ``permuted_correlation``; uncorrected.
+
+    NaN where either series is constant, and everywhere where the series is shorter than two blocks.
+    """
+    orders = block_orders(len(observed), block, max_draws, seed)
+    p = np.full(observed.shape[1], np.nan)
+    for part in blocks(len(p)):
+        r = _reordered(observed[:, part], predicted[:, part], orders)
+        p[part] = p_values(r[0], r[1:])
+    return p
+
+
+def _reordered(
+    observed: Float[np.ndarray, "volumes voxels"],
+    predicted: Float[np.ndarray, "volumes voxels"],
+    orders: Int64[np.ndarray, "draws blocks"],
+) -> Float64[np.ndarray, "_ voxels"]:
+    """Correlate in the true order, which is the first row, and in each other."""
+    y, y_hat = standardise(observed), standardise(predicted)
+    n, k = len(y), orders.shape[1]
+    length = n // k
+    cut = length * k
+    r = np.empty((1 + len(orders), y.shape[1]))
+    r[0] = np.mean(y * y_hat, axis=0)
+    left = (y[cut:] * y_hat[cut:]).sum(axis=0)
+    # Each block with each: an order then only chooses k of these k² sums.
+    a, b = (series[:cut].reshape(k, length, -1) for series in (y, y_hat))
+    products = np.einsum("itv,jtv->ijv", a, b)
+    for row, order in enumerate(orders, start=1):
+        r[row] = (products[np.arange(k), order].sum(axis=0) + left) / n
+    return r
+
+
+def phase_randomise(
+    eeg: Float32[np.ndarray, "channels time"], rng: np.random.Generator
+) -> Float32[np.ndarray, "channels time"]:
+    r"""Draw a surrogate of many channels (Prichard & Theiler 1994, Phys. Rev. Lett. 73:951).
+
+    .. math:: \tilde X_c(f) = X_c(f)\, e^{i \phi(f)}, \qquad \phi(f) \sim U(0, 2\pi)
+
+    The phases are the same for all channels, so that each keeps its power spectrum and each two
+    their cross-spectrum; what is lost is when anything happened.
+
+    Parameters
+    ----------
+    eeg
+        One stretch without holes, in volts.
+
+    Notes
+    -----
+    Mean and Nyquist frequency, which have no phase, stay. Series that end far from where they
+    began gain a little power at high frequencies: the Fourier transform takes them as a cycle.
+    """
+    n = eeg.shape[1]
+    turn = np.exp(2j * np.pi * rng.random(n // 2 + 1))
+    turn[0] = 1
+    if n % 2 == 0:
+        turn[-1] = 1
+    surrogate = np.empty_like(eeg)
+    for channel, drawn in zip(eeg, surrogate, strict=True):  # one at a time, for the memory
+        drawn[:] = np.fft.irfft(np.fft.rfft(channel.astype(np.float64)) * turn, n)
+    return surrogate
+
+
+def surrogate_correlation(
+    observed: Float[np.ndarray, "volumes voxels"],
+    predictions: Iterable[Float[np.ndarray, "_ voxels"]],
+) -> Float64[np.ndarray, " draws"]:
+    """Temporal correlation with predictions from EEG of other people or with random phases.
+
+    Parameters
+    ----------
+    observed
+        Volumes of one participant.
+    predictions
+        The same voxels as predicted from each surrogate, one after another; each is compared over
+        the volumes that both have.
+
+    Returns
+    -------
+    Mean over the voxels where neither series is constant, for each prediction; a prediction without
+    any counts as 0, for it tells nothing.
+    """
+    null = []
+    for predicted in predictions:
+        n = min(len(observed), len(predicted))
+        r = pearsoncorrelation(observed[:n], predicted[:n])
+        defined = r[np.isfinite(r)]
+        null.append(defined.mean() if defined.size else 0.0)
+    return np.array(null, np.float64)
