@@ -8,41 +8,26 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32
 
 from bids_eeg2fmri.app.checkpoints import on_cpu, read_checkpoint, write_checkpoint
 from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.app.reference import Reference, measure
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.model.hybrid import Hybrid
 from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume, own_scale, transfer
+from bids_eeg2fmri.preprocess.scale import expected, fit_scale, own_scale
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
 from bids_eeg2fmri.train.hybrid import solve_linear_path, weigh_network
-from bids_eeg2fmri.train.splits import Index, Split, extents
-from bids_eeg2fmri.types import Pairs, Scale, typed
-
-
-@typed
-class Reference:
-    """What is known of BOLD without any EEG, from the training pairs alone.
-
-    Where participants have scales of their own it is in the units of the one that serves all.
-    """
-
-    mean: Float32[np.ndarray, "x y z"]
-    """Mean volume on the model's grid, in the scanner's units."""
-    low: float
-    """Smallest value of the training volumes."""
-    high: float
-    """Largest value of the training volumes."""
+from bids_eeg2fmri.train.splits import Split, extents
+from bids_eeg2fmri.types import Scale
 
 
 @dataclass(frozen=True)
@@ -107,7 +92,7 @@ def train(
         # A participant's own numbers, as in the public code, come from the test volumes too.
         seen = None if cfg.scale.bold == "participant" else split.before_test
         scale = fit_scale(pairs, split.train, cfg.scale, seen)
-        reference = _reference(pairs, split.train, scale)
+        reference = measure(pairs, split.train, scale)
         model = _draw(job, name, shapes, seed)
         fitting = start(model, cfg.train, expected(reference.mean, scale))
         parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
@@ -155,16 +140,6 @@ def load_model(job: Job, trained: Trained) -> Network:
     weights = {name: torch.from_numpy(tensors[name]) for name in model.state_dict()}
     model.load_state_dict(weights)
     return model.to(job.device)
-
-
-def _reference(pairs: Sequence[Pairs], index: Sequence[Index], scale: Scale) -> Reference:
-    volumes = (
-        transfer(run.bold[i], own_scale(scale, run.run), scale)
-        for run, chosen in zip(pairs, index, strict=True)
-        for i in chosen
-    )
-    lows, highs = zip(*((float(v.min()), float(v.max())) for v in volumes), strict=True)
-    return Reference(mean_volume(pairs, index, scale), min(lows), max(highs))
 
 
 def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Network:
