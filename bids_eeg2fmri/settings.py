@@ -174,6 +174,12 @@ def _relations(config: Config) -> Iterator[tuple[str, bool, str]]:
     yield "split.valid", split.test + split.valid < 1, f"below 1 − split.test = {1 - split.test:g}"
     unshared = split.gap is None or split.gap >= length
     yield "split.gap", unshared, f"{length:g} {unit} or more, or training and test would share EEG"
+    most = config.optimise.iterations
+    within = config.optimise.parallel <= most
+    yield "optimise.parallel", within, f"at most optimise.iterations = {most}"
+    for name in ("latent", "learning_rate", "weight_decay"):
+        lowest, highest = getattr(config.optimise, name)
+        yield f"optimise.{name}", lowest < highest, "a smallest value and a larger one"
 
 
 def _fill(section: Any, values: Mapping[str, Any], prefix: str) -> Any:

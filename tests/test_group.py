@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 MODELS = ("topo-rff", "linear")
 GROUP = "group_task-rest"
+MAPS = "group/func/task-rest"
 FASTER = (
     *("--epochs", "1"),
     *("--set", "model.latent=2"),
@@ -184,6 +186,8 @@ def test_a_second_run_of_a_group_does_nothing_again(simulated, each_left_out, ap
     assert told.code == 0
     lines = [line for line in told.err.splitlines() if line.split("  ", 1)[0] != "group task-rest"]
     assert sum(line.endswith("(kept)") for line in lines) >= 2 * 3 + 4 * 2
+    results = [line.split("  ")[1:4] for line in lines if "  result  " in line]
+    assert results == [["result", fold, model] for fold in ("fold 1", "fold 2") for model in MODELS]
     assert stamps(*each_left_out.glob("work/t*"), each_left_out / "group") == before
 
 
@@ -199,15 +203,11 @@ def test_group_results_do_not_depend_on_the_number_of_workers(
 def test_a_training_that_fails_does_not_stop_the_group(
     simulated, each_left_out, tmp_path, app, fast
 ):
-    out = Path(shutil.copytree(each_left_out, tmp_path / "out", copy_function=os.link))
-    (path,) = out.glob(f"work/train/{GROUP}_fold-2_linear__*/model.json")
-    text = " " * path.stat().st_size
-    path.unlink()  # it is a link
-    path.write_text(text)
+    out = damaged(each_left_out, tmp_path, (2, "linear"))
     told = app(simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
     first, last = complaints(told)
     assert told.code == 70
-    assert "group_task-rest_fold-2 linear" in first
+    assert "group task-rest fold-2 linear  failed" in first
     assert last.startswith("error: Failed: group_task-rest_fold-2 linear. The reasons")
     scores = table(out).query("model in @MODELS")
     assert scores.groupby("model")["participant_id"].apply(list).to_dict() == {
@@ -217,4 +217,64 @@ def test_a_training_that_fails_does_not_stop_the_group(
     compared = table(out, "desc-comparisons_metrics").set_index(["metric", "first", "second"])
     assert compared.loc["rmse", *MODELS]["n"] == 1
     assert compared.loc["rmse", "topo-rff", "mean-volume"]["n"] == 2
-    assert (out / "group/func/task-rest_stat-mae_desc-synthLinear_boldmap.nii.gz").exists()
+    assert (out / f"{MAPS}_stat-mae_desc-synthLinear_boldmap.nii.gz").exists()
+    (crash,) = out.glob("logs/crash-*")
+    assert crash.name.startswith("crash-group_task-rest_fold-2_linear-")
+    page = (out / "group.html").read_text()
+    assert "group_task-rest_fold-2 linear: " in page
+    assert "The maps rest on 1 of 2 tests, those in which no model failed." in page
+    assert "not to be ranked: linear (n = 1)" in page
+
+
+def test_maps_that_no_test_allows_are_said_to_be_missing(
+    simulated, each_left_out, tmp_path, app, fast
+):
+    out = damaged(each_left_out, tmp_path, (1, "topo-rff"), (2, "linear"))
+    assert app(simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo").code == 70
+    assert "no test has results of all of topo-rff, linear." in (out / "group.html").read_text()
+    assert not [*out.glob("group/func/*")]
+
+
+def test_a_model_does_not_take_the_name_of_the_first_that_failed(
+    simulated, each_left_out, tmp_path, app, fast
+):
+    out = damaged(each_left_out, tmp_path, (1, "topo-rff"), (2, "topo-rff"))
+    assert app(simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo").code == 70
+    assert not [*out.glob("group/func/*_desc-synth_*")]
+    assert (out / f"{MAPS}_stat-skill_desc-synthLinear_boldmap.nii.gz").exists()
+    page = (out / "group.html").read_text()
+    assert "topo-rff, the first model asked for, has no result." in page
+    assert "The maps rest on" not in page
+
+
+def damaged(each_left_out, tmp_path, *trainings):
+    """The same output and work folders, without maps and with trainings that cannot be read."""
+    out = Path(shutil.copytree(each_left_out, tmp_path / "out", copy_function=os.link))
+    shutil.rmtree(out / "group")
+    for fold, model in trainings:
+        (path,) = out.glob(f"work/train/{GROUP}_fold-{fold}_{model}__*/model.json")
+        text = " " * path.stat().st_size
+        path.unlink()  # it is a link
+        path.write_text(text)
+    return out
+
+
+def test_the_smallest_p_of_few_participants_is_told_beside_maps_and_tests(each_left_out):
+    sidecar = json.loads(
+        (each_left_out / f"{MAPS}_stat-p_desc-TopoRffvsLinear_boldmap.json").read_text()
+    )
+    said = re.search(r"p is not below about [0-9.]+", sidecar["Description"])
+    assert said
+    assert said[0] in (each_left_out / "group.html").read_text()
+    tests = json.loads((each_left_out / f"{GROUP}_desc-comparisons_metrics.json").read_text())
+    assert "With n = 2 signed_rank_p is never below 0.5." in tests["Description"]
+
+
+def test_settings_of_the_group_are_said_to_be_idle_at_participant_level(
+    simulated, finished, app, fast
+):
+    idle = ("--set", "split.folds=2", "--set", "split.repeats=3")
+    told = app(simulated, finished, "participant", "--participant-label", "01", *fast, *idle)
+    assert told.code == 0
+    (warning,) = [line for line in told.err.splitlines() if line.startswith("warning: ")]
+    assert "split.folds and split.repeats: for the group level" in warning

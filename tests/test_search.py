@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import tomllib
 from pathlib import Path
@@ -87,6 +88,17 @@ def kill_when(moment, out, call):
     assert process.returncode == -signal.SIGKILL
 
 
+def kill_workers(out, times, killed):
+    """Kill the process that is at work on a trial, and the one that takes its place, and so on."""
+    while len(killed) < times:
+        for folder in out.glob("work/tmp-*"):
+            pid = int(folder.name.split("-")[-2])
+            if pid not in (os.getpid(), *killed):
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+        time.sleep(0.001)
+
+
 def first_test_pair(out):
     sidecar = out / "sub-01/func/sub-01_task-rest_desc-synth_bold.json"
     return json.loads(sidecar.read_text())["VolumeIndices"][0]
@@ -95,10 +107,10 @@ def first_test_pair(out):
 def test_the_encoder_with_most_weight_is_the_one_in_the_model(searched):
     for kind in SEARCHES:
         told = json.loads(choices(searched)[kind])
-        assert told["chosen"] == np.argmax(told["history"][-1]["weights"])
+        assert told["best"]["darts"] == np.argmax(told["history"][-1]["weights"])
         candidates = recipe(searched, f"search/sub-01_{kind}__*")["config"]["candidates"]
         assert len({json.dumps(one) for one in candidates}) == 3
-        assert card(searched)["shapes"][f"{kind}_encoder"] == candidates[told["chosen"]]
+        assert card(searched)["shapes"][f"{kind}_encoder"] == candidates[told["best"]["darts"]]
 
 
 def test_weights_and_losses_of_candidates_are_written_by_epoch(searched):
@@ -108,7 +120,7 @@ def test_weights_and_losses_of_candidates_are_written_by_epoch(searched):
         weights = table.pivot_table(index="epoch", columns="candidate", values="weight")
         np.testing.assert_allclose(weights, [epoch["weights"] for epoch in told["history"]])
         np.testing.assert_allclose(weights.sum(axis=1), 1)
-        assert table[table["chosen"]]["candidate"].unique() == told["chosen"] + 1
+        assert table[table["chosen"]]["candidate"].unique() == told["best"]["darts"] + 1
 
 
 def test_the_best_on_validation_is_the_one_in_the_model(simulated, finished, app, fast):
@@ -117,9 +129,11 @@ def test_the_best_on_validation_is_the_one_in_the_model(simulated, finished, app
     for kind in SEARCHES:
         told = json.loads(choices(finished)[kind])
         losses = np.min([epoch["valid_loss"] for epoch in told["history"]], axis=0)
-        assert told["chosen"] == np.argmin(losses)
+        assert told["best"]["best-validation"] == np.argmin(losses)
         candidates = recipe(finished, f"search/sub-01_{kind}__*")["config"]["candidates"]
-        assert card(finished)["shapes"][f"{kind}_encoder"] == candidates[told["chosen"]]
+        best = candidates[told["best"]["best-validation"]]
+        assert card(finished)["shapes"][f"{kind}_encoder"] == best
+    assert "chosen for the lowest error" in (finished / "sub-01.html").read_text()
 
 
 def test_encoders_are_chosen_on_pairs_before_the_test(searched):
@@ -134,8 +148,18 @@ def test_the_choice_is_drawn_in_the_report(searched):
     for kind, told in choices(searched).items():
         picture = f"sub-01_desc-{kind.upper()}-encoder_candidates.svg"
         assert (searched / "sub-01/figures" / picture).exists()
-        number = json.loads(told)["chosen"] + 1
-        assert f"{kind.upper()} encoder over 2 epochs. Candidate {number}, which was chosen" in page
+        number = json.loads(told)["best"]["darts"] + 1
+        assert f"Orange: candidate {number}, which was chosen for its weight. It ends" in page
+
+
+def test_another_way_to_choose_or_to_train_repeats_no_search(
+    simulated, searched, tmp_path, app, fast
+):
+    out = again(searched, tmp_path)
+    done = stamps(*out.glob("work/search/sub-01_bold__*"))
+    other = ("--search", "best-validation", "--epochs", "1", "--set", "train.patience=1")
+    assert app(simulated, out, "participant", *ONE, *fast, *CANDIDATES, *other).code == 0
+    assert stamps(*out.glob("work/search/sub-01_bold__*")) == done
 
 
 def test_a_single_candidate_is_the_first_that_fits(simulated, finished, undisturbed, app, fast):
@@ -206,6 +230,18 @@ def test_hyperparameters_are_searched_on_pairs_before_the_test(optimised):
         assert max(last for ((_, last, _),) in parts) < first_test_pair(optimised)
 
 
+def test_no_trial_reads_a_test_volume(simulated, finished, app):
+    (file,) = finished.glob("work/pairs/sub-01*/pairs.bold.npy")
+    bold = np.load(file)
+    bold[first_test_pair(finished) :] = np.nan
+    file.unlink()  # it is linked to that of other tests
+    np.save(file, bold)
+    options = ("--optimise", "1", "--iterations", "1", "--set", "scale.bold=participant")
+    told = app(simulated, finished, "participant", *ONE, *options, *TINY, *SPACE)
+    assert told.code == 0
+    assert trials(finished, 1)["failure"].isna().all()
+
+
 def test_a_participant_can_be_run_with_the_best_point(simulated, optimised, tmp_path, app):
     out, file = again(optimised, tmp_path), optimised / "search/sub-01_phase-2_best.toml"
     options = ("--config", file, "--epochs", "1", "--set", "spectrogram.fmax=30")
@@ -239,12 +275,70 @@ def test_a_larger_budget_goes_on_from_where_it_was(simulated, optimised, tmp_pat
     pd.testing.assert_frame_equal(trials(out, 1)[:2], trials(optimised, 1))
 
 
-def test_a_killed_search_goes_on_with_the_same_trials(simulated, finished, optimised, app):
-    call = (simulated, finished, "participant", *ONE, *BOTH)
-    kill_when("work/trial/sub-01_phase-1_000__*/meta.json", finished, call)
-    assert app(*call).code == 0
-    for phase in (1, 2):
-        pd.testing.assert_frame_equal(trials(finished, phase), trials(optimised, phase))
+def test_a_trial_whose_process_is_killed_is_a_failed_one(simulated, finished, app):
+    call = (simulated, finished, "participant", *ONE, "--optimise", "1", *TINY, *SPACE)
+    killed = []
+    killer = threading.Thread(target=kill_workers, args=(finished, 2, killed))
+    killer.start()
+    told = app(*call, "--iterations", "2")
+    killer.join()
+    assert (told.code, complaints(told), len(killed)) == (0, [], 2)
+    table = pd.read_table(finished / "search/sub-01_phase-1_trials.tsv")
+    assert table["failure"].fillna("").tolist() == ["Killed, mostly for want of memory.", ""]
+    assert table[["score", "seconds"]].isna().all(axis=1).tolist() == [True, False]
+    told = app(*call, "--iterations", "2")
+    tried = [line for line in told.err.splitlines() if "  trial  " in line]
+    assert [line.endswith("(kept)") for line in tried] == [True, True]
+
+
+def test_trials_side_by_side_do_not_depend_on_the_number_of_workers(
+    simulated, finished, tmp_path, app
+):
+    begun, tables = again(finished, tmp_path / "begun"), []
+    options = (*ONE, "--optimise", "1", "--iterations", "2", *TINY, *SPACE)
+    for out, n_cpus in ((begun, 2), (finished, 4)):  # two threads each
+        call = (simulated, out, "participant", *options, "--set", "optimise.parallel=2")
+        assert app(*call, "--n-cpus", n_cpus).code == 0
+        tables.append(trials(out, 1))
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_a_killed_search_of_a_group_goes_on_with_the_same_trials(
+    simulated, finished, tmp_path, app
+):
+    begun, group = again(finished, tmp_path / "begun"), "group_task-rest"
+    options = ("group", "--test-participants", "01", "--optimise", "1", *TINY, *SPACE)
+    call = (*options, "--iterations", "3")
+    kill_when(f"work/trial/{group}_phase-1_000__*/meta.json", begun, (simulated, begun, *call))
+    assert not [*begun.glob(f"work/trial/{group}_phase-1_002__*")]
+    for out in (begun, finished):
+        assert app(simulated, out, *call).code == 0
+    pd.testing.assert_frame_equal(*(trials(out, 1, group) for out in (begun, finished)))
+
+
+def test_the_score_to_beat_is_that_of_the_mean_volume(simulated, finished, app):
+    options = ("--optimise", "1", "--iterations", "1", "--test-participants", "01", *TINY, *SPACE)
+    assert app(simulated, finished, "group", *options).code == 0
+    meta = recipe(finished, "trial/group_task-rest_phase-1_000__*")
+    (learnt,) = meta["parents"]["parent pairs"]
+    (file,) = finished.glob(f"work/pairs/sub-02_task-rest__{learnt[:16]}/pairs.bold.npy")
+    bold, (before, after) = np.load(file).astype(np.float64), meta["config"]["split"]
+    train, valid = (bold[first : last + 1] for ((first, last, _),) in (before, after))
+    expected = np.abs(valid - train.mean(axis=0)).mean() / train.std()
+    told = json.loads((finished / "search/group_task-rest_phase-1_trials.json").read_text())
+    assert told["MeanVolumeScore"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_best_point_that_beats_no_mean_volume_says_so(simulated, finished, app):
+    tiny_steps = ("--set", "optimise.learning_rate=[1e-10,1e-9]")
+    options = ("--optimise", "1", "--iterations", "1", *TINY, *SPACE, *tiny_steps)
+    told = app(simulated, finished, "participant", *ONE, *options)
+    assert (told.code, complaints(told)) == (0, [])
+    warned = [line for line in told.err.splitlines() if line.startswith("warning: ")]
+    assert "no trial beats the training mean volume" in warned[-1]
+    text = (finished / "search/sub-01_phase-1_best.toml").read_text()
+    assert "# No trial beats it by 0.1%" in text
+    assert "# Found with optimise.batch_size = 64 and optimise.epochs = 1;" in text
 
 
 def test_a_search_does_not_go_on_in_another_space(simulated, optimised, tmp_path, app):
@@ -268,12 +362,27 @@ def test_a_point_out_of_reach_is_a_failed_trial(simulated, finished, app):
     assert len(failures.loc[9:]) >= 1
 
 
-def test_more_trials_at_a_time_than_there_are_is_one_line(simulated, finished, app):
-    options = ("--optimise", "1", "--iterations", "2", "--set", "optimise.parallel=3")
-    told = app(simulated, finished, "participant", *options)
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("optimise.parallel=3", "optimise.parallel = 3: must be at most optimise.iterations = 2."),
+        ("optimise.parallel=0", "optimise.parallel = 0: must be 1 or more."),
+        (
+            "optimise.latent=[8,4]",
+            "optimise.latent = (8, 4): must be a smallest value and a larger",
+        ),
+        ("optimise.learning_rate=[0,0.1]", "optimise.learning_rate = (0.0, 0.1): must be above 0."),
+    ],
+)
+def test_a_search_without_points_is_refused_before_anything_is_written(
+    assignment, says, simulated, tmp_path, app
+):
+    options = ("--optimise", "1", "--iterations", "2", "--set", assignment)
+    told = app(simulated, tmp_path / "out", "participant", *options)
     (line,) = complaints(told)
     assert told.code == 64
-    assert "optimise.parallel = 3: must be between 1 and optimise.iterations = 2" in line
+    assert says in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_search_in_which_all_fails_is_one_line_and_keeps_its_trials(simulated, finished, app):

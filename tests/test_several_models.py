@@ -34,7 +34,7 @@ def card(out, model):
 
 
 def named(out, label):
-    """Names of a model's files with its label left out; the first model has none."""
+    """Names of a model's files with its label left out; the first one asked for has none."""
     wanted = (f"desc-synth{label}_", f"desc-residual{label}_")
     files = {path.name for path in (out / "sub-01/func").iterdir()}
     files = {name for name in files if any(part in name for part in wanted)}
@@ -108,7 +108,11 @@ def test_models_that_are_no_longer_asked_for_leave(simulated, several, tmp_path,
     assert [path.name for path in tmp_path.glob("out/models/*/*.json")] == ["model.json"]
 
 
-def test_a_model_that_fails_does_not_stop_the_others(simulated, finished, app, fast):
+def test_a_model_that_fails_stops_no_other_and_leaves_its_file_names_to_none(
+    simulated, finished, app, fast
+):
+    assert app(simulated, finished, "participant", *ONE, *fast, "--models", "linear").code == 0
+    assert named(finished, "")
     call = (simulated, finished, "participant", *ONE, *fast, *DIVERGING)
     told = app(*call, "--models", "linear", "liu-sajda")
     first, last = complaints(told)
@@ -117,7 +121,12 @@ def test_a_model_that_fails_does_not_stop_the_others(simulated, finished, app, f
     assert last == "error: Failed: sub-01 linear. The reasons stand above; all others are done."
     table = pd.read_table(finished / f"{FUNC}_desc-synth_metrics.tsv")
     assert table["model"].tolist() == ["liu-sajda", "mean-volume"]
-    assert "The loss is not a number" in (finished / "sub-01.html").read_text()
+    page = (finished / "sub-01.html").read_text()
+    assert "sub-01 linear: The loss is not a number" in page
+    said = "linear, the first model asked for, has no result. What is shown is of liu-sajda."
+    assert said in page
+    assert named(finished, "LiuSajda")
+    assert not named(finished, "")
 
 
 def test_models_that_all_fail_leave_what_stands_there(simulated, finished, undisturbed, app, fast):

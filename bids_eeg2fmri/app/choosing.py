@@ -290,13 +290,14 @@ class _Search:
         return build(first_encoding(cfg.models), shapes, cfg.model)
 
     def _tell(self, epoch: SearchEpoch) -> None:
-        best = int(np.argmax(epoch.weights))
-        log.tell(
-            self.owner,
-            "search",
-            f"{self.kind} encoders  epoch {epoch.number}/{self.cfg.epochs}  mixture "
-            f"{epoch.mixture_loss:.4f}, candidate {best + 1} leads with {epoch.weights[best]:.3f}",
-        )
+        if self.job.config.search.choose == "darts":
+            best = int(np.argmax(epoch.weights))
+            leads = f"{epoch.weights[best]:.3f}, mixture {epoch.mixture_loss:.4f}"
+        else:
+            best = int(np.nanargmin(epoch.valid_loss))
+            leads = f"{epoch.valid_loss[best]:.4f}"
+        text = f"{self.kind} encoders  epoch {epoch.number}/{self.cfg.epochs}  candidate {best + 1}"
+        log.tell(self.owner, "search", f"{text} leads with {leads}")
         for i in epoch.dropped:
             text = f"{self.kind} candidate {i + 1} gives no number and is dropped"
             log.tell(self.owner, "search", text)

@@ -86,6 +86,17 @@ class Experiment:
             found.setdefault(tested, []).append(result)
         return [*chain(*(of for of in found.values() if len(of) == len(self.models)))]
 
+    def which(self, result: Result) -> str:
+        """Say of which fold and repeat a result is, where there are several; for the log."""
+        fold = f"fold {result.fold + 1}  " * (len(self.folds) > 1)
+        return fold + f"repeat {result.repeat + 1}  " * (self.job.config.split.repeats > 1)
+
+    @property
+    def n_tests(self) -> int:
+        """Tests of a run, one under each training, that there would be had none failed."""
+        tested = sum(len(index) > 0 for split in self.splits for index in split.test)
+        return tested * self.job.config.split.repeats
+
     @property
     def mapped(self) -> list[Tested]:
         """The first model's part of it."""
@@ -132,16 +143,27 @@ class Experiment:
         """Tables 1 and 2, with all metrics; the baseline last."""
         return tabulate(self.compared(), [*METRICS])
 
+    @property
+    def rivals(self) -> tuple[str, ...]:
+        """The models and the baseline, without those whose trainings failed in part."""
+        most, cells = self._values_by_model()
+        whole = tuple(cell.model for cell in cells if cell.n == most.n)
+        return whole if len(whole) > 1 else ()
+
     def spread(self) -> str:
         """Say what the ± of the table is, and of which models there is less than of others."""
-        cells = {cell.model: cell for cell in self.table if cell.metric == "rmse"}
-        whole = max(cells.values(), key=lambda cell: cell.n)
-        fewer = [f"{name} (n = {cell.n})" for name, cell in cells.items() if cell.n < whole.n]
+        most, cells = self._values_by_model()
+        fewer = [f"{cell.model} (n = {cell.n})" for cell in cells if cell.n < most.n]
         if not fewer:
-            return whole.spread
+            return most.spread
         return (
-            f"{whole.spread} Fewer, as trainings failed, and not to be ranked: {', '.join(fewer)}."
+            f"{most.spread} Fewer, as trainings failed, and not to be ranked: {', '.join(fewer)}."
         )
+
+    def _values_by_model(self) -> tuple[TableCell, list[TableCell]]:
+        """Give a cell of each model, whose n is that of its values, after one that has most."""
+        cells = [cell for cell in self.table if cell.metric == "rmse"]
+        return max(cells, key=lambda cell: cell.n), cells
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -181,11 +203,14 @@ def write_tables(experiment: Experiment) -> None:
         metadata={"Description": f"Scores by model. {experiment.spread()}", **sources},
     )
     compared = [asdict(one) for one in experiment.comparisons]
+    text = "Paired tests between models over participants."
+    if most := max(one.n for one in experiment.comparisons):
+        text += f" With n = {most} signed_rank_p is never below {2.0 ** (1 - most):.2g}."
     write_table(
         job.out / f"{owner}_desc-comparisons_metrics.tsv",
         {name: [row[name] for row in compared] for name in COMPARISON_COLUMNS},
         COMPARISON_COLUMNS,
-        metadata={"Description": "Paired tests between models over participants", **sources},
+        metadata={"Description": text, **sources},
     )
 
 
@@ -200,7 +225,10 @@ COMPARISON_COLUMNS: Mapping[str, Mapping[str, object]] = {
     "t": {"Description": "Paired t over participants"},
     "df": {"Description": "Its degrees of freedom"},
     "p": {"Description": "Its two-sided p, uncorrected"},
-    "signed_rank_p": {"Description": "Two-sided p of Wilcoxon's signed-rank test"},
+    "signed_rank_p": {
+        "Description": "Two-sided p of Wilcoxon's signed-rank test, uncorrected; with n "
+        "participants never below 2^(1 − n), so that none of fewer than 6 is below 0.05"
+    },
     "q": {"Description": "p adjusted over all pairs of models in this score (FDR)"},
 }
 

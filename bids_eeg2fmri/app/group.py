@@ -9,11 +9,11 @@ from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.experiment import Experiment, Result, write_tables
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
+from bids_eeg2fmri.app.group_report import report_group
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
-from bids_eeg2fmri.app.reports import report_group
 from bids_eeg2fmri.app.testing import headline, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
@@ -102,7 +102,8 @@ def run_task(
     page = job.out / ("group.html" if alone else f"{owner}.html")
     _deliver(experiment, told, page)
     for one in results:
-        log.tell(one.tested.run.files.name, "result", headline(one.tested))
+        text = experiment.which(one) + headline(one.tested)
+        log.tell(one.tested.run.files.name, "result", text)
     log.tell(owner, "report", str(page))
     return problems
 
@@ -189,7 +190,7 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
 
     def write() -> None:
         write_tables(experiment)
-        maps = mean_maps(experiment)
+        maps, coverage = mean_maps(experiment)
         duels = compare_maps(experiment, maps.mask) if maps is not None else {}
         if maps is not None:
             write_maps(experiment, maps, duels)
@@ -198,7 +199,7 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
             write_choices(job, name, encoders)
         for trained in experiment.published:
             publish_model(job, owner, trained)
-        report_group(experiment, page, maps, duels, problems, links)
+        report_group(experiment, page, maps, coverage, duels, problems, links)
 
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float32
+from jaxtyping import Bool, Float, Float32
 
 from bids_eeg2fmri.app.experiment import Experiment
-from bids_eeg2fmri.app.outputs import model_label, sources_of
+from bids_eeg2fmri.app.outputs import model_label, own_label, sources_of
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.bids.write import derivative_path, write_image
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD, MAPS
@@ -26,21 +26,45 @@ SPACE = (
     "The mean over the participants' own grids, voxel by voxel, as in the paper. These are not in "
     "a template space: a voxel is not the same place in every head."
 )
+MISSING = "There are no maps of scores, of residuals and of which model errs less"
 Pair = tuple[str, str]
 """Two models."""
 
 
-def mean_maps(experiment: Experiment) -> GroupMaps | None:
-    """Average the maps of the test runs that no model failed in, where their grids lie alike."""
+def mean_maps(experiment: Experiment) -> tuple[GroupMaps | None, str]:
+    """Average the maps of the tests in which no model failed, where their grids lie alike.
+
+    Returns
+    -------
+    The maps, if there can be any, and in words why not or what they rest on if not on every test.
+    """
     tested = experiment.mapped
     if not tested:
-        return None
-    first, *others = [one.run.recording.bold.affine for one in tested]
+        reason = f"no test has results of all of {', '.join(experiment.models)}"
+        return None, f"{MISSING}: {reason}. What failed stands above."
+    affine, *others = [one.run.recording.bold.affine for one in tested]
     masks = [one.run.pairs.mask for one in tested]
-    same = all(mask.shape == masks[0].shape for mask in masks)
-    mask = np.logical_and.reduce(masks) if same else np.zeros(1, bool)
-    if not mask.any() or not all(np.allclose(affine, first, atol=0.1) for affine in others):
-        return None
+    alike = all(mask.shape == masks[0].shape for mask in masks)
+    if not alike or not all(np.allclose(other, affine, atol=0.1) for other in others):
+        return None, f"{MISSING}: the test runs lie on different grids."
+    mask = np.logical_and.reduce(masks)
+    if not mask.any():
+        return None, f"{MISSING}: no voxel is in the masks of all test runs."
+    coverage = ""
+    if len(tested) < experiment.n_tests:
+        coverage = (
+            f"The maps rest on {len(tested)} of {experiment.n_tests} tests, those in which no "
+            "model failed."
+        )
+    return _average(experiment, affine, mask), coverage
+
+
+def _average(
+    experiment: Experiment,
+    affine: Float[np.ndarray, "4 4"],
+    mask: Bool[np.ndarray, "x y z"],
+) -> GroupMaps:
+    tested = experiment.mapped
     mean = np.mean([one.target.mean(axis=0) for one in tested], axis=0)
     maps = [one.scores[one.trained.name].maps for one in tested]
     r, skill = (
@@ -52,7 +76,7 @@ def mean_maps(experiment: Experiment) -> GroupMaps | None:
         name: np.where(mask, values.mean(axis=0), np.nan).astype(np.float32)
         for name, values in absolute.items()
     }
-    return GroupMaps(first, mask, mean, r, skill, residuals, SPACE)
+    return GroupMaps(affine, mask, mean, r, skill, residuals, SPACE)
 
 
 def _residual(experiment: Experiment, model: str) -> Float32[np.ndarray, "participants x y z"]:
@@ -122,8 +146,10 @@ def write_maps(experiment: Experiment, maps: GroupMaps, duels: Mapping[Pair, TMa
         about = {"Description": f"{description} {SPACE}", "Units": units}
         write_image(path, values.astype(np.float32), maps.affine, metadata=about | sources)
 
+    shown = experiment.models[0]
     for stat, values in (("pearsoncorrelation", maps.r_map), ("skill", maps.skill_map)):
-        write(stat, "synth", values, MAPS[stat].description, MAPS[stat].units)
+        text = f"{MAPS[stat].description} Model {shown}."
+        write(stat, _label(experiment, shown), values, text, MAPS[stat].units)
     for name, values in maps.residuals.items():
         label, whose = _label(experiment, name), f"of {name}."
         write("mae", label, values, f"Mean absolute residual {whose}", BOLD_SD)
@@ -137,4 +163,4 @@ def write_maps(experiment: Experiment, maps: GroupMaps, duels: Mapping[Pair, TMa
 
 
 def _label(experiment: Experiment, name: str) -> str:
-    return "synth" if name == experiment.models[0] else f"synth{model_label(name)}"
+    return f"synth{own_label(experiment.job.config.models, name)}"

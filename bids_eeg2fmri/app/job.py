@@ -103,7 +103,7 @@ class Job:
             if not isinstance(result, Failure):
                 done[label] = result
                 return
-            failed[label] = self._explain(prefix + label, result)
+            failed[label] = self.explain(prefix + label, result)
             log.tell_failure(prefix + label, failed[label])
             if self.stop_on_first_crash:
                 raise failed[label]
@@ -112,7 +112,7 @@ class Job:
         map_items(call, [*work.items()], workers=self.workers, threads=self.threads, on_result=take)
         return {label: done[label] for label in work if label in done}, failed
 
-    def _explain(self, name: str, failure: Failure[Any]) -> AppError:
+    def explain(self, name: str, failure: Failure[Any]) -> AppError:
         """Keep the traceback of what nobody foresaw, and name the file that holds it."""
         if isinstance(failure.error, AppError):
             return failure.error

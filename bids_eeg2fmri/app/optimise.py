@@ -1,23 +1,24 @@
 """Hyperparameters by Bayesian optimisation, §4.1 of the paper: the trials and what they gave."""
 
 import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float32, Float64
 
 from bids_eeg2fmri.app.choosing import first_shapes
+from bids_eeg2fmri.app.grounds import Ground, of_participants, of_tasks
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import draw_folds, whole_runs
-from bids_eeg2fmri.app.recordings import PairedRun, prepare
 from bids_eeg2fmri.app.triage import attempt, conclude, find
-from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.write import write_bytes, write_json, write_table, write_text
+from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.names import first_encoding
@@ -26,11 +27,13 @@ from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.report.experiments import optimisation_picture
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import Failure, map_items
+from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.search import bayes
 from bids_eeg2fmri.search.bayes import Space, Trial, Values
 from bids_eeg2fmri.settings import from_mapping, spell_value
 from bids_eeg2fmri.train.fit import Examples, drawing, fit, start
-from bids_eeg2fmri.train.splits import Index, extents, hold_back, split_in_time
+from bids_eeg2fmri.train.splits import extents
+from bids_eeg2fmri.types import Pairs, Scale
 
 Phase = Literal["autoencoder", "synthesis"]
 PHASES: Mapping[int, Phase] = {1: "autoencoder", 2: "synthesis"}
@@ -45,29 +48,14 @@ COLUMNS: Mapping[str, Mapping[str, object]] = {
         "Description": "Lowest mean absolute error over the validation pairs; n/a where it failed",
         "Units": BOLD_SD,
     },
-    "seconds": {"Description": "Time that it took", "Units": "s"},
+    "seconds": {"Description": "Time that it took; n/a where it was killed", "Units": "s"},
     "failure": {"Description": "Why it failed"},
 }
 
-Parts = tuple[tuple[Index, ...], tuple[Index, ...]]
-"""Pairs of each run to learn from, and those that give the score."""
-
-
-@dataclass(frozen=True)
-class Ground:
-    """The recordings on which points are tried, without a single test pair."""
-
-    owner: str
-    """Whose search it is, e.g. ``sub-03`` or ``group_task-rest``."""
-    runs: tuple[PairedRun, ...]
-    train: tuple[Index, ...]
-    """Pairs of each run that networks learn from."""
-    valid: tuple[Index, ...]
-    """Pairs of each run that give the score."""
-    failed: tuple[str, ...]
-    """Runs that could not be used."""
-    kept_back: str
-    """What no trial has seen, in words."""
+Point = tuple[int, Values]
+"""Number of a trial and where in the space it is."""
+Kept = tuple[Trial, Unit]
+"""A trial and where it is stored."""
 
 
 def run_optimisation(job: Job, level: str, phases: Sequence[int]) -> None:
@@ -78,9 +66,8 @@ def run_optimisation(job: Job, level: str, phases: Sequence[int]) -> None:
     AppError
         If participants, runs or tasks failed, after the others are done.
     """
-    bayes.check_budget(job.config.optimise)
     found = find(job)
-    grounds = _of_participants if level == "participant" else _of_tasks
+    grounds = of_participants if level == "participant" else of_tasks
     done, failed = attempt(partial(_search, job, phases), grounds(job, found.runs))
     conclude(found, [*found.runs], {}, [*chain(*done), *failed])
 
@@ -105,6 +92,8 @@ def optimise(job: Job, ground: Ground, phase: int) -> Trial:
     """Search in one phase until its budget is spent; give the best trial.
 
     Every trial is kept as it ends: after an interruption the search goes on with the same points.
+    They run in worker processes, so that one that is killed, e.g. for want of memory, is a failed
+    trial and not the end of the search.
 
     Raises
     ------
@@ -113,179 +102,202 @@ def optimise(job: Job, ground: Ground, phase: int) -> Trial:
     DataError
         If every trial failed.
     """
-    cfg = job.config.optimise
-    space = bayes.search_space(PHASES[phase], cfg)
-    _check_space(job, ground, phase, space)
-    seed = job.seed_of(ground.owner, "optimise", str(phase))
-    fit_scale([run.pairs for run in ground.runs], ground.train, job.config.scale)  # or no trial can
+    search = _Search(job, ground, phase)
+    search.check_space()
+    text = f"phase {phase}  the training mean volume scores {search.mean_score:.4g}"
+    log.tell(ground.owner, "search", text)
     trials: list[Trial] = []
-    with log.progress(cfg.iterations, f"{ground.owner} phase {phase}") as advance:
-        while points := bayes.due(space, trials, cfg, seed):
-            call = partial(_try, job, ground, phase, seed)
-            items = [*points.items()]
-            for one in map_items(call, items, workers=job.workers, threads=job.threads):
-                if isinstance(one, Failure):
-                    raise one.error
-                trials.append(one)
-                advance(1)
-            _write(job, ground, phase, space, trials)
+    with log.progress(job.config.optimise.iterations, f"{ground.owner} phase {phase}") as advance:
+        while points := bayes.due(search.space, trials, job.config.optimise, search.seed):
+            trials += search.evaluate(points, advance)
+            search.write(trials)
     best = bayes.best(trials)
-    file = f"{_stem(job, ground, phase)}_best.toml"
-    text = f"phase {phase}  trial {best.number + 1} of {len(trials)}: {best.score:.4f}  {file}"
-    log.tell(ground.owner, "result", text)
+    search.tell_best(best, len(trials))
     return best
 
 
-def _try(
-    job: Job, ground: Ground, phase: int, seed: int, point: tuple[int, dict[str, bayes.Value]]
-) -> Trial:
-    """Evaluate one point, or find what it gave before."""
-    number, values = point
-    config = from_mapping(bayes.overrides(values), job.config)
-    train = replace(
-        config.train, epochs=config.optimise.epochs, batch_size=config.optimise.batch_size
-    )
-    tried = replace(job, config=replace(config, train=train))
-    item = f"{ground.owner}_phase-{phase}_{number:03d}"
-    given = {"seed": seed, "device": job.device, "values": values, "phase": phase}
-    given |= {"split": [extents(ground.train), extents(ground.valid)]}
-    if phase == 2:
-        given["model_name"] = first_encoding(config.models)
+@dataclass(frozen=True)
+class _Search:
+    """One phase on one ground; travels to the workers."""
 
-    def make(folder: Path) -> None:
-        evaluate = partial(_evaluate, tried, ground, phase, seed)
-        trial = bayes.attempt(number, values, evaluate)
-        (folder / "trial.json").write_text(json.dumps(asdict(trial), allow_nan=False))
+    job: Job
+    ground: Ground
+    phase: int
 
-    settings = [config.search, config.model, config.scale, train, given]
-    unit = job.store.unit("trial", item, settings, [run.unit for run in ground.runs], make)
-    trial = Trial(**json.loads((unit.folder / "trial.json").read_text()))
-    told = f"{trial.score:.4f}" if trial.score is not None else f"failed: {trial.reason}"
-    point_text = ", ".join(f"{name.split('.')[1]} {value:g}" for name, value in values.items())
-    log.tell_unit(ground.owner, "trial", unit, f"phase {phase}  {number + 1}: {told}  {point_text}")
-    return trial
+    @property
+    def space(self) -> Space:
+        return bayes.search_space(PHASES[self.phase], self.job.config.optimise)
 
+    @property
+    def seed(self) -> int:
+        return self.job.seed_of(self.ground.owner, "optimise", str(self.phase))
 
-def _evaluate(job: Job, ground: Ground, phase: int, seed: int, _values: Values) -> float:
-    """Train a network with the settings of one point; give its lowest validation loss."""
-    cfg, pairs = job.config, [run.pairs for run in ground.runs]
-    scale = fit_scale(pairs, ground.train, cfg.scale)
-    mean = mean_volume(pairs, ground.train, scale)
-    shapes = first_shapes(cfg, pairs[0].eeg.shape[1:], pairs[0].bold.shape[1:])
-    with drawing(seed):
-        model = (
-            Autoencoder(shapes, cfg.model)
-            if phase == 1
-            else build(first_encoding(cfg.models), shapes, cfg.model)
+    @cached_property
+    def mean_score(self) -> float:
+        """What the training mean volume scores on the validation pairs."""
+        pairs, scale, mean = self._measure()
+        return bayes.score_of_mean(bayes.Reconstructions(pairs, self.ground.valid, scale), mean)
+
+    def check_space(self) -> None:
+        """Compare the space with that of the search that is gone on with; write it if first."""
+        record = self.job.work / "optimise" / f"{self.ground.owner}_phase-{self.phase}.json"
+        if record.is_file():
+            bayes.check_same_space(self.space, json.loads(record.read_text(encoding="utf-8")))
+        else:
+            write_json(record, bayes.describe(self.space))
+
+    def evaluate(
+        self, points: Mapping[int, Values], advance: Callable[..., None]
+    ) -> Sequence[Trial]:
+        """Try points in worker processes; keep as failed whose worker is killed, even alone."""
+        trials: dict[int, Trial] = {}
+
+        def take(point: Point, outcome: Kept | Failure[Point]) -> None:
+            if isinstance(outcome, Failure):
+                if not outcome.killed:
+                    raise self.job.explain(self.ground.owner, outcome)
+                outcome = self.keep(point, lambda: Trial(*point, None, bayes.KILLED))
+            trial, unit = outcome
+            trials[trial.number] = trial
+            self._tell(trial, unit)
+            advance(1)
+
+        map_items(
+            self.try_point,
+            [*points.items()],
+            workers=self.job.workers,
+            threads=self.job.threads,
+            apart=True,
+            on_result=take,
         )
-    kind = bayes.Reconstructions if phase == 1 else Examples
-    fitting = start(model.to(job.device), cfg.train, scale_bold(mean, scale))
-    parts = (kind(pairs, ground.train, scale), kind(pairs, ground.valid, scale))
-    return min(epoch.valid_loss for epoch in fit(fitting, *parts, cfg.train, seed))
+        return [trials[number] for number in points]
 
+    def try_point(self, point: Point) -> Kept:
+        """Evaluate one point, or find what it gave before."""
+        return self.keep(point, lambda: bayes.attempt(*point, self._score))
 
-def _of_participants(
-    job: Job, runs: Mapping[str, Sequence[RunFiles]]
-) -> dict[str, Callable[[], Ground]]:
-    named = {f"sub-{label}{job.selection.suffix()}": files for label, files in runs.items()}
-    return {owner: partial(_of_participant, job, owner, files) for owner, files in named.items()}
+    def keep(self, point: Point, evaluate: Callable[[], Trial]) -> Kept:
+        """Find the trial of a point in the store, or put it there."""
+        number, values = point
+        config, ground = self._settings(values), self.ground
+        given = {"seed": self.seed, "device": self.job.device, "values": values}
+        given |= {"phase": self.phase, "split": [extents(ground.train), extents(ground.valid)]}
+        if self.phase == 2:
+            given["model_name"] = first_encoding(config.models)
 
+        def make(folder: Path) -> None:
+            (folder / "trial.json").write_text(json.dumps(asdict(evaluate()), allow_nan=False))
 
-def _of_participant(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
-    """Take of a participant the pairs that do not test; the last ones give the score."""
-    runs, failed = prepare(job, files)
-    tasks = [run.files.task for run in runs]
-    gap = job.gap(run.clock.tr for run in runs)
-    split = split_in_time([run.pairs.onset for run in runs], tasks, job.config.split, gap)
-    free = [np.concatenate(parts) for parts in zip(split.train, split.valid, strict=True)]
-    kept = f"the last {job.config.split.test:.0%} of the pairs of each task"
-    return Ground(owner, tuple(runs), *_hold_back(job, runs, free), tuple(failed), kept)
+        item = f"{ground.owner}_phase-{self.phase}_{number:03d}"
+        settings = [config.search, config.model, config.scale, config.train, given]
+        unit = self.job.store.unit("trial", item, settings, [run.unit for run in ground.runs], make)
+        return Trial(**json.loads((unit.folder / "trial.json").read_text())), unit
 
+    def tell_best(self, best: Trial, n: int) -> None:
+        """Log the outcome, and whether it is one."""
+        owner = self.ground.owner
+        text = f"phase {self.phase}  trial {best.number + 1} of {n}: {best.score:.4g}"
+        log.tell(owner, "result", f"{text}  {self._stem.name}_best.toml")
+        if not bayes.beats(best, self.mean_score):
+            text = (
+                f"phase {self.phase}  no trial beats the training mean volume by "
+                f"{bayes.MARGIN:.1%}, so the best point says little. Give the search more "
+                "--iterations or optimise.epochs."
+            )
+            log.tell(owner, "result", text, logging.WARNING)
 
-def _of_tasks(job: Job, runs: Mapping[str, Sequence[RunFiles]]) -> dict[str, Callable[[], Ground]]:
-    named: dict[str, list[RunFiles]] = {}
-    for one in chain(*runs.values()):
-        named.setdefault(f"group{job.selection.suffix(one.task)}", []).append(one)
-    return {owner: partial(_of_task, job, owner, files) for owner, files in named.items()}
+    def write(self, trials: Sequence[Trial]) -> None:
+        """Write all trials so far, the trace, and the best point as a settings file."""
+        scores = np.array([math.nan if one.score is None else one.score for one in trials])
+        rows: dict[str, Sequence[object] | np.ndarray] = {
+            "trial": [one.number + 1 for one in trials],
+            "score": scores,
+            "seconds": [one.seconds for one in trials],
+            "failure": [one.reason or "n/a" for one in trials],
+        }
+        rows |= {name: [one.values[name] for one in trials] for name in self.space}
+        searched = {name: {"Description": "Setting that was searched"} for name in self.space}
+        metadata = {
+            "Description": f"{TITLES[self.phase]}. MeanVolumeScore is what the training mean "
+            "volume scores on the same pairs: a trial that learnt nothing scores the same",
+            "MeanVolumeScore": self.mean_score,
+            "Space": bayes.describe(self.space),
+        }
+        table = self._stem.with_name(f"{self._stem.name}_trials.tsv")
+        write_table(table, rows, {**COLUMNS, **searched}, metadata=metadata)
+        if np.isfinite(scores).any():
+            toml = self._stem.with_name(f"{self._stem.name}_best.toml")
+            write_text(toml, self._as_toml(bayes.best(trials)))
+            self._draw(trials, scores)
 
+    def _settings(self, values: Values) -> Config:
+        """Give the settings of a point, trained as the search says."""
+        config = from_mapping(bayes.overrides(values), self.job.config)
+        epochs, batch_size = config.optimise.epochs, config.optimise.batch_size
+        return replace(config, train=replace(config.train, epochs=epochs, batch_size=batch_size))
 
-def _of_task(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
-    """Take of a task the participants that do not test; some of them give the score."""
-    paired, failed = prepare(job, files)
-    members = draw_folds(job, [*dict.fromkeys(run.files.participant for run in paired)])[0]
-    free = [run for run in paired if run.files.participant not in members["test"]]
-    kept = f"{', '.join(map('sub-{}'.format, members['test']))}, drawn by seed {job.config.seed}"
-    return Ground(owner, tuple(free), *_by_participants(job, free), tuple(failed), kept)
+    def _score(self, values: Values) -> float:
+        """Train a network with the settings of one point; give its lowest validation loss."""
+        cfg, ground = self._settings(values), self.ground
+        pairs, scale, mean = self._measure()
+        shapes = first_shapes(cfg, pairs[0].eeg.shape[1:], pairs[0].bold.shape[1:])
+        with drawing(self.seed):
+            model = (
+                Autoencoder(shapes, cfg.model)
+                if self.phase == 1
+                else build(first_encoding(cfg.models), shapes, cfg.model)
+            )
+        kind = bayes.Reconstructions if self.phase == 1 else Examples
+        fitting = start(model.to(self.job.device), cfg.train, mean)
+        parts = (kind(pairs, ground.train, scale), kind(pairs, ground.valid, scale))
+        return min(epoch.valid_loss for epoch in fit(fitting, *parts, cfg.train, self.seed))
 
+    def _measure(self) -> tuple[list[Pairs], Scale, Float32[np.ndarray, "x y z"]]:
+        """Give all pairs, and the scale and the scaled mean volume of those to learn from."""
+        pairs, ground = [run.pairs for run in self.ground.runs], self.ground
+        scale = fit_scale(pairs, ground.train, self.job.config.scale, ground.seen)
+        return pairs, scale, scale_bold(mean_volume(pairs, ground.train, scale), scale)
 
-def _by_participants(job: Job, runs: Sequence[PairedRun]) -> Parts:
-    """Give a share of the participants to the score; of one participant, the last pairs."""
-    labels = sorted({run.files.participant for run in runs})
-    if len(labels) == 1:
-        return _hold_back(job, runs, whole_runs(runs, labels))
-    drawn = np.random.default_rng(job.config.seed).permutation(labels)
-    scoring = drawn[: max(1, round(len(labels) * job.config.optimise.valid))].tolist()
-    learning = [label for label in labels if label not in scoring]
-    return whole_runs(runs, learning), whole_runs(runs, scoring)
+    def _tell(self, trial: Trial, unit: Unit) -> None:
+        result = f"failed: {trial.reason}" if trial.score is None else f"{trial.score:.4g}"
+        point = ", ".join(f"{name.split('.')[1]} {x:g}" for name, x in trial.values.items())
+        text = f"phase {self.phase}  {trial.number + 1}: {result}  {point}"
+        log.tell_unit(self.ground.owner, "trial", unit, text)
 
-
-def _hold_back(job: Job, runs: Sequence[PairedRun], free: Sequence[Index]) -> Parts:
-    """Give the last of each run's free pairs to the score, after a gap."""
-    onsets = [run.pairs.onset[index] for run, index in zip(runs, free, strict=True)]
-    gap = job.gap(run.clock.tr for run in runs)
-    kept, held = hold_back(onsets, job.config.optimise.valid, gap)
-    train, valid = (
-        tuple(index[i] for index, i in zip(free, part, strict=True)) for part in (kept, held)
-    )
-    return train, valid
-
-
-def _check_space(job: Job, ground: Ground, phase: int, space: Space) -> None:
-    """Compare the space with that of the search that is gone on with; write it down if first."""
-    record = job.work / "optimise" / f"{ground.owner}_phase-{phase}.json"
-    if record.is_file():
-        bayes.check_same_space(space, json.loads(record.read_text(encoding="utf-8")))
-    else:
-        write_json(record, bayes.describe(space))
-
-
-def _write(job: Job, ground: Ground, phase: int, space: Space, trials: Sequence[Trial]) -> None:
-    """Write all trials so far, the trace, and the best point as a settings file."""
-    stem = _stem(job, ground, phase)
-    rows: dict[str, list[object]] = {
-        "trial": [one.number + 1 for one in trials],
-        "score": [math.nan if one.score is None else one.score for one in trials],
-        "seconds": [one.seconds for one in trials],
-        "failure": [one.reason or "n/a" for one in trials],
-    }
-    rows |= {name: [one.values[name] for one in trials] for name in space}
-    write_table(
-        stem.with_name(f"{stem.name}_trials.tsv"),
-        rows,
-        {**COLUMNS, **{name: {"Description": "Setting that was searched"} for name in space}},
-        metadata={"Description": TITLES[phase], "Space": bayes.describe(space)},
-    )
-    scores = np.array(rows["score"], dtype=np.float64)
-    if np.isfinite(scores).any():
-        text = _as_toml(bayes.best(trials), phase, job.config.model.latent, ground.kept_back)
-        write_text(stem.with_name(f"{stem.name}_best.toml"), text)
-        latent = job.config.model.latent
+    def _draw(self, trials: Sequence[Trial], scores: Float64[np.ndarray, " trials"]) -> None:
+        latent = self.job.config.model.latent
         latents = [int(one.values.get("model.latent", latent)) for one in trials]
         picture = optimisation_picture(
-            ground.owner, TITLES[phase], scores, latents, "validation MAE"
+            self.ground.owner,
+            TITLES[self.phase],
+            scores,
+            latents,
+            "validation MAE",
+            self.mean_score,
         )
-        write_bytes(stem.with_name(picture.file_name), picture.data)
+        write_bytes(self._stem.with_name(picture.file_name), picture.data)
 
+    def _as_toml(self, best: Trial) -> str:
+        """Spell out the best point for ``--config``, with the K that it was found at."""
+        cfg = self.job.config
+        lines = [
+            f"# {TITLES[self.phase]}: trial {best.number + 1}, validation MAE {best.score:.6g}.",
+            f"# The training mean volume, which knows no network, scores {self.mean_score:.6g}.",
+        ]
+        if not bayes.beats(best, self.mean_score):
+            lines.append(f"# No trial beats it by {bayes.MARGIN:.1%}: this point says little.")
+        lines += [
+            f"# Found with optimise.batch_size = {cfg.optimise.batch_size} and "
+            f"optimise.epochs = {cfg.optimise.epochs};",
+            "# train.batch_size and train.epochs are not set here and stay what they are.",
+            f"# Kept back for the test, whatever settings: {self.ground.kept_back}.",
+        ]
+        values = {"model.latent": cfg.model.latent, **best.values}
+        for section, entries in bayes.overrides(values).items():
+            lines += ["", f"[{section}]"]
+            lines += [f"{key} = {spell_value(value)}" for key, value in entries.items()]
+        return "\n".join(lines) + "\n"
 
-def _stem(job: Job, ground: Ground, phase: int) -> Path:
-    return job.out / "search" / f"{ground.owner}_phase-{phase}"
-
-
-def _as_toml(best: Trial, phase: int, latent: int, kept_back: str) -> str:
-    """Spell out the best point as a file that ``--config`` takes, with the K it was found at."""
-    lines = [f"# {TITLES[phase]}: trial {best.number + 1}, validation MAE {best.score:.6g}."]
-    lines.append(f"# Kept back for the test, whatever settings: {kept_back}.")
-    for section, values in bayes.overrides({"model.latent": latent, **best.values}).items():
-        lines += ["", f"[{section}]"]
-        lines += [f"{key} = {spell_value(value)}" for key, value in values.items()]
-    return "\n".join(lines) + "\n"
+    @property
+    def _stem(self) -> Path:
+        return self.job.out / "search" / f"{self.ground.owner}_phase-{self.phase}"

@@ -1,4 +1,4 @@
-"""From results to files: derivatives, models and reports."""
+"""From results to files: derivatives, tables and models."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,11 @@ import numpy as np
 
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.members import Members
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
-from bids_eeg2fmri.bids.methods import Network, methods_text
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.bids.read import bold_metadata
-from bids_eeg2fmri.bids.references import REFERENCES
 from bids_eeg2fmri.bids.write import (
     bids_uri,
     derivative_path,
@@ -26,18 +23,13 @@ from bids_eeg2fmri.bids.write import (
     write_table,
 )
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
-from bids_eeg2fmri.model.names import MODELS
-from bids_eeg2fmri.report.page import Outcome, Provenance
-from bids_eeg2fmri.report.pictures import Training
-from bids_eeg2fmri.train.splits import Split
-from bids_eeg2fmri.types import VolumeClock
 
 
 def write_results(job: Job, owner: str, tested: Sequence[Tested]) -> None:
     """Write what models made of one run: series, mask, maps and tables.
 
-    The files of the first model are called after none, those of others after theirs. Their sidecars
-    name the owner's model that made them.
+    The files of the first model that was asked for are called after none, those of others after
+    theirs, whichever failed. Their sidecars name the owner's model that made them.
     """
     first = tested[0]
     files, bold, target = first.run.files, first.run.recording.bold, first.target
@@ -65,7 +57,7 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested]) -> None:
     write_series("target", target, "Observed BOLD, as finely as the model's grid")
     for one in tested:
         model = one.trained.name
-        label = "" if one is first else model_label(model)
+        label = own_label(job.config.models, model)
         made, by = f"synthesised from the EEG alone by {model}", model_folder(owner, one.trained)
         write_series(f"synth{label}", one.synthesised, f"BOLD {made}", Model=by)
         residual = target - one.synthesised
@@ -89,6 +81,11 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested]) -> None:
     )
     folders = {"Models": [model_folder(owner, one.trained) for one in tested]}
     _write_by_model(tested, path("metrics", ".tsv", desc="synth"), sources | folders)
+
+
+def own_label(asked: Sequence[str], name: str) -> str:
+    """Tell a model's files from others'; those of the first that was asked for have no label."""
+    return "" if name == asked[0] else model_label(name)
 
 
 def model_label(name: str) -> str:
@@ -208,7 +205,8 @@ def write_choices(job: Job, owner: str, encoders: Encoders) -> None:
             rows["valid_loss"].append(epoch.valid_loss[i])
             rows["kernels"].append(json.dumps(candidate.kernels))
             rows["strides"].append(json.dumps(candidate.strides))
-        about = {"Description": f"Candidates for the {choice.kind.upper()} encoder of {owner}"}
+        text = f"Candidates for the {choice.kind.upper()} encoder of {owner}"
+        about = {"Description": f"{text}; search.choose was {job.config.search.choose}"}
         path = job.out / "search" / f"{owner}_{choice.kind}-encoders.tsv"
         write_table(path, rows, columns, metadata=about)
 
@@ -223,90 +221,3 @@ def publish_model(job: Job, owner: str, trained: Trained) -> Path:
 def model_folder(owner: str, trained: Trained) -> str:
     """Say where in the output folder a trained model stands."""
     return f"models/{owner}_{trained.name}"
-
-
-def outcome(tested: Tested) -> Outcome:
-    """Give the numbers that a report opens with."""
-    check, skill = tested.check, tested.skill
-    return Outcome(check.r, skill[0], skill[1], check.null, check.p)
-
-
-def training(trained: Trained) -> Training:
-    """Give what a report shows of a training."""
-    history = trained.history
-    return Training(
-        trained.name,
-        tuple(epoch.train_loss for epoch in history),
-        tuple(epoch.valid_loss for epoch in history),
-        trained.card["best_epoch"],
-        sum(epoch.seconds for epoch in history),
-    )
-
-
-def provenance(
-    job: Job,
-    trained: Sequence[Trained],
-    runs: Sequence[PairedRun],
-    split: Split,
-    folds: Sequence[Members] = (),
-) -> Provenance:
-    """Say how results came about, in words and with what to cite.
-
-    Parameters
-    ----------
-    split
-        The parts of each run; of the first fold, if there are several.
-    folds
-        The participants of each part, fold by fold; none at participant level.
-    """
-    members: Members = folds[0] if folds else {}
-    software = trained[0].card["software"]
-    tasks = [f"task-{run.files.task}" for run in runs]
-    tested = {task for task, index in zip(tasks, split.test, strict=True) if len(index)}
-    residuals = [run.clock.residual for run in runs if run.clock.n_markers]
-    text = methods_text(
-        job.config,
-        {
-            "participants": len({run.files.participant for run in runs}),
-            "runs": len(runs),
-            "volumes": sum(run.pairs.n_volumes for run in runs),
-            "pairs": sum(len(run.pairs.volume) for run in runs),
-            "tr": sorted({run.clock.tr for run in runs}),
-            "channels": len(runs[0].pairs.channels),
-            "clocks": sorted({_in_words(run.clock) for run in runs}),
-            "clock_residual": max(residuals, default=None),
-            "native_grids": sorted({run.pairs.mask.shape for run in runs}),
-            "grid": runs[0].pairs.bold.shape[1:],
-            "split": (_count(split.train), _count(split.valid), _count(split.test)),
-            "gap": job.gap(run.clock.tr for run in runs),
-            "undivided": sorted({*tasks} - tested),
-            "choosing": [f"sub-{label}" for label in members.get("valid", ())],
-            "held_out": [f"sub-{label}" for label in members.get("test", ())],
-            "folds": len(folds) or 1,
-            "networks": [_describe(one) for one in trained],
-            "software": software,
-        },
-    )
-    works = [(work.text, work.url) for work in REFERENCES.values() if work.label in text]
-    paragraphs = tuple(text.split("\n\n"))
-    return Provenance(paragraphs, tuple(works), software, job.command, job.config.seed)
-
-
-def _describe(trained: Trained) -> Network:
-    card = trained.card
-    return {
-        "title": MODELS[trained.name].title,
-        "parameters": card["parameters"],
-        "epochs": len(card["history"]),
-        "best_epoch": card["best_epoch"],
-    }
-
-
-def _in_words(clock: VolumeClock) -> str:
-    if not clock.n_markers:
-        return "the user"
-    return f"the markers {clock.source.removeprefix('triggers:')}"
-
-
-def _count(parts: Sequence[np.ndarray]) -> int:
-    return sum(map(len, parts))

@@ -1,5 +1,6 @@
 """The participant level: learn on the earlier part of a participant's runs, test on the later."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 
@@ -27,6 +28,7 @@ def run_participants(job: Job) -> None:
     AppError
         If participants or runs failed, after the others are done.
     """
+    _tell_unused(job)
     found = find(job)
     done, failed = job.spread(partial(run_participant, refused=found.problems), found.runs)
     if done:
@@ -89,6 +91,14 @@ def run_participant(
     deliver(job, owner, units, patterns, failed, facts, write)
     told = {of_run[0].run.files.name: [headline(one) for one in of_run] for of_run in tested}
     return told, [*failed]
+
+
+def _tell_unused(job: Job) -> None:
+    """Warn of settings that have no part here; no error, as one file may serve both levels."""
+    split = vars(job.config.split)
+    if unused := [f"split.{name}" for name in ("folds", "repeats") if split[name] != 1]:
+        text = f"{' and '.join(unused)}: for the group level, without effect on this one"
+        log.tell("settings", "skipped", text, logging.WARNING)
 
 
 def _owner(job: Job, label: str) -> str:

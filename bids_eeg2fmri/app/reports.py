@@ -1,32 +1,22 @@
-"""What the reports show, gathered from results."""
+"""What the report of a participant shows, and both reports, gathered from results."""
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
-from bids_eeg2fmri.app.choosing import Encoders
-from bids_eeg2fmri.app.experiment import Experiment
-from bids_eeg2fmri.app.group_maps import Pair
+from bids_eeg2fmri.app.choosing import Choice, Encoders
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import outcome, provenance, summaries_of, training
+from bids_eeg2fmri.app.outputs import summaries_of
+from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.app.testing import Tested
+from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
-from bids_eeg2fmri.evaluate.metrics import BOLD_SD, METRICS
-from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
-from bids_eeg2fmri.report.experiments import (
-    best_model_picture,
-    candidates_picture,
-    comparison_picture,
-    normalised_residual_picture,
-    residual_picture,
-)
-from bids_eeg2fmri.report.group import GroupMaps, GroupReport, write_group_report
+from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.participant import (
     ParticipantReport,
     RunResult,
@@ -34,7 +24,8 @@ from bids_eeg2fmri.report.participant import (
     TimeCourse,
     write_participant_report,
 )
-from bids_eeg2fmri.report.pictures import Picture
+from bids_eeg2fmri.report.pictures import Picture, Training
+from bids_eeg2fmri.report.searches import losses_picture, weights_picture
 from bids_eeg2fmri.train.splits import Split
 
 BEST = 0.1
@@ -57,7 +48,7 @@ def report_participant(
     Parameters
     ----------
     tested
-        Results of all models, run by run; the pictures are the first model's.
+        Results of all models, run by run; the pictures are those of the first one.
     """
     report = ParticipantReport(
         participant=f"sub-{label}",
@@ -65,102 +56,31 @@ def report_participant(
         runs=tuple(summarise(run, split, i) for i, run in enumerate(runs)),
         results=tuple(map(show, tested)),
         training=tuple(map(training, trained)),
-        search=candidates_pictures(page.stem, encoders),
+        search=search_pictures(job, page.stem, encoders),
         metrics=METRICS,
         provenance=provenance(job, trained, runs, split),
-        problems=tuple(str(error) for error in problems.values()),
+        problems=told(problems),
+        stand_in=stand_in(job, trained[0].name),
     )
     write_participant_report(page, report, write_bytes, job.out / f"sub-{label}" / "figures")
 
 
-def report_group(
-    experiment: Experiment,
-    page: Path,
-    maps: GroupMaps | None,
-    duels: Mapping[Pair, TMap],
-    problems: Mapping[str, AppError],
-    links: Mapping[str, str],
-) -> None:
-    """Write the report of a group."""
-    job, folds = experiment.job, experiment.folds
-    task = job.selection.suffix(experiment.task).removeprefix("_")
-    named: dict[str, list[Tested]] = {}
-    for result in experiment.results:
-        again = f", repeat {result.repeat + 1}" * (job.config.split.repeats > 1)
-        named.setdefault(result.tested.run.files.name + again, []).append(result.tested)
-    by_run = {name: f"sub-{tested[0].run.files.participant}" for name, tested in named.items()}
-    parts = {
-        part: tuple(
-            f"sub-{label}" for label in sorted(chain(*(members[part] for members in folds)))
-        )
-        for part in ("train", "valid", "test")
-    }
-    report = GroupReport(
-        dataset=job.dataset_name,
-        task=task,
-        folds=len(folds),
-        train_participants=parts["train"] if len(folds) == 1 else (),
-        valid_participants=parts["valid"] if len(folds) == 1 else (),
-        test_participants=parts["test"],
-        model=experiment.models[0],
-        outcomes={
-            name: outcome(one)
-            for name, tested in named.items()
-            for one in tested
-            if one.trained.name == experiment.models[0]
-        },
-        values=experiment.values(),
-        spread=experiment.spread(),
-        rows={name: summaries_of(tested) for name, tested in named.items()},
-        metrics=METRICS,
-        training=tuple(map(training, experiment.published)),
-        provenance=provenance(
-            job, experiment.published, experiment.runs, experiment.splits[0], folds
-        ),
-        maps=maps,
-        models=_comparison_pictures(experiment, f"group_{task}", maps, duels),
-        search=candidates_pictures(f"group_{task}", experiment.encoders[0]),
-        problems=tuple(str(error) for error in problems.values()),
-        links={**links, **{run: links[name] for run, name in by_run.items() if name in links}},
+def outcome(tested: Tested) -> Outcome:
+    """Give the numbers that a report opens with."""
+    check, skill = tested.check, tested.skill
+    return Outcome(check.r, skill[0], skill[1], check.null, check.p)
+
+
+def training(trained: Trained) -> Training:
+    """Give what a report shows of a training."""
+    history = trained.history
+    return Training(
+        trained.name,
+        tuple(epoch.train_loss for epoch in history),
+        tuple(epoch.valid_loss for epoch in history),
+        trained.card["best_epoch"],
+        sum(epoch.seconds for epoch in history),
     )
-    write_group_report(page, report, write_bytes, job.out / "group" / "figures")
-
-
-COMPARED = ("rmse", "ssim", "pearsoncorrelation", "skill")
-"""Scores whose comparisons are drawn: those of the paper, and those that tell of the EEG."""
-
-
-def _comparison_pictures(
-    experiment: Experiment,
-    prefix: str,
-    maps: GroupMaps | None,
-    duels: Mapping[Pair, TMap],
-) -> tuple[Picture, ...]:
-    """Draw how models differ: tables of tests, Figs 2 and 3, Figs 4 and 11."""
-    comparisons = experiment.comparisons
-    pictures = [
-        comparison_picture(
-            prefix,
-            METRICS[metric].name,
-            [one for one in comparisons if one.metric == metric],
-            higher_is_better=bool(METRICS[metric].higher_is_better),
-        )
-        for metric in COMPARED
-    ]
-    if maps is not None:
-        normalised = {
-            name: normalise_residuals(values, maps.mask) for name, values in maps.residuals.items()
-        }
-        given = (maps.mask, maps.affine)
-        pictures.append(residual_picture(prefix, maps.residuals, *given, BOLD_SD))
-        pictures.append(normalised_residual_picture(prefix, normalised, *given))
-        best = {pair: best_model(found) for pair, found in duels.items()}
-        tests = list(dict.fromkeys(found.test for found in duels.values()))
-        test = tests[0]
-        if len(tests) > 1:
-            test += ". This is the test of the first pair; blocks of others differ, see their maps"
-        pictures.append(best_model_picture(prefix, best, maps.mean, maps.mask, maps.affine, test))
-    return tuple(pictures)
 
 
 def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
@@ -183,17 +103,45 @@ def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
     )
 
 
-def candidates_pictures(prefix: str, encoders: Encoders) -> tuple[Picture, ...]:
-    """Draw how encoders were chosen, where they were."""
+def search_pictures(
+    job: Job, prefix: str, encoders: Encoders, folds: int = 1
+) -> tuple[Picture, ...]:
+    """Draw what encoders were chosen by, where they were; of several folds, give the first's."""
+    which = f"This is fold 1 of {folds}; search/ has the tables of all." if folds > 1 else ""
+    by_weight = job.config.search.choose == "darts"
+    draw = weights_picture if by_weight else losses_picture
     return tuple(
-        candidates_picture(
+        draw(
             prefix,
-            f"{choice.kind.upper()} encoder",
-            np.array([epoch.shares for epoch in choice.history]),
+            encoder_name(choice),
+            np.array([epoch.shares if by_weight else epoch.valid_loss for epoch in choice.history]),
             choice.chosen + 1,
+            which,
         )
         for choice in encoders.choices
     )
+
+
+def encoder_name(choice: Choice) -> str:
+    """Name what was chosen, e.g. ``EEG encoder``."""
+    return f"{choice.kind.upper()} encoder"
+
+
+def told(problems: Mapping[str, AppError]) -> tuple[str, ...]:
+    """Say of each failure what failed, where the reason does not."""
+    reasons = {name: str(error) for name, error in problems.items()}
+    return tuple(
+        reason if reason.startswith(name) else f"{name}: {reason}"
+        for name, reason in reasons.items()
+    )
+
+
+def stand_in(job: Job, shown: str) -> str:
+    """Say whose pictures a report has, where the first model that was asked for has no result."""
+    first = job.config.models[0]
+    if shown == first:
+        return ""
+    return f"{first}, the first model asked for, has no result. What is shown is of {shown}."
 
 
 def show(of_run: Sequence[Tested]) -> RunResult:
@@ -212,6 +160,7 @@ def show(of_run: Sequence[Tested]) -> RunResult:
         model=tested.trained.name,
         outcome=outcome(tested),
         rows=summaries_of(of_run),
+        rivals=(*(one.trained.name for one in of_run), BASELINE),
         affine=tested.run.recording.bold.affine,
         mask=mask,
         mean=np.asarray(target.mean(axis=0)),

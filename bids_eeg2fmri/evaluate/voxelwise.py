@@ -18,6 +18,8 @@ CORRELATED = 0.05
 """Mean autocorrelation up to which volumes count as independent."""
 TIE = 1e-9
 """Two sums that differ by a smaller share are equal."""
+ALPHA = 0.05
+"""q below which a model is better."""
 BLOCK = 1024
 """Voxels that are permuted at a time."""
 
@@ -183,17 +185,20 @@ def sign_flip_map(
     Returns
     -------
     t is that of the blocks' sums, which orders the flips as their mean does. With n blocks p does
-    not go below about 2^(1 − n).
+    not go below about 2^(1 − n), as ``test`` says.
     """
     block = block or decorrelation_block(duels, mask)
     sums = np.concatenate([_block_sums(planes, block) for planes in _differences(duels, mask)], 1)
     n, people = len(sums), len({duel.participant for duel in duels})
     t, _ = paired_t(sums)
     p = np.where(np.isfinite(t), _sign_flip_p(sums, n_flips, seed), np.nan)
+    least = max(2.0 ** (1 - n), 1 / (1 + n_flips))
+    hopeless = ", so that nothing can be significant" * (least >= ALPHA)
     test = (
-        f"sign-flip permutation of the absolute residuals ({n_flips} draws) over {n} blocks of "
-        f"{block} volumes of {people} test participant{'s' * (people > 1)}; it holds for these "
-        "volumes and says nothing about other people"
+        f"sign-flip permutation of the absolute residuals ({n_flips} draws) over {n} "
+        f"block{'s' * (n > 1)} of {block} volume{'s' * (block > 1)} of {people} test "
+        f"participant{'s' * (people > 1)}; p is not below about {least:.2g}{hopeless}; it holds "
+        "for these volumes and says nothing about other people"
     )
     return _t_map(t, p, mask, test)
 
@@ -213,7 +218,7 @@ def decorrelation_block(duels: Sequence[Duel], mask: Bool[np.ndarray, "x y z"]) 
     return 2 * int(lags[0] if lags.size else shortest) - 1 if total[0] else 1
 
 
-def best_model(comparison: TMap, *, alpha: float = 0.05) -> Int8[np.ndarray, "x y z"]:
+def best_model(comparison: TMap, *, alpha: float = ALPHA) -> Int8[np.ndarray, "x y z"]:
     """Name the better model of each voxel, Fig. 4: 1 for the first, −1 for the second, 0 for none.
 
     A model is better where q is below ``alpha``.

@@ -11,7 +11,11 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import blended_transform_factory
 from scipy.optimize import isotonic_regression
 
-from bids_eeg2fmri.report.figures import BLUE, GREY, GRID, HALF, INK, ORANGE, STYLE, WHOLE, minus
+from bids_eeg2fmri.report.figures import BLUE, GREY, GRID, HALF, INK, ORANGE, STYLE, WHOLE
+from bids_eeg2fmri.report.words import minus
+
+NARROW = 4
+"""Models whose comparisons fit into half the width of a page."""
 
 
 @matplotlib.rc_context(STYLE)
@@ -23,8 +27,31 @@ def candidate_weights(weights: Float[np.ndarray, "epochs candidates"], chosen: i
     figure = Figure(figsize=(HALF, 3.4), layout="constrained")
     ax = figure.subplots()
     ax.axhline(1 / weights.shape[1], color=GREY, linewidth=1, linestyle=(0, (3, 2)))
-    epochs = np.arange(1, len(weights) + 1)
-    for number, line in enumerate(weights.T, start=1):
+    _draw_candidates(ax, weights, chosen, "weight")
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def candidate_losses(losses: Float[np.ndarray, "epochs candidates"], chosen: int) -> Figure:
+    """Draw the validation loss of each candidate by epoch, NaN once it is out.
+
+    ``chosen`` is counted from one; its lowest loss has a large dot.
+    """
+    figure = Figure(figsize=(HALF, 3.4), layout="constrained")
+    ax = figure.subplots()
+    own = losses[:, chosen - 1]
+    best = int(np.nanargmin(own))
+    ax.plot(best + 1, own[best], "o", color=ORANGE, markersize=8)
+    _draw_candidates(ax, losses, chosen, "validation loss")
+    return figure
+
+
+def _draw_candidates(
+    ax: Axes, values: Float[np.ndarray, "epochs candidates"], chosen: int, label: str
+) -> None:
+    """Draw one line a candidate, which ends in a cross where it was dropped."""
+    epochs = np.arange(1, len(values) + 1)
+    for number, line in enumerate(values.T, start=1):
         colour, width = _look(number, chosen)
         ax.plot(epochs, line, color=colour, linewidth=width, zorder=width + 1,
                 marker="o", markersize=2 * width)  # fmt: skip
@@ -32,10 +59,9 @@ def candidate_weights(weights: Float[np.ndarray, "epochs candidates"], chosen: i
         if 0 < lasted < len(line):
             ax.plot(lasted, line[lasted - 1], "x", color=colour, markersize=8)
             ax.text(lasted + 0.15, line[lasted - 1], str(number), color=colour, va="bottom")
-    _label_ends(ax, weights[-1], chosen)
-    ax.set(xlabel="epoch", ylabel="weight")
+    _label_ends(ax, values[-1], chosen)
+    ax.set(xlabel="epoch", ylabel=label)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    return figure
 
 
 def _look(number: int, chosen: int) -> tuple[str, float]:
@@ -56,9 +82,12 @@ def _label_ends(ax: Axes, ends: Float[np.ndarray, " candidates"], chosen: int) -
 
 @matplotlib.rc_context(STYLE)
 def optimisation_trace(
-    scores: Float[np.ndarray, " trials"], latents: Sequence[int], label: str
+    scores: Float[np.ndarray, " trials"], latents: Sequence[int], label: str, mean_volume: float
 ) -> Figure:
-    """Draw the score of each trial, NaN where it failed, the lowest so far, and scores by K."""
+    """Draw the score of each trial, NaN where it failed, the lowest so far, and scores by K.
+
+    ``mean_volume`` is the score of the training mean volume, to be beaten.
+    """
     sizes, trials = sorted(set(latents)), np.arange(1, len(scores) + 1)
     several = len(sizes) > 1
     figure = Figure(figsize=(WHOLE if several else HALF, 3.4), layout="constrained")
@@ -75,7 +104,10 @@ def optimisation_trace(
         ax.set_xticks(range(len(sizes)), [str(k) for k in sizes])
         ax.set(xlabel="latent size K", xlim=(-0.5, len(sizes) - 0.5))
         ax.grid(visible=False, axis="x")
-    figure.legend(*by_trial.get_legend_handles_labels(), loc="outside upper right", ncols=3)
+    for ax in (by_trial, *by_size):
+        ax.axhline(mean_volume, color=GREY, linewidth=1, linestyle=(0, (3, 2)), zorder=1,
+                   label="mean volume")  # fmt: skip
+    figure.legend(*by_trial.get_legend_handles_labels(), loc="outside upper right", ncols=4)
     return figure
 
 
@@ -92,7 +124,8 @@ def comparison_matrix(
     """
     n, size = len(names), np.nanmax(np.abs(differences), initial=0)
     decimals = int(np.clip(2 - np.floor(np.log10(size)), 0, 6)) if size else 1
-    figure = Figure(figsize=(max(HALF, 1.6 + 0.95 * n), 0.9 + 0.52 * n), layout="constrained")
+    width = max(WHOLE, 1.6 + 0.95 * n) if n > NARROW else HALF
+    figure = Figure(figsize=(width, 0.9 + 0.52 * n), layout="constrained")
     ax = figure.subplots()
     for i, j in zip(*np.nonzero(~np.eye(n, dtype=bool)), strict=True):
         colour = {1: BLUE, -1: ORANGE}.get(better[i, j], INK)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int8
 
 from bids_eeg2fmri.report import experiment_figures, figures, mosaic
 from bids_eeg2fmri.report.pictures import Picture, in_words
+from bids_eeg2fmri.report.words import counted
 
 Volume = Float[np.ndarray, "x y z"]
 Mask = Bool[np.ndarray, "x y z"]
@@ -15,6 +16,8 @@ Affine = Float[np.ndarray, "4 4"]
 
 SIGNIFICANT = 0.05
 """q below which a difference counts."""
+FEW = 3
+"""Panels of slices that are drawn below each other; more go side by side, on fewer slices."""
 
 
 @runtime_checkable
@@ -75,7 +78,7 @@ def best_model_picture(
     affine: Affine,
     test: str,
 ) -> Picture:
-    """Draw which of two models errs less in each voxel, one pair a row, Figs 4 and 11 of the paper.
+    """Draw which of two models errs less in each voxel, pair by pair, Figs 4 and 11 of the paper.
 
     Parameters
     ----------
@@ -91,7 +94,9 @@ def best_model_picture(
         How it was tested, in words.
     """
     alone = len(pairs) == 1
-    view = mosaic.axial_view(mask, affine, slices=14 if alone else 7, columns=7)
+    slices, columns = (14, 1) if alone else _layout(len(pairs))
+    view = mosaic.axial_view(mask, affine, slices=slices, columns=7)
+    figure = mosaic.draw_winners(view, dict(pairs), background, mask, columns=columns)
     which = "-vs-".join(next(iter(pairs))) if alone else "pairs"
     shares = "; ".join(
         f"{first} {mosaic.share(labels, 1, mask):.1%}, "
@@ -100,50 +105,13 @@ def best_model_picture(
     )
     return Picture(
         f"{prefix}_desc-{which}_winner",
-        mosaic.to_png(mosaic.draw_winners(view, dict(pairs), background, mask)),
-        f"Voxels where one of two models errs significantly less, on {len(view.levels)} axial "
-        f"slices. Share of the mask: {shares}.",
+        mosaic.to_png(figure),
+        "Voxels where one of two models errs significantly less, on "
+        f"{counted(len(view.levels), 'axial slice')}. Share of the mask: {shares}.",
         f"Where one of two models has the smaller absolute residual, q < {SIGNIFICANT:g}; the "
         "number beside a model is its share of the mask. Voxels without colour tell neither "
         f"apart. Test: {test}. Left is left, front is up; the numbers below are heights in mm.",
         wide=True,
-    )
-
-
-def candidates_picture(
-    prefix: str,
-    encoder: str,
-    weights: Float[np.ndarray, "epochs candidates"],
-    chosen: int,
-) -> Picture:
-    """Draw the weights of an architecture search by epoch, Fig. 9 of the paper.
-
-    Parameters
-    ----------
-    prefix
-        With which the name of its file begins.
-    encoder
-        What is searched for, e.g. ``EEG encoder``.
-    weights
-        Weight of each candidate after each epoch; NaN once it is out.
-    chosen
-        The candidate that was chosen, counted from one.
-    """
-    epochs, n = weights.shape
-    out = int(np.isnan(weights[-1]).sum())
-    rival = np.nanmax(np.delete(weights[-1], chosen - 1), initial=0)
-    lost = (
-        f" A cross marks where a candidate failed and was left out ({out} of {n})." if out else ""
-    )
-    return Picture(
-        f"{prefix}_desc-{encoder.replace(' ', '-')}_candidates",
-        figures.to_svg(experiment_figures.candidate_weights(weights, chosen)),
-        f"Weights of {n} candidates for the {encoder} over {epochs} epochs. Candidate {chosen}, "
-        f"which was chosen, ends at {weights[-1, chosen - 1]:.3f}; the largest of the others ends "
-        f"at {rival:.3f}.",
-        f"Weight of each candidate for the {encoder} after each epoch, fitted on the validation "
-        f"pairs; the sum is one. The dashed line marks equal weights, 1/{n}. Orange: candidate "
-        f"{chosen}, which was chosen.{lost}",
     )
 
 
@@ -153,6 +121,7 @@ def optimisation_picture(
     scores: Float[np.ndarray, " trials"],
     latents: Sequence[int],
     score: str,
+    mean_volume: float,
 ) -> Picture:
     """Draw the trials of a Bayesian optimisation, Fig. 8 of the paper.
 
@@ -168,6 +137,8 @@ def optimisation_picture(
         Latent size K of each trial.
     score
         What the score is, for the axis.
+    mean_volume
+        Score of the training mean volume, which knows no network.
     """
     failed = int(np.count_nonzero(~np.isfinite(scores)))
     found = "none gave a score"
@@ -176,13 +147,14 @@ def optimisation_picture(
         found = (
             f"the lowest score is {scores[best]:.4g} in trial {best + 1} with K = {latents[best]}"
         )
-    counted = f"{len(scores)} trials, {failed} of which failed"
+    tried = f"{counted(len(scores), 'trial')}, {failed} of which failed"
+    found += f"; the training mean volume scores {mean_volume:.4g}"
     return Picture(
         f"{prefix}_desc-{phase.partition(',')[0].replace(' ', '-')}_trials",
-        figures.to_svg(experiment_figures.optimisation_trace(scores, latents, score)),
-        f"Scores of the optimisation, {phase}: {counted}; {found}.",
-        f"Bayesian optimisation, {phase}: {counted}; {found}. Crosses at the foot are failed "
-        "trials, which have no score. Lower is better.",
+        figures.to_svg(experiment_figures.optimisation_trace(scores, latents, score, mean_volume)),
+        f"Scores of the optimisation, {phase}: {tried}; {found}.",
+        f"Bayesian optimisation, {phase}: {tried}; {found} (dashed), as does a network that learns "
+        "nothing. Crosses at the foot are failed trials, which have no score. Lower is better.",
         wide=len(set(latents)) > 1,
     )
 
@@ -218,17 +190,18 @@ def comparison_picture(
     told = [f"{names[i]} beats {names[j]}" for i, j in np.argwhere(won == 1).tolist()]
     least, most = (f(c.n for c in comparisons) for f in (min, max))
     people = f"{least} to {most}" if least < most else str(most)
+    alone = " One alone allows no test." * (most == 1)
     return Picture(
         f"{prefix}_desc-{metric.replace(' ', '-')}_comparisons",
         figures.to_svg(experiment_figures.comparison_matrix(names, difference, q, won)),
-        f"{metric} of {len(names)} models compared pair by pair. "
+        f"{metric} of {counted(len(names), 'model')} compared pair by pair. "
         + ("; ".join(told) if told else "No difference is significant")
         + ".",
         f"{metric} of the row's model minus that of the column's, mean over {people} test "
-        "participants; below it q of the paired t-test over participants (Benjamini & Hochberg). "
-        f"Bold where q < {SIGNIFICANT:g}: blue if the row's model is better, orange if the "
-        "column's is.",
-        wide=True,
+        f"participant{'s' * (most != 1)}; below it q of the paired t-test over participants "
+        f"(Benjamini & Hochberg). Bold where q < {SIGNIFICANT:g}: blue if the row's model is "
+        f"better, orange if the column's is.{alone}",
+        wide=len(names) > experiment_figures.NARROW,
     )
 
 
@@ -241,13 +214,20 @@ def _map_rows(
     affine: Affine,
     units: str,
 ) -> Picture:
-    view = mosaic.axial_view(mask, affine, slices=7, columns=7)
+    slices, columns = _layout(len(maps))
+    view = mosaic.axial_view(mask, affine, slices=slices, columns=7)
     words = " ".join(f"{model}: {in_words(values[mask])}" for model, values in maps.items())
     return Picture(
         stem,
-        mosaic.to_png(mosaic.draw_sizes(view, dict(maps), mask, units)),
-        f"{title} of {len(maps)} models on {len(view.levels)} axial slices. {words}",
+        mosaic.to_png(mosaic.draw_sizes(view, dict(maps), mask, units, columns=columns)),
+        f"{title} of {counted(len(maps), 'model')} on {counted(len(view.levels), 'axial slice')}. "
+        f"{words}",
         f"{title}, in {units}. {explanation} Left is left, front is up; the numbers are heights in "
         "mm.",
         wide=True,
     )
+
+
+def _layout(panels: int) -> tuple[int, int]:
+    """Give the slices of each panel and how many panels stand side by side."""
+    return (7, 1) if panels <= FEW else (5, 2)

@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
+from bids_eeg2fmri.report.words import minus
+
 INK, GREY, GRID, FILL = "#1c2430", "#697482", "#dde2e8", "#c3cad3"
 BLUE, ORANGE = "#0072b2", "#c84f00"  # after Okabe & Ito: told apart by colour-blind eyes
 DARK = {
@@ -82,6 +84,7 @@ def training_curves(
         ax.plot(best_epoch, losses[best_epoch - 1], "o", color=colour, markersize=7)
         ax.set_title(title)
         ax.margins(x=0.06, y=0.15)
+        ax.ticklabel_format(axis="y", useOffset=False)
     axes[1].set_xlabel("epoch")
     axes[1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
@@ -153,11 +156,6 @@ def participant_scores(
     for ax in (left, right):
         _mark_zero(ax, len(names))
     return figure
-
-
-def minus(number: str) -> str:
-    """Put a minus sign where a hyphen stands for one."""
-    return number.replace("-", "−")
 
 
 def _mark_zero(ax: Axes, rows: int) -> None:

@@ -15,12 +15,11 @@ from bids_eeg2fmri.report.page import (
     Provenance,
     Save,
     columns,
-    number,
     render,
-    signed,
     write,
 )
 from bids_eeg2fmri.report.pictures import Picture, Training, map_picture, training_picture
+from bids_eeg2fmri.report.words import counted, number, signed
 from bids_eeg2fmri.types import typed
 
 
@@ -64,6 +63,9 @@ class GroupReport:
     """Scores by run, model and metric."""
     values: Mapping[str, Mapping[str, Sequence[float]]]
     """By model and metric, one value for each test participant and training."""
+    rivals: tuple[str, ...]
+    """Rows of ``values`` among which the best is sought: none on shifted EEG, none with fewer
+    values than others."""
     spread: str
     """What the standard deviation of ``values`` is over, in words."""
     metrics: Mapping[str, Metric]
@@ -74,12 +76,20 @@ class GroupReport:
     """How it came about."""
     folds: int = 1
     """Divisions of the participants."""
+    repeats: int = 1
+    """Trainings of each model in each fold."""
     models: tuple[Picture, ...] = ()
     """How the models differ."""
     search: tuple[Picture, ...] = ()
-    """How the encoders were chosen, where they were."""
+    """How the encoders were chosen, where they were; of the first fold."""
+    choices: Mapping[str, Mapping[int, Sequence[int]]] = field(default_factory=dict)
+    """By encoder and candidate, the folds that chose it; where there are several."""
     maps: GroupMaps | None = None
     """Mean maps, where the participants share a grid."""
+    coverage: str = ""
+    """What the maps rest on where that is not every test, or why there are none."""
+    stand_in: str = ""
+    """Whose pictures these are, where the first model that was asked for has no result."""
     valid_participants: tuple[str, ...] = ()
     """Those whose scores chose the epoch; none where the training participants' did."""
     problems: tuple[str, ...] = ()
@@ -101,14 +111,16 @@ def write_group_report(
     scatter = _scores_picture(report.outcomes, prefix) if report.outcomes else None
     maps = _map_pictures(report.maps, prefix) if report.maps else ()
     training = tuple(training_picture(t, prefix) for t in report.training)
-    everyone = [(who, model) for who, rows in report.rows.items() for model in rows]
+    everyone = {
+        (who, model): scores for who, rows in report.rows.items() for model, scores in rows.items()
+    }
     html = render(
         "group.html.jinja",
         report=report,
         headline=group_headline(report.outcomes),
-        means=columns([*report.values.values()], report.metrics),
+        means=columns(report.values, report.metrics, report.rivals),
         everyone=everyone,
-        scores=columns([report.rows[who][model] for who, model in everyone], report.metrics),
+        scores=columns(everyone, report.metrics),
         scatter=scatter,
         maps=maps,
         training=training,
@@ -130,7 +142,7 @@ def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
     compared = np.isfinite(skill_shifted)
     better = int(np.sum(skill[compared] > np.maximum(skill_shifted[compared], 0)))
     sentence = (
-        f"Temporal r {number(_mean(r))} on average over {n} run{'s' * (n > 1)} of held-out "
+        f"Temporal r {number(_mean(r))} on average over {counted(n, 'run')} of held-out "
         f"participants (shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} "
         f"against the mean volume (shifted EEG {signed(_mean(skill_shifted))}); above both in "
         f"{better} of {n}."
@@ -163,9 +175,9 @@ def _scores_picture(outcomes: Mapping[str, Outcome], prefix: str) -> Picture:
     return Picture(
         f"{prefix}_desc-participants_scores",
         figures.to_svg(figures.participant_scores(names, r, spans, skill, skill_shifted)),
-        f"Temporal r and skill of {len(names)} test runs. Temporal r lies above the 95th "
-        f"percentile of shifted EEG in {above}; skill is above zero and above that of shifted EEG "
-        f"in {int(np.sum(skill > np.fmax(skill_shifted, 0)))}.",
+        f"Temporal r and skill of {counted(len(names), 'test run')}. Temporal r lies above the "
+        f"95th percentile of shifted EEG in {above}; skill is above zero and above that of "
+        f"shifted EEG in {int(np.sum(skill > np.fmax(skill_shifted, 0)))}.",
         "Each run of the test participants. Left: temporal r with the EEG in time, before the "
         "range that the same model reaches with shifted EEG. Right: skill, and a bar where shifted "
         "EEG has it; left of zero the training-mean volume is closer.",

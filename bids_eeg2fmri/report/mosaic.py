@@ -160,29 +160,36 @@ def draw_map(
 
 
 @matplotlib.rc_context(STYLE)
-def draw_sizes(view: AxialView, rows: dict[str, Volume], mask: Mask, units: str) -> Figure:
-    """Draw maps of what is never negative in rows, on one scale from zero."""
-    inside = np.concatenate([volume[mask] for volume in rows.values()])
+def draw_sizes(
+    view: AxialView, maps: dict[str, Volume], mask: Mask, units: str, *, columns: int = 1
+) -> Figure:
+    """Draw maps of what is never negative below each other, on one scale from zero."""
+    inside = np.concatenate([volume[mask] for volume in maps.values()])
     _, high = _limits(inside, 0.0, 99.5)
-    figure, axes = _canvas(view, len(rows))
-    for ax, (name, volume) in zip(axes, rows.items(), strict=True):
+    figure, axes = _canvas(view, len(maps), columns=columns)
+    for ax, (name, volume) in zip(axes, maps.items(), strict=True):
         image = view.lay_out(np.where(mask, volume, np.nan))
         shown = ax.imshow(image, cmap=SEQUENTIAL, vmin=0, vmax=high)
         _annotate(ax, view, name)
-    _colour_bar(figure, shown, axes[0], axes[-1], units)
+    _colour_bar(figure, shown, axes[min(columns, len(axes)) - 1], axes[-1], units)
     return figure
 
 
 @matplotlib.rc_context(STYLE)
 def draw_winners(
-    view: AxialView, pairs: dict[tuple[str, str], Labels], background: Volume, mask: Mask
+    view: AxialView,
+    pairs: dict[tuple[str, str], Labels],
+    background: Volume,
+    mask: Mask,
+    *,
+    columns: int = 1,
 ) -> Figure:
-    """Draw which of two has each voxel, one pair a row, each name in the colour of its voxels.
+    """Draw which of two has each voxel, pair by pair, each name in the colour of its voxels.
 
     The labels are 1 for the first of a pair, −1 for the second, 0 for neither.
     """
     low, high = _limits(background[mask], 1.0, 99.5)
-    figure, axes = _canvas(view, len(pairs), titled=True)
+    figure, axes = _canvas(view, len(pairs), columns=columns, titled=True)
     for ax, ((first, second), labels) in zip(axes, pairs.items(), strict=True):
         # the anatomy stays dark, so that both colours stand out from it alike
         ax.imshow(view.lay_out(background), cmap="gray", vmin=low, vmax=high + (high - low))
@@ -222,21 +229,24 @@ def _limits(values: Float[np.ndarray, " voxels"], low: float, high: float) -> tu
     return float(bottom), float(top if top > bottom else bottom + 1.0)
 
 
-def _canvas(view: AxialView, rows: int, *, titled: bool = False) -> tuple[Figure, list[Axes]]:
-    """Make a dark figure with axes that fit the slices exactly; sizes in inches."""
-    margin, bar, title = 0.15, 0.85, 0.3 if rows > 1 or titled else 0.15
-    columns, lines = view.shape
-    ratio = lines * view.aspect / columns
-    inner = min(WIDTH - margin - bar, max(HEIGHT / rows, LOWEST) / ratio)
+def _canvas(
+    view: AxialView, panels: int, *, columns: int = 1, titled: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Make a dark figure with axes that fit the slices exactly, row by row; sizes in inches."""
+    margin, bar, title = 0.15, 0.85, 0.3 if panels > 1 or titled else 0.15
+    voxels, lines = view.shape
+    ratio, rows = lines * view.aspect / voxels, -(-panels // columns)
+    room = (WIDTH - bar) / columns - margin
+    inner = min(room, max(HEIGHT / rows, LOWEST) / ratio)
     step = inner * ratio + title
-    width, height = inner + margin + bar, rows * step + margin
+    width, height = columns * (margin + inner) + bar, rows * step + margin
     figure = Figure(figsize=(width, height), facecolor=NIGHT, dpi=200)
     axes = []
-    for row in range(rows):
-        bottom = height - (row + 1) * step
-        place = (margin / width, bottom / height, inner / width, (step - title) / height)
+    for row, column in (divmod(panel, columns) for panel in range(panels)):
+        left, bottom = margin + column * (margin + inner), height - (row + 1) * step
+        place = (left / width, bottom / height, inner / width, (step - title) / height)
         ax = figure.add_axes(place)
-        ax.set(xlim=(-0.5, columns - 0.5), ylim=(-0.5, lines - 0.5))
+        ax.set(xlim=(-0.5, voxels - 0.5), ylim=(-0.5, lines - 0.5))
         ax.set_autoscale_on(False)
         axes.append(ax)
     return figure, axes
@@ -272,7 +282,8 @@ def _outline(ax: Axes, view: AxialView, region: Mask, colour: str, width: float)
     columns, rows = view.shape
     fine = np.kron(np.pad(drawn, 1), np.ones((8, 8)))
     extent = (-1.5, columns + 0.5, -1.5, rows + 0.5)
-    ax.contour(fine, levels=[0.5], colors=colour, linewidths=width, extent=extent)
+    lines = ax.contour(fine, levels=[0.5], colors=colour, linewidths=width, extent=extent)
+    lines.set_clip_on(False)  # where the region ends with the grid, the border is the axes' own
 
 
 def _colour_bar(figure: Figure, shown: AxesImage, top: Axes, bottom: Axes, units: str) -> None:

@@ -1,19 +1,20 @@
 """What both reports share: pictures with their words, score tables, provenance, and the writing."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bids_eeg2fmri.report.figures import minus
 from bids_eeg2fmri.report.pictures import Picture
+from bids_eeg2fmri.report.words import counted, duration, number, probability, signed
 from bids_eeg2fmri.types import typed
 
+Row = TypeVar("Row")
 Save = Callable[[Path, bytes], None]
 """Write a file, whole or not at all, and its folder if need be."""
 UNCOMPARED = "The test is too short for shifted EEG, so nothing shows that this is due to the EEG."
@@ -114,29 +115,6 @@ def _chance(outcome: Outcome) -> str:
     return f"shifted EEG {spread}, p = {probability(outcome.p)}"
 
 
-def number(value: float, decimals: int = 3) -> str:
-    """Write a number for people; a dash for none, and no sign before a zero."""
-    return minus(f"{value:z.{decimals}f}") if math.isfinite(value) else "–"
-
-
-def signed(value: float) -> str:
-    """Write a number with its sign, however small it is."""
-    if not math.isfinite(value):
-        return "–"
-    return minus(f"{value:+.3f}" if abs(value) >= 0.0005 or value == 0 else f"{value:+.1g}")
-
-
-def probability(p: float) -> str:
-    """Write a p-value, which is never 0."""
-    return f"{p:.1g}" if p < 0.001 else number(p)
-
-
-def duration(seconds: float) -> str:
-    """Write a time for people."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 @dataclass(frozen=True)
 class Column:
     """One score of several models, ready to be read."""
@@ -146,31 +124,44 @@ class Column:
     cells: tuple[str, ...]
     """The values as text, in the order of the rows."""
     best: tuple[bool, ...]
-    """Which of them no other beats."""
+    """Which of them no rival beats."""
 
 
 def columns(
-    rows: Sequence[Mapping[str, float | Sequence[float]]], metrics: Mapping[str, Metric]
+    rows: Mapping[Row, Mapping[str, float | Sequence[float]]],
+    metrics: Mapping[str, Metric],
+    rivals: Collection[Row] = (),
 ) -> tuple[Column, ...]:
     """Turn scores by row into columns with as many decimals as their values need.
 
     A cell with several values is written as mean ± standard deviation. Only the metrics that at
     least one row has are kept, in the order of ``metrics``.
+
+    Parameters
+    ----------
+    rivals
+        The rows among which the best of each column is sought.
     """
-    known = [name for name in metrics if any(name in row for row in rows)]
-    return tuple(_column(metrics[name], [row.get(name, ()) for row in rows]) for name in known)
+    known = [name for name in metrics if any(name in row for row in rows.values())]
+    ranked = np.array([row in rivals for row in rows], bool)
+    return tuple(
+        _column(metrics[name], [row.get(name, ()) for row in rows.values()], ranked)
+        for name in known
+    )
 
 
-def _column(metric: Metric, cells: Sequence[float | Sequence[float]]) -> Column:
+def _column(
+    metric: Metric, cells: Sequence[float | Sequence[float]], ranked: Bool[np.ndarray, " rows"]
+) -> Column:
     defined = [np.extract(np.isfinite(cell), cell) for cell in cells]
     values = np.array([cell.mean() if cell.size else np.nan for cell in defined])
     finite = values[np.isfinite(values)]
     size = np.abs(finite).max(initial=0.0)
     # four digits: a model and its baseline often differ in the fourth only
     decimals = 4 if size == 0 else int(np.clip(3 - np.floor(np.log10(size)), 0, 4))
-    best = np.zeros(len(values), bool)
-    if metric.higher_is_better is not None and finite.size:
-        best = values == (finite.max() if metric.higher_is_better else finite.min())
+    best, rivals = np.zeros(len(values), bool), values[ranked & np.isfinite(values)]
+    if metric.higher_is_better is not None and rivals.size:
+        best = ranked & (values == (rivals.max() if metric.higher_is_better else rivals.min()))
     texts = tuple(
         number(value, decimals)
         + (f" ± {number(cell.std(ddof=1), decimals)}" if cell.size > 1 else "")
@@ -188,7 +179,7 @@ def render(template: str, **context: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (number, signed, probability, duration, zip):
+    for function in (number, signed, probability, counted, duration, zip):
         environment.filters[function.__name__] = function
     return environment.get_template(template).render(context)
 

@@ -15,7 +15,6 @@ from bids_eeg2fmri.report.page import (
     Save,
     columns,
     headline,
-    probability,
     render,
     write,
 )
@@ -26,6 +25,7 @@ from bids_eeg2fmri.report.pictures import (
     map_picture,
     training_picture,
 )
+from bids_eeg2fmri.report.words import counted, probability
 from bids_eeg2fmri.types import VolumeClock, typed
 
 
@@ -85,6 +85,8 @@ class RunResult:
     """How well it did."""
     rows: Mapping[str, Mapping[str, float]]
     """Scores by model and metric: the model, its baselines, and the model on shifted EEG."""
+    rivals: tuple[str, ...]
+    """Rows among which the best score is sought: all but those on shifted EEG."""
     affine: Float[np.ndarray, "4 4"]
     """From voxel indices to millimetres."""
     mask: Bool[np.ndarray, "x y z"]
@@ -135,6 +137,8 @@ class ParticipantReport:
     """How it came about."""
     search: tuple[Picture, ...] = ()
     """How the encoders were chosen, where they were."""
+    stand_in: str = ""
+    """Whose pictures these are, where the first model that was asked for has no result."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
 
@@ -156,7 +160,7 @@ def write_participant_report(
         results={result.name: result for result in report.results},
         headlines={result.name: headline(result.outcome) for result in report.results},
         scores={
-            result.name: columns([*result.rows.values()], report.metrics)
+            result.name: columns(result.rows, report.metrics, result.rivals)
             for result in report.results
         },
         pictures=pictures,
@@ -203,7 +207,7 @@ def _volume_picture(result: RunResult) -> Picture:
     return Picture(
         f"{result.name}_desc-example_volume",
         mosaic.to_png(figure),
-        f"Three rows of {len(view.levels)} axial slices: the volume observed at "
+        f"Three rows of {counted(len(view.levels), 'axial slice')}: the volume observed at "
         f"{result.example_time:.1f} s, the one synthesised, and the residual. Residual in "
         f"{result.bold_units}: {in_words(residual[result.mask])}",
         f"The test volume at {result.example_time:.1f} s as observed and as synthesised, on one "
@@ -216,14 +220,15 @@ def _volume_picture(result: RunResult) -> Picture:
 
 def _null_picture(run: str, outcome: Outcome) -> Picture:
     null, r = outcome.shifted, outcome.r
+    n = len(null)
     return Picture(
         f"{run}_desc-null_histogram",
         figures.to_svg(figures.null_histogram(null, r)),
-        f"Histogram of temporal r under {len(null)} shifts of the EEG, from {null.min():.3f} to "
+        f"Histogram of temporal r under {counted(n, 'shift')} of the EEG, from {null.min():.3f} to "
         f"{null.max():.3f}; with the EEG in time it is {r:.3f}.",
-        f"What the same model reaches when its EEG is shifted in time ({len(null)} draws), and "
+        f"What the same model reaches when its EEG is shifted in time ({counted(n, 'draw')}), and "
         f"what it reaches with the EEG in time; one-sided p = {probability(outcome.p)}. The "
-        f"smallest p that so many draws can give is {probability(1 / (1 + len(null)))}.",
+        f"smallest p that so many draws can give is {probability(1 / (1 + n))}.",
     )
 
 
@@ -237,6 +242,6 @@ def _time_picture(result: RunResult) -> Picture:
         + "; ".join(c.title for c in courses)
         + ".",
         "Signal over the test volumes. Voxels that were chosen by their fit to these same volumes "
-        "flatter the model: believe the histogram, not the best of many curves.",
+        "flatter the model: believe what all voxels give, not the best of many curves.",
         wide=True,
     )

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from bids_eeg2fmri.report import figures, mosaic
+from bids_eeg2fmri.report.words import counted, duration, minus
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,17 @@ class Picture:
 def training_picture(training: Training, prefix: str) -> Picture:
     """Draw the losses of one model."""
     first, best = training.valid_loss[0], training.valid_loss[training.best_epoch - 1]
+    epochs = counted(len(training.train_loss), "epoch")
     return Picture(
         f"{prefix}_model-{training.model}_desc-training_curve",
         figures.to_svg(
             figures.training_curves(training.train_loss, training.valid_loss, training.best_epoch)
         ),
-        f"Training and validation loss of {training.model} over {len(training.train_loss)} epochs. "
+        f"Training and validation loss of {training.model} over {epochs}. "
         f"The validation loss goes from {first:.3g} to {best:.3g} in epoch {training.best_epoch}, "
         "which was kept.",
-        f"Loss of {training.model} by epoch. The dashed line marks the epoch whose weights were "
-        "kept. The two losses are different sums and not to be compared with each other.",
+        f"Loss of {training.model}; {epochs} took {duration(training.seconds)}, and epoch "
+        f"{training.best_epoch} was kept.",
     )
 
 
@@ -101,7 +103,7 @@ def map_picture(
     return Picture(
         stem,
         mosaic.to_png(figure),
-        f"{title} on {len(view.levels)} axial slices from {view.heights[0]:.0f} to "
+        f"{title} on {counted(len(view.levels), 'axial slice')} from {view.heights[0]:.0f} to "
         f"{view.heights[-1]:.0f} mm. {in_words(values[mask])}",
         f"{title}, laid over the mean volume; the closer to zero, the fainter. Left is left, front "
         f"is up; the numbers are heights in mm.{ring} {in_words(values[mask])}",
@@ -116,7 +118,7 @@ def in_words(values: Float[np.ndarray, " voxels"]) -> str:
         return "It is undefined in every voxel."
     low, middle, high = np.percentile(finite, [5, 50, 95])
     text = f"Median over the mask {middle:.3g}, 5th to 95th percentile {low:.3g} to {high:.3g}."
-    return figures.minus(text)
+    return minus(text)
 
 
 def _data_uri(data: bytes, is_svg: bool) -> str:

@@ -17,14 +17,16 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
 
 from bids_eeg2fmri.errors import AppError, TemporaryError
@@ -42,6 +44,8 @@ _THREAD_VARIABLES = (
     "NUMEXPR_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+_IDLE = 60.0
+"""Seconds for which a worker waits for more, so that the next one need not import torch again."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class Failure(Generic[Item]):
     """An ``AppError`` where the reason is known, else a ``RuntimeError`` that quotes the error."""
     traceback: str
     """Where it happened, for the crash file."""
+    killed: bool = False
+    """Whether nothing is wrong with it but that the system killed its process again and again."""
 
 
 def map_items(
@@ -62,6 +68,7 @@ def map_items(
     *,
     workers: int,
     threads: int,
+    apart: bool = False,
     on_result: Callable[[Item, Result | Failure[Item]], None] | None = None,
 ) -> list[Result | Failure[Item]]:
     """Apply ``fn`` to every item; give the results, or what went wrong, in the order of the items.
@@ -71,12 +78,14 @@ def map_items(
     fn
         A function of a module or a ``functools.partial`` of one. It gets and gives store keys and
         labels rather than arrays. It must bear being run again: where the system kills a worker,
-        e.g. out of memory, the unfinished items run once more, one at a time and each in a fresh
-        process; one that is killed again gives a ``Failure`` with a ``TemporaryError``.
+        e.g. out of memory, the unfinished items run once more, one at a time and with no other
+        worker; one that is killed again gives a ``Failure`` with a ``TemporaryError``.
     workers
         Processes; with 1, all is done in this one.
     threads
         Threads of each worker, for linear algebra and torch.
+    apart
+        Whether one worker is a process of its own too, so that this one outlives a kill.
     on_result
         Called in this process with each item and its result as they come.
 
@@ -88,21 +97,17 @@ def map_items(
     call = functools.partial(_call, fn, threads=threads, where=log.place())
     results: dict[int, Result | Failure[Item]] = {}
 
-    def take(pairs: Iterable[tuple[int, Result | Failure[Item]]]) -> None:
-        for index, result in pairs:
-            results[index] = result
-            if on_result is not None:
-                on_result(items[index], result)
+    def take(index: int, result: Result | Failure[Item]) -> None:
+        results[index] = result
+        if on_result is not None:
+            on_result(items[index], result)
 
     with interruptible():
-        if min(workers, len(items)) <= 1:
-            take(call(index, item) for index, item in enumerate(items))
+        if apart or min(workers, len(items)) > 1:
+            _in_workers(call, dict(enumerate(items)), workers, threads, take)
         else:
-            try:
-                take(_parallel(call, dict(enumerate(items)), min(workers, len(items))))
-            except BrokenProcessPool:
-                left = [i for i in range(len(items)) if i not in results]
-                take((i, _alone(call, i, items[i])) for i in left)
+            for index, item in enumerate(items):
+                take(index, call(item))
     return [results[index] for index in range(len(items))]
 
 
@@ -134,41 +139,90 @@ def interruptible() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _parallel(call: Callable[..., Any], items: dict[int, Item], workers: int) -> Iterator[Any]:
-    """Give (index, result) as they come from worker processes."""
-    parallel = Parallel(
-        n_jobs=workers, backend="loky", return_as="generator_unordered", batch_size=1
-    )
-    yield from parallel(delayed(call)(index, item) for index, item in items.items())
+def _in_workers(
+    call: Callable[[Item], Any],
+    items: Mapping[int, Item],
+    workers: int,
+    threads: int,
+    take: Callable[[int, Any], None],
+) -> None:
+    """Run items in processes that may be killed; what a kill leaves undone, once more and alone."""
+    left = dict(items)
 
+    def tick_off(index: int, result: Any) -> None:
+        del left[index]
+        take(index, result)
 
-def _alone(call: Callable[..., Any], index: int, item: Item) -> Any:
-    """Run one item in a fresh process that may be killed."""
     try:
-        ((_, result),) = _parallel(call, {index: item}, workers=2)
+        _submit(call, items, workers, threads, tick_off)
     except BrokenProcessPool:
-        error = TemporaryError(
-            f"{item}: its worker was killed twice, mostly for want of memory. "
-            "Give more memory or fewer --n-cpus, and run again."
-        )
-        return Failure(item, error, traceback.format_exc())
-    return result
+        for index, item in left.items():
+            try:
+                _submit(call, {index: item}, 1, threads, take)
+            except BrokenProcessPool:
+                error = TemporaryError(
+                    "The worker was killed, and again with no other beside it, mostly for want of "
+                    "memory. Give more memory or fewer --n-cpus, and run again."
+                )
+                take(index, Failure(item, error, traceback.format_exc(), killed=True))
+
+
+def _submit(
+    call: Callable[[Item], Any],
+    items: Mapping[int, Item],
+    workers: int,
+    threads: int,
+    take: Callable[[int, Any], None],
+) -> None:
+    """Hand items to worker processes, those of an earlier call where they live on.
+
+    Raises
+    ------
+    BrokenProcessPool
+        If one of them was killed.
+    """
+    executor = get_reusable_executor(
+        max_workers=max(1, min(workers, len(items))),
+        timeout=_IDLE,
+        initializer=_belong_to,
+        initargs=(os.getpid(),),
+        env=dict.fromkeys(_THREAD_VARIABLES, str(threads)),
+    )
+    try:
+        futures = {executor.submit(call, item): index for index, item in items.items()}
+        for future in as_completed(futures):
+            take(futures[future], future.result())
+    except BaseException:
+        executor.shutdown(kill_workers=True)
+        raise
+
+
+def _belong_to(parent: int) -> None:
+    """Let this process end when its parent is gone, or it would train on for nobody."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent answers it
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _call(
-    fn: Callable[[Item], Result], index: int, item: Item, *, threads: int, where: log.Place | None
-) -> tuple[int, Result | Failure[Item]]:
+    fn: Callable[[Item], Result], item: Item, *, threads: int, where: log.Place | None
+) -> Result | Failure[Item]:
     """Run one item wherever this process is, and turn its error into a value."""
     log.join(where)
     try:
         with limited_threads(threads):
-            return index, fn(item)
+            return fn(item)
     except AppError as error:
-        return index, Failure(item, error, traceback.format_exc())
+        return Failure(item, error, traceback.format_exc())
     except Exception as error:
         # Foreign exceptions may refuse to travel between processes; what they say always can.
         told = RuntimeError(f"{type(error).__name__}: {error}")
-        return index, Failure(item, told, traceback.format_exc())
+        return Failure(item, told, traceback.format_exc())
 
 
 @contextmanager

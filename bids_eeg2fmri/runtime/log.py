@@ -75,8 +75,11 @@ def file_stem() -> str:
 
 
 def join(where: Place | None) -> None:
-    """Let a worker process log to where its parent does, in plain lines."""
-    if where is not None and place() is None:
+    """Let a worker process log to where its parent does, in plain lines.
+
+    A worker may have served another call before, which logged elsewhere.
+    """
+    if where is not None and place() != where:
         _attach(where, rich=False)
 
 
@@ -178,7 +181,7 @@ def keeping_crashes(logs: Path, label: str) -> Iterator[None]:
 
 def crash(logs: Path, label: str, reason: str, traceback_text: str) -> AppError:
     """Make an error of what nobody foresaw, which names the file that keeps the traceback."""
-    path = crash_file(logs, label, traceback_text)
+    path = crash_file(logs, label.replace(" ", "_"), traceback_text)
     return AppError(f"{label}: {' '.join(reason.split())}. Please report it with {path}.")
 
 

@@ -14,7 +14,7 @@ from itertools import count
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 from scipy.stats import rankdata
 from skopt import Optimizer
 from skopt.sampler import Lhs
@@ -27,6 +27,11 @@ from bids_eeg2fmri.train.fit import Examples
 
 DESIGN = 10
 """Points spread over the whole space before the first one is drawn from a surrogate."""
+KILLED = "Killed, mostly for want of memory."
+"""Why a trial failed whose process the system killed."""
+MARGIN = 1e-3
+"""Share of the mean volume's score by which a trial must lie below it; the best of several epochs
+lies a little below with steps of any size, however small."""
 
 Value = bool | int | float
 Values = Mapping[str, Value]
@@ -79,8 +84,8 @@ class Trial:
     """Validation loss, the lower the better; none where the trial failed."""
     reason: str = ""
     """Why it failed, in words."""
-    seconds: float = 0.0
-    """Time it took."""
+    seconds: float | None = None
+    """Time it took; none where its process was killed."""
 
 
 def attempt(number: int, values: Values, evaluate: Callable[[Values], float]) -> Trial:
@@ -98,6 +103,26 @@ def attempt(number: int, values: Values, evaluate: Callable[[Values], float]) ->
     if score is not None and not math.isfinite(score):
         score, reason = None, f"The score is {score}."
     return Trial(number, values, score, reason, time.monotonic() - began)
+
+
+def score_of_mean(
+    valid: Examples, mean: Float32[np.ndarray, "x y z"], batch_size: int = 64
+) -> float:
+    """Score the training mean volume as trials are scored: mean absolute error, in model units.
+
+    It is what a decoder starts from; a network that learns nothing scores the same.
+    """
+    total = 0.0
+    for first in range(0, len(valid), batch_size):
+        chosen = np.arange(first, min(first + batch_size, len(valid)))
+        _, bold = valid.take(chosen, "cpu")
+        total += len(chosen) * float(np.abs(bold.numpy() - mean).mean(dtype=np.float64))
+    return total / len(valid)
+
+
+def beats(trial: Trial, mean_score: float) -> bool:
+    """Tell whether a trial scores better than the training mean volume, by more than `MARGIN`."""
+    return trial.score is not None and trial.score < (1 - MARGIN) * mean_score
 
 
 def suggest(space: Space, trials: Sequence[Trial], n: int, seed: int) -> list[dict[str, Value]]:
@@ -172,30 +197,6 @@ def overrides(values: Values) -> dict[str, dict[str, Value]]:
         section, key = name.split(".")
         nested.setdefault(section, {})[key] = value
     return nested
-
-
-def check_budget(cfg: OptimiseConfig) -> None:
-    """Refuse settings by which nothing could be searched.
-
-    Raises
-    ------
-    UsageError
-        Naming the setting, its value and what is allowed.
-    """
-    if cfg.iterations < 1:
-        raise UsageError(f"optimise.iterations = {cfg.iterations}: must be 1 or more.")
-    if not 1 <= cfg.parallel <= cfg.iterations:
-        raise UsageError(
-            f"optimise.parallel = {cfg.parallel}: must be between 1 and "
-            f"optimise.iterations = {cfg.iterations}."
-        )
-    for name in ("latent", "learning_rate", "weight_decay"):
-        lowest, highest = getattr(cfg, name)
-        if not 0 < lowest < highest:
-            raise UsageError(
-                f"optimise.{name} = {[lowest, highest]}: must be a smallest value above 0 and a "
-                "larger one."
-            )
 
 
 def describe(space: Space) -> dict[str, list[Value | str]]:

@@ -144,6 +144,15 @@ def test_no_block_crosses_from_one_run_to_the_next():
     assert "5 blocks of 2 volumes of 2 test participants" in found.test
 
 
+@pytest.mark.parametrize(("blocks", "least"), [(5, 0.062), (6, 0.031)])
+def test_the_smallest_p_that_few_blocks_can_give_is_told(blocks, least):
+    found = sign_flip_map([duel(np.ones((blocks, *GRID)) + noise(blocks, *GRID) / 100)], MASK,
+                          seed=0, block=1)  # fmt: skip
+    assert np.nanmin(found.p) == pytest.approx(2.0 ** (1 - blocks), rel=0.2)
+    assert f"p is not below about {least}" in found.test
+    assert ("nothing can be significant" in found.test) is (least > 0.05)
+
+
 def test_white_differences_need_blocks_of_one_volume():
     assert decorrelation_block([duel(noise(200, *GRID))], MASK) == 1
 

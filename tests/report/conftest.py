@@ -2,7 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from made_up import METRICS, OUTCOME, PROVENANCE, ROWS, TRAINING, make_result, make_run
+from made_up import METRICS, OUTCOME, PROVENANCE, RIVALS, ROWS, TRAINING, make_result, make_run
 
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport
 from bids_eeg2fmri.report.participant import ParticipantReport, RunResult
@@ -36,6 +36,6 @@ def group(result: RunResult) -> GroupReport:
         "Rest", "task-rest", ("sub-01", "sub-02"), tested, "topo-rff",
         dict.fromkeys(tested, OUTCOME), dict.fromkeys(tested, ROWS),
         {model: {name: [value] * 2 for name, value in row.items()} for model, row in ROWS.items()},
-        "± is over two participants.", METRICS, (TRAINING,), PROVENANCE, maps=maps,
+        RIVALS, "± is over two participants.", METRICS, (TRAINING,), PROVENANCE, maps=maps,
         links={"sub-03": "sub-03.html"},
     )  # fmt: skip

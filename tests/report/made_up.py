@@ -39,6 +39,7 @@ ROWS = {
     "topo-rff on shifted EEG": {"rmse": 0.53, "pearsoncorrelation": 0.01, "sd_ratio": 0.3},
     "mean-volume": {"rmse": 0.52, "pearsoncorrelation": np.nan, "sd_ratio": 0.0},
 }
+RIVALS = ("topo-rff", "mean-volume")
 
 
 def ball(shape: tuple[int, int, int]) -> np.ndarray:
@@ -58,6 +59,7 @@ def make_result(name: str, shape: tuple[int, int, int] = (10, 12, 9)) -> RunResu
         model="topo-rff",
         outcome=OUTCOME,
         rows=ROWS,
+        rivals=RIVALS,
         affine=np.diag([3.0, 3.0, 4.0, 1.0]),
         mask=mask,
         mean=mean,

@@ -1,5 +1,7 @@
 """Pictures of the experiments: what they draw and what they say."""
 
+import itertools
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 from made_up import ball
 from matplotlib.colors import to_rgba
 
-from bids_eeg2fmri.report import experiment_figures, experiments, mosaic
+from bids_eeg2fmri.report import experiment_figures, experiments, mosaic, searches
 from bids_eeg2fmri.report.figures import BLUE, ORANGE
 
 GRID = (9, 10, 8)
@@ -98,6 +100,26 @@ def test_more_rows_than_fit_make_a_higher_picture_rather_than_illegible_rows():
     assert mosaic.draw_sizes(view, rows, MASK, "SD").get_figheight() > mosaic.LOWEST * 12
 
 
+def test_as_many_pairs_as_the_paper_has_models_stay_on_one_screen():
+    names = [f"model-{i}" for i in range(9)]
+    nothing = np.zeros(GRID, np.int8)
+    pairs = dict.fromkeys(itertools.islice(itertools.combinations(names, 2), 19), nothing)
+    picture = experiments.best_model_picture("group", pairs, FLAT, MASK, AFFINE, "")
+    width, height = struct.unpack(">II", picture.data[16:24])  # of the header of a PNG
+    assert height < 1.7 * width
+
+
+def test_panels_side_by_side_fill_the_width_and_do_not_overlap():
+    view = mosaic.axial_view(MASK, AFFINE, slices=5, columns=7)
+    figure = mosaic.draw_sizes(view, dict.fromkeys("abcde", FLAT), MASK, "SD", columns=2)
+    *panels, bar = [ax.get_position() for ax in figure.axes]
+    assert len({round(place.x0, 3) for place in panels}) == 2
+    assert len({round(place.y0, 3) for place in panels}) == 3
+    assert panels[0].x1 < panels[1].x0
+    assert panels[1].x1 < bar.x0
+    assert figure.get_figwidth() <= mosaic.WIDTH
+
+
 def test_one_line_a_candidate_and_the_chosen_one_stands_out():
     ax = experiment_figures.candidate_weights(WEIGHTS, 2).axes[0]
     lines = [line for line in ax.lines if len(line.get_xdata()) == 3]
@@ -110,9 +132,28 @@ def test_a_candidate_that_is_out_ends_in_a_cross():
     ax = experiment_figures.candidate_weights(WEIGHTS, 2).axes[0]
     (cross,) = [line for line in ax.lines if line.get_marker() == "x"]
     assert (cross.get_xdata(), cross.get_ydata()) == ([2], [0.2])
-    picture = experiments.candidates_picture("sub-01", "EEG encoder", WEIGHTS, 2)
+    picture = searches.weights_picture("sub-01", "EEG encoder", WEIGHTS, 2)
     assert "1 of 3" in picture.caption
     assert "ends at 0.750; the largest of the others ends at 0.250" in picture.alt
+
+
+LOSSES = np.array([[0.5, 0.4, 0.1], [0.2, 0.45, np.nan], [0.3, 0.46, np.nan]])
+
+
+def test_losses_that_chose_a_candidate_are_drawn_with_its_lowest_marked():
+    dot, *lines = experiment_figures.candidate_losses(LOSSES, 1).axes[0].lines
+    assert (dot.get_xdata(), dot.get_ydata()) == ([2], [0.2])
+    curves = [line for line in lines if len(line.get_xdata()) == 3]
+    np.testing.assert_array_equal([line.get_ydata() for line in curves], LOSSES.T)
+    assert curves[0].get_color() == ORANGE
+
+
+def test_a_search_by_losses_does_not_speak_of_weights():
+    picture = searches.losses_picture("group", "BOLD encoder", LOSSES, 1, "This is fold 1 of 5.")
+    assert "chosen for the lowest error" in picture.caption
+    assert "weight" not in picture.caption + picture.alt
+    assert picture.caption.endswith("(1 of 3). This is fold 1 of 5.")
+    assert "lowest is 0.2; that of the others is 0.4. 3 candidates over 3 epochs" in picture.alt
 
 
 def test_labels_of_equal_weights_do_not_cover_each_other():
@@ -128,7 +169,7 @@ SCORES = np.array([np.nan, 0.5, 0.7, np.nan, 0.4])
 
 
 def test_the_trace_holds_every_trial_and_the_best_so_far_never_rises():
-    ax = experiment_figures.optimisation_trace(SCORES, [4, 5, 6, 8, 7], "MSE").axes[0]
+    ax = experiment_figures.optimisation_trace(SCORES, [4, 5, 6, 8, 7], "MSE", 0.6).axes[0]
     best, trials, failed = ax.lines[:3]
     np.testing.assert_array_equal(best.get_ydata(), [np.nan, 0.5, 0.5, 0.5, 0.4])
     np.testing.assert_array_equal(trials.get_xdata(), [2, 3, 5])
@@ -136,34 +177,44 @@ def test_the_trace_holds_every_trial_and_the_best_so_far_never_rises():
 
 
 def test_each_latent_size_has_its_column_failed_ones_included():
-    _, ax = experiment_figures.optimisation_trace(SCORES, [4, 5, 6, 8, 7], "MSE").axes
+    _, ax = experiment_figures.optimisation_trace(SCORES, [4, 5, 6, 8, 7], "MSE", 0.6).axes
     assert [label.get_text() for label in ax.get_xticklabels()] == ["4", "5", "6", "7", "8"]
     assert np.round(ax.lines[1].get_xdata()).tolist() == [0, 4]
 
 
 def test_a_search_at_one_latent_size_has_no_second_panel():
-    assert len(experiment_figures.optimisation_trace(SCORES, [7] * 5, "MSE").axes) == 1
+    assert len(experiment_figures.optimisation_trace(SCORES, [7] * 5, "MSE", 0.6).axes) == 1
+
+
+def test_the_mean_volume_is_a_line_in_view_although_every_trial_is_better():
+    for ax in experiment_figures.optimisation_trace(SCORES, [4, 5, 6, 8, 7], "MSE", 0.9).axes:
+        (line,) = (line for line in ax.lines if line.get_label() == "mean volume")
+        assert set(line.get_ydata()) == {0.9}
+        assert ax.get_ylim()[0] < 0.4 < 0.9 < ax.get_ylim()[1]
 
 
 def test_a_diverged_trial_does_not_flatten_the_others():
     scores = np.append(SCORES, 1e6)
-    ax = experiment_figures.optimisation_trace(scores, [7] * 6, "MSE").axes[0]
+    ax = experiment_figures.optimisation_trace(scores, [7] * 6, "MSE", 0.6).axes[0]
     assert ax.get_yscale() == "log"
 
 
 def test_the_optimisation_is_told_in_words():
     picture = experiments.optimisation_picture(
-        "group", "phase 1, the BOLD autoencoder", SCORES, [4, 5, 6, 8, 7], "MSE"
+        "group", "phase 1, the BOLD autoencoder", SCORES, [4, 5, 6, 8, 7], "MSE", 0.6
     )
-    assert "5 trials, 2 of which failed; the lowest score is 0.4 in trial 5 with K = 7" in (
-        picture.caption
-    )
+    for words in (
+        "5 trials, 2 of which failed; the lowest score is 0.4 in trial 5 with K = 7",
+        "the training mean volume scores 0.6",
+    ):
+        assert words in picture.caption
+        assert words in picture.alt
     assert picture.file_name == "group_desc-phase-1_trials.svg"
 
 
 def test_an_optimisation_of_which_nothing_came_is_drawn():
     picture = experiments.optimisation_picture(
-        "group", "phase 1", np.full(3, np.nan), [4, 5, 6], "MSE"
+        "group", "phase 1", np.full(3, np.nan), [4, 5, 6], "MSE", 0.6
     )
     assert "3 trials, 3 of which failed; none gave a score" in picture.alt
 
@@ -196,6 +247,21 @@ def test_who_beats_whom_follows_from_what_is_better(higher_is_better, told):
     assert "4 to 5 test participants" in picture.caption
 
 
+def test_one_participant_is_no_plural():
+    picture = experiments.comparison_picture(
+        "group", "RMSE", [Pair("linear", "topo", 0.1, np.nan, n=1)], higher_is_better=False
+    )
+    assert "mean over 1 test participant;" in picture.caption
+    assert "One alone allows no test." in picture.caption
+
+
+def test_a_table_of_few_models_takes_half_a_page():
+    pairs = [Pair("linear", name, 0.1, 0.2) for name in "abcd"]
+    for n in (3, 4):
+        picture = experiments.comparison_picture("g", "RMSE", pairs[:n], higher_is_better=False)
+        assert picture.wide is (n == 4)
+
+
 @pytest.mark.parametrize("n", [2, 9])
 def test_undefined_comparisons_of_any_number_of_models_are_drawn(n):
     nothing = np.full((n, n), np.nan)
@@ -207,6 +273,6 @@ def test_undefined_comparisons_of_any_number_of_models_are_drawn(n):
 
 
 def test_line_pictures_have_a_dark_twin():
-    picture = experiments.candidates_picture("sub-01", "EEG encoder", WEIGHTS, 2)
+    picture = searches.weights_picture("sub-01", "EEG encoder", WEIGHTS, 2)
     assert picture.is_svg
     assert picture.dark_source != picture.source

@@ -6,6 +6,7 @@ from made_up import OUTCOME, Page
 
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.report.group import group_headline, write_group_report
+from bids_eeg2fmri.report.searches import losses_picture
 
 
 @pytest.fixture
@@ -62,6 +63,35 @@ def test_a_group_without_skill_is_said_not_to_beat_the_mean_volume(skill):
     sentences = group_headline({"a": dataclasses.replace(OUTCOME, skill=skill)})
     assert sentences[1] == "The model does not beat the training-mean volume."
     assert "1 run of held-out participants " in sentences[0]
+
+
+def test_a_group_tells_why_it_has_no_maps(write, group):
+    page = write(dataclasses.replace(group, maps=None, coverage="There are no maps: reasons."))
+    assert "There are no maps: reasons." in page.text
+    assert "There are no maps" not in write(group).text
+
+
+def test_the_fold_of_the_search_and_what_others_chose_are_told(write, group):
+    losses = np.array([[0.5, 0.4], [0.3, 0.45]])
+    picture = losses_picture("group", "EEG encoder", losses, 1, "This is fold 1 of 3.")
+    choices = {"EEG encoder": {1: [1, 3], 2: [2]}}
+    page = write(dataclasses.replace(group, folds=3, search=(picture,), choices=choices))
+    for candidate, folds, which in ((1, "2 of 3", "1, 3"), (2, "1 of 3", "2")):
+        cells = f'<td>{candidate}</td><td>{folds}</td><td class="text">{which}</td>'
+        assert f'<th scope="row">EEG encoder</th>{cells}' in page.html
+    assert "This is fold 1 of 3." in page.text
+
+
+def test_a_model_that_stands_in_for_the_first_is_named(write, group):
+    said = "linear, the first model asked for, has no result."
+    assert said in write(dataclasses.replace(group, stand_in=said)).text
+
+
+def test_no_best_is_marked_where_nothing_can_be_ranked(write, group):
+    page = write(dataclasses.replace(group, rivals=()))
+    assert "strong" not in page.tags
+    assert "in bold" not in page.text
+    assert "strong" in write(group).tags
 
 
 def test_a_group_without_results_or_maps_still_has_a_report(write, group):

@@ -2,19 +2,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from made_up import METRICS, OUTCOME, ROWS
+from made_up import METRICS, OUTCOME, RIVALS, ROWS
 
 from bids_eeg2fmri.bids.write import write_bytes
-from bids_eeg2fmri.report.page import (
-    columns,
-    duration,
-    headline,
-    number,
-    probability,
-    signed,
-    write,
-)
+from bids_eeg2fmri.report.page import columns, headline, write
 from bids_eeg2fmri.report.pictures import Picture
+from bids_eeg2fmri.report.words import counted, duration, number, probability, signed
 
 BEATEN = "The model does not beat the training-mean volume."
 
@@ -63,11 +56,21 @@ def test_a_test_too_short_for_a_null_is_said_to_be():
 
 
 def test_the_best_of_a_column_is_found_in_the_right_direction():
-    by_name = {column.metric.name: column for column in columns([*ROWS.values()], METRICS)}
+    by_name = {column.metric.name: column for column in columns(ROWS, METRICS, RIVALS)}
     assert by_name["RMSE"].best == (True, False, False)
     assert by_name["Temporal r"].best == (True, False, False)
     assert by_name["Deviation ratio"].best == (False, False, False)
     assert by_name["Temporal r"].cells == ("0.1200", "0.0100", "–")
+
+
+def test_shifted_eeg_is_never_the_best_of_a_column():
+    rows = ROWS | {"topo-rff on shifted EEG": {"rmse": 0.4, "pearsoncorrelation": 0.9}}
+    rmse, r, _ = columns(rows, METRICS, RIVALS)
+    assert rmse.best == r.best == (True, False, False)
+
+
+def test_without_rivals_nothing_is_best():
+    assert not any(any(column.best) for column in columns(ROWS, METRICS))
 
 
 @pytest.mark.parametrize(
@@ -81,17 +84,26 @@ def test_the_best_of_a_column_is_found_in_the_right_direction():
     ],
 )
 def test_a_column_has_four_digits(values, texts):
-    assert columns([{"rmse": value} for value in values], METRICS)[0].cells == texts
+    rows = {i: {"rmse": value} for i, value in enumerate(values)}
+    assert columns(rows, METRICS)[0].cells == texts
 
 
 def test_metrics_that_no_row_has_make_no_column():
-    assert [c.metric.name for c in columns([{"rmse": 1.0}], METRICS)] == ["RMSE"]
+    assert [c.metric.name for c in columns({"linear": {"rmse": 1.0}}, METRICS)] == ["RMSE"]
 
 
 def test_small_numbers_keep_their_sign():
     assert (signed(-0.0003), signed(0.012), signed(np.nan)) == ("−0.0003", "+0.012", "–")
     assert (number(-0.5, 1), number(-1e-9), number(np.inf)) == ("−0.5", "0.000", "–")
     assert duration(75.2) == "1 min 15 s"
+
+
+def test_numbers_of_a_network_that_diverged_stay_short():
+    assert (signed(-2.456e29), number(7.24e13)) == ("−2.46e+29", "7.24e+13")
+
+
+def test_one_alone_stands_in_the_singular():
+    assert [counted(n, "epoch") for n in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
 
 
 def test_a_p_value_is_never_written_as_zero():

@@ -3,7 +3,7 @@ import time
 
 import numpy as np
 import pytest
-from made_up import Page, make_run
+from made_up import TRAINING, Page, make_run
 
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.report.participant import write_participant_report
@@ -87,6 +87,19 @@ def test_the_score_table_has_a_row_for_each_model_and_units(page):
         assert words in page.text
     assert "(lower is better)" in page.text
     assert "(higher is better)" in page.text
+
+
+def test_an_epoch_alone_is_no_plural(write, participant):
+    training = dataclasses.replace(TRAINING, train_loss=(0.7,), valid_loss=(0.3,), best_epoch=1)
+    page = write(dataclasses.replace(participant, training=(training,)))
+    assert "1 epoch took 1 min 15 s" in page.text
+    assert any("over 1 epoch. " in str(image["alt"]) for image in page.images)
+
+
+def test_a_model_that_stands_in_for_the_first_is_named(write, participant, page):
+    said = "linear, the first model asked for, has no result."
+    assert said in write(dataclasses.replace(participant, stand_in=said)).text
+    assert "first model asked for" not in page.text
 
 
 def test_undefined_maps_and_a_missing_null_leave_the_rest_standing(write, participant, result):

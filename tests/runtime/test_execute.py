@@ -52,6 +52,10 @@ def count_threads(_):
     ]
 
 
+def who(_):
+    return os.getpid()
+
+
 def die_in_a_worker(folder, parent, times, x):
     """Kill the process that this runs in, ``times`` times, if it is a worker and x is 2."""
     marks = len(list(Path(folder).iterdir()))
@@ -142,6 +146,33 @@ def test_an_item_that_kills_every_worker_fails_alone(tmp_path):
     assert [results[i] for i in (0, 1, 3)] == [0, 1, 3]
     assert isinstance(results[2].error, TemporaryError)
     assert "killed" in str(results[2].error)
+    assert results[2].killed
+
+
+def test_one_worker_apart_is_killed_in_the_place_of_this_process(tmp_path):
+    fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 99)
+    results = map_items(fn, [0, 1, 2, 3], workers=1, threads=1, apart=True)
+    assert [results[i] for i in (0, 1, 3)] == [0, 1, 3]
+    assert (results[2].item, results[2].killed) == (2, True)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_worker_apart_lives_on_for_what_comes_next():
+    first, second = (map_items(who, [0, 1], workers=1, threads=1, apart=True) for _ in range(2))
+    assert first == second
+    assert len({os.getpid(), *first}) == 2
+
+
+def test_an_error_is_no_kill(tmp_path):
+    (failure,) = map_items(break_on_three, [3], workers=1, threads=1, apart=True)
+    assert isinstance(failure.error, EEGError)
+    assert not failure.killed
+
+
+def test_numbers_are_the_same_apart():
+    labels, fn = ["sub-01", "sub-02"], functools.partial(draw, 3)
+    here, apart = (map_items(fn, labels, workers=1, threads=1, apart=a) for a in (False, True))
+    assert here == apart
 
 
 WAITING = """
@@ -175,7 +206,15 @@ def interrupted(folder, workers, items, signal_number=None):
         if signal_number:
             process.send_signal(signal_number)
         said, _ = process.communicate(timeout=60)
-    return said, [path.name for path in pids.iterdir() if Path("/proc", path.name).exists()]
+    return said, [path.name for path in pids.iterdir() if is_alive(path.name)]
+
+
+def is_alive(pid):
+    """An ended process whose new parent has not looked yet still has a number."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -184,6 +223,11 @@ def test_an_interrupt_stops_promptly_and_leaves_no_process(tmp_path, workers, si
     said, alive = interrupted(tmp_path, workers, [600, 600, 600], signal_number)
     assert said.startswith("TemporaryError Interrupted. Run the same command again")
     assert alive == []
+
+
+def test_workers_end_with_a_process_that_is_killed(tmp_path):
+    said, alive = interrupted(tmp_path, 2, [600, 600], signal.SIGKILL)
+    assert (said, alive) == ("", [])
 
 
 def test_an_interrupt_while_results_are_told_stops_promptly_too(tmp_path):

@@ -164,3 +164,10 @@ def test_a_process_that_never_set_up_has_no_place_to_log():
     assert log.place() is None
     log.join(None)
     assert log.place() is None
+
+
+def test_workers_that_live_on_log_where_the_next_call_does(tmp_path):
+    for name in ("first", "second"):
+        log.setup(tmp_path / name, 0)
+        map_items(say, ["01", "02"], workers=2, threads=1)
+        assert len(only_file(tmp_path / name / "logs").read_text().splitlines()) == 2

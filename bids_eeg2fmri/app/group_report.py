@@ -1,0 +1,144 @@
+"""What the report of a group shows, gathered from its experiment."""
+
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+from bids_eeg2fmri.app.choosing import Encoders
+from bids_eeg2fmri.app.experiment import Experiment
+from bids_eeg2fmri.app.group_maps import Pair
+from bids_eeg2fmri.app.outputs import summaries_of
+from bids_eeg2fmri.app.provenance import provenance
+from bids_eeg2fmri.app.reports import (
+    encoder_name,
+    outcome,
+    search_pictures,
+    stand_in,
+    told,
+    training,
+)
+from bids_eeg2fmri.app.testing import Tested
+from bids_eeg2fmri.bids.write import write_bytes
+from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.evaluate.metrics import BOLD_SD, METRICS
+from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
+from bids_eeg2fmri.report.experiments import (
+    best_model_picture,
+    comparison_picture,
+    normalised_residual_picture,
+    residual_picture,
+)
+from bids_eeg2fmri.report.group import GroupMaps, GroupReport, write_group_report
+from bids_eeg2fmri.report.pictures import Picture
+
+COMPARED = ("rmse", "ssim", "pearsoncorrelation", "skill")
+"""Scores whose comparisons are drawn: those of the paper, and those that tell of the EEG."""
+
+
+def report_group(
+    experiment: Experiment,
+    page: Path,
+    maps: GroupMaps | None,
+    coverage: str,
+    duels: Mapping[Pair, TMap],
+    problems: Mapping[str, AppError],
+    links: Mapping[str, str],
+) -> None:
+    """Write the report of a group.
+
+    Parameters
+    ----------
+    coverage
+        What the maps rest on, or why there are none.
+    """
+    job, folds = experiment.job, experiment.folds
+    task = job.selection.suffix(experiment.task).removeprefix("_")
+    named: dict[str, list[Tested]] = {}
+    for result in experiment.results:
+        again = f", repeat {result.repeat + 1}" * (job.config.split.repeats > 1)
+        named.setdefault(result.tested.run.files.name + again, []).append(result.tested)
+    by_run = {name: f"sub-{tested[0].run.files.participant}" for name, tested in named.items()}
+    parts = {
+        part: tuple(
+            f"sub-{label}" for label in sorted(chain(*(members[part] for members in folds)))
+        )
+        for part in ("train", "valid", "test")
+    }
+    report = GroupReport(
+        dataset=job.dataset_name,
+        task=task,
+        folds=len(folds),
+        repeats=job.config.split.repeats,
+        train_participants=parts["train"] if len(folds) == 1 else (),
+        valid_participants=parts["valid"] if len(folds) == 1 else (),
+        test_participants=parts["test"],
+        model=experiment.models[0],
+        outcomes={
+            name: outcome(one)
+            for name, tested in named.items()
+            for one in tested
+            if one.trained.name == experiment.models[0]
+        },
+        values=experiment.values(),
+        rivals=experiment.rivals,
+        spread=experiment.spread(),
+        rows={name: summaries_of(tested) for name, tested in named.items()},
+        metrics=METRICS,
+        training=tuple(map(training, experiment.published)),
+        provenance=provenance(
+            job, experiment.published, experiment.runs, experiment.splits[0], folds
+        ),
+        maps=maps,
+        models=_comparison_pictures(experiment, f"group_{task}", maps, duels),
+        coverage=coverage,
+        search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),
+        choices=_choices(experiment.encoders),
+        problems=told(problems),
+        stand_in=stand_in(job, experiment.models[0]),
+        links={**links, **{run: links[name] for run, name in by_run.items() if name in links}},
+    )
+    write_group_report(page, report, write_bytes, job.out / "group" / "figures")
+
+
+def _comparison_pictures(
+    experiment: Experiment,
+    prefix: str,
+    maps: GroupMaps | None,
+    duels: Mapping[Pair, TMap],
+) -> tuple[Picture, ...]:
+    """Draw how models differ: tables of tests, Figs 2 and 3, Figs 4 and 11."""
+    defined = [one for one in experiment.comparisons if one.n]
+    pictures = [
+        comparison_picture(
+            prefix,
+            METRICS[metric].name,
+            [one for one in defined if one.metric == metric],
+            higher_is_better=bool(METRICS[metric].higher_is_better),
+        )
+        for metric in COMPARED
+        if any(one.metric == metric for one in defined)
+    ]
+    if maps is not None:
+        normalised = {
+            name: normalise_residuals(values, maps.mask) for name, values in maps.residuals.items()
+        }
+        given = (maps.mask, maps.affine)
+        pictures.append(residual_picture(prefix, maps.residuals, *given, BOLD_SD))
+        pictures.append(normalised_residual_picture(prefix, normalised, *given))
+        best = {pair: best_model(found) for pair, found in duels.items()}
+        tests = list(dict.fromkeys(found.test for found in duels.values()))
+        test = tests[0]
+        if len(tests) > 1:
+            test += ". This is the test of the first pair; blocks of others differ, see their maps"
+        pictures.append(best_model_picture(prefix, best, maps.mean, maps.mask, maps.affine, test))
+    return tuple(pictures)
+
+
+def _choices(folds: Sequence[Encoders]) -> dict[str, dict[int, list[int]]]:
+    """Tell by encoder and candidate which folds chose it, where there are several."""
+    found: dict[str, dict[int, list[int]]] = {}
+    for fold, encoders in enumerate(folds if len(folds) > 1 else (), start=1):
+        for choice in encoders.choices:
+            by_candidate = found.setdefault(encoder_name(choice), {})
+            by_candidate.setdefault(choice.chosen + 1, []).append(fold)
+    return found
