@@ -9,7 +9,7 @@ from typing import TypeVar, dataclass_transform
 
 import numpy as np
 from beartype import beartype
-from jaxtyping import Bool, Float32, Float64, Int64, jaxtyped
+from jaxtyping import Bool, Float32, Float64, Int32, Int64, jaxtyped
 
 T = TypeVar("T")
 
@@ -123,6 +123,20 @@ class Pairs:
     """Brain mask on the native grid."""
     n_volumes: int
     """Volumes stored in the run; those without a pair had no full EEG history."""
+
+
+@typed
+class Parcels:
+    """Parts of a brain that have a name, on the native grid of a run."""
+
+    labels: Int32[np.ndarray, "x y z"]
+    """Which parcel a voxel belongs to, counted from 1; 0 for none."""
+    index: Int64[np.ndarray, " parcels"]
+    """Number of each parcel in the atlas that it comes from."""
+    names: tuple[str, ...]
+    """Name of each parcel."""
+    origin: str
+    """Where they come from, in words."""
 
 
 @typed

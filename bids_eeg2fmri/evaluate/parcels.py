@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
+from scipy.stats import rankdata
 
 from bids_eeg2fmri.evaluate.effective import effective_size
 from bids_eeg2fmri.evaluate.metrics import MAPS, Metric, pearsoncorrelation, sd_ratio, skill
@@ -42,9 +43,7 @@ _SLABS = (
 """What the brain is cut into along each axis of the world, in the order of rising millimetres."""
 
 
-def block_parcels(
-    mask: Bool[np.ndarray, "x y z"], affine: Float64[np.ndarray, "4 4"]
-) -> Parcels:
+def block_parcels(mask: Bool[np.ndarray, "x y z"], affine: Float64[np.ndarray, "4 4"]) -> Parcels:
     """Cut a brain into blocks named by where they lie, for want of a template or a segmentation.
 
     Along each axis the cuts part the brain's own voxels equally: 4 slabs from left to right, 5 from
@@ -58,7 +57,7 @@ def block_parcels(
         From voxel indices to millimetres, x to the right, y to the front, z up.
     """
     places = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
-    # Rounded, as a plane of voxels that happens to be a cut must not fall on both of its sides.
+    # Rounded, as the voxels of one plane must not differ by the last digit.
     slabs = [_slab(np.round(x, 3), len(words)) for x, words in zip(places.T, _SLABS, strict=True)]
     shape = tuple(map(len, _SLABS))
     names = [f"{x}, {y}, {z}" for x in _SLABS[0] for y in _SLABS[1] for z in _SLABS[2]]
@@ -75,8 +74,9 @@ def block_parcels(
 
 
 def _slab(x: Float64[np.ndarray, " voxels"], n: int) -> Int64[np.ndarray, " voxels"]:
-    """Say in which of ``n`` slabs of as many voxels each lies."""
-    return np.searchsorted(np.quantile(x, np.arange(1, n) / n), x)
+    """Say in which of ``n`` slabs of as many voxels each lies; those of one plane stay together."""
+    rank: Int64[np.ndarray, " voxels"] = (n * (rankdata(x) - 0.5) / len(x)).astype(np.int64)
+    return rank
 
 
 def voxel_counts(
@@ -134,6 +134,11 @@ def score_parcels(
     -------
     Columns of a table, one row a parcel. A parcel without a voxel in the mask has 0 ``n_voxels``
     and is NaN otherwise; one where either series is constant has no r, nor what follows from it.
+
+    Notes
+    -----
+    p comes from as many shifts as there are volumes, so that the q of a parcel that stands alone is
+    never below the number of parcels over that of volumes. Its interval knows no such limit.
     """
     y, y_hat = (parcel_means(series, parcels, mask) for series in (observed, predicted))
     mean = np.broadcast_to(parcel_means(reference[None], parcels, mask), y.shape)

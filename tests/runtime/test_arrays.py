@@ -15,6 +15,7 @@ from bids_eeg2fmri.types import (
     Architecture,
     Markers,
     Pairs,
+    Parcels,
     Scale,
     Scores,
     VolumeClock,
@@ -44,6 +45,7 @@ NOUNS = [
         mask=normal(5, 6, 4) > 0,
         n_volumes=17,
     ),
+    Parcels(np.eye(3, dtype=np.int32)[None], np.array([2001]), ("Precentral_L",), "AAL2.nii"),
     Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), (2, 2, 1)),
     Scale(normal(3, 2), 0.3, 0.1, 1e-300),
     Scores(

@@ -1,0 +1,225 @@
+"""Scores of parcels against closed forms, nilearn's masker and the scores of single voxels."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from nilearn.maskers import NiftiLabelsMasker
+from scipy import stats
+from scipy.signal import detrend
+
+from bids_eeg2fmri.evaluate.metrics import score
+from bids_eeg2fmri.evaluate.null import shifted_p
+from bids_eeg2fmri.evaluate.parcels import (
+    PARCEL_SCORES,
+    block_parcels,
+    parcel_means,
+    score_parcels,
+    voxel_counts,
+)
+from bids_eeg2fmri.types import Parcels
+
+GRID = (6, 7, 5)
+AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
+
+
+def noise(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def parcels_of(labels: np.ndarray, n: int) -> Parcels:
+    names = tuple(f"area {i}" for i in range(1, n + 1))
+    return Parcels(labels.astype(np.int32), np.arange(1, n + 1), names, "a test")
+
+
+def random_parcels(n: int, seed: int = 1) -> Parcels:
+    return parcels_of(np.random.default_rng(seed).integers(0, n + 1, GRID), n)
+
+
+def one_per_voxel() -> Parcels:
+    return parcels_of(np.arange(1, np.prod(GRID) + 1).reshape(GRID), int(np.prod(GRID)))
+
+
+MASK = np.random.default_rng(9).random(GRID) < 0.7
+EVERYWHERE = np.ones(GRID, bool)
+
+
+def test_the_mean_of_three_voxels_written_out():
+    labels = np.zeros(GRID, int)
+    labels[0, 0, :3] = 1
+    volumes = np.zeros((2, *GRID), np.float32)
+    volumes[0, 0, 0] = (1, 2, 6, 100, 100)
+    assert parcel_means(volumes, parcels_of(labels, 1), EVERYWHERE).tolist() == [[3], [0]]
+
+
+def test_means_are_those_of_nilearns_masker():
+    parcels, volumes = random_parcels(8), 100 + noise(20, *GRID)
+    masker = NiftiLabelsMasker(
+        nib.Nifti1Image(parcels.labels, AFFINE),
+        mask_img=nib.Nifti1Image(MASK.astype(np.uint8), AFFINE),
+        standardize=None,
+        keep_masked_labels=False,
+    )
+    theirs = masker.fit_transform(nib.Nifti1Image(np.moveaxis(volumes, 0, -1), AFFINE))
+    np.testing.assert_allclose(parcel_means(volumes, parcels, MASK), theirs, rtol=1e-6)
+
+
+def test_means_are_taken_from_disk_as_from_memory(tmp_path):
+    parcels, volumes = random_parcels(8), noise(20, *GRID)
+    np.save(tmp_path / "volumes.npy", volumes)
+    stored = np.load(tmp_path / "volumes.npy", mmap_mode="r")
+    np.testing.assert_array_equal(
+        parcel_means(stored, parcels, MASK), parcel_means(volumes, parcels, MASK)
+    )
+
+
+def test_the_q_of_a_lone_parcel_ends_at_parcels_over_volumes():
+    parcels = random_parcels(8)
+    observed, predicted = noise(100, *GRID), noise(100, *GRID, seed=1)
+    predicted[:, parcels.labels == 3] = observed[:, parcels.labels == 3]
+    found = score_parcels(observed, predicted, np.zeros(GRID, np.float32), parcels, MASK, 5)
+    assert found["q"][2] == pytest.approx(8 / 100)
+
+
+def test_what_lies_outside_the_mask_does_not_matter():
+    parcels, volumes = random_parcels(8), noise(20, *GRID)
+    spoilt = np.where(MASK, volumes, 1e6).astype(np.float32)
+    np.testing.assert_array_equal(
+        parcel_means(spoilt, parcels, MASK), parcel_means(volumes, parcels, MASK)
+    )
+
+
+def test_parcels_of_one_voxel_score_as_the_voxels_do():
+    observed, predicted, reference = noise(60, *GRID), noise(60, *GRID, seed=1), noise(*GRID)
+    found = score_parcels(observed, predicted, reference, one_per_voxel(), EVERYWHERE, 5)
+    maps = score("m", observed, predicted, reference, EVERYWHERE, 1.0, 8.0).maps
+    for name, stat in (("sd_ratio", "sdratio"), ("n_effective", "neffective")):
+        np.testing.assert_allclose(found[name], maps[stat].ravel(), rtol=1e-5)
+    for name in ("pearsoncorrelation", "skill", "r2"):
+        np.testing.assert_allclose(found[name], maps[name].ravel(), atol=1e-5)
+    flat = (series.reshape(60, -1) for series in (observed, predicted))
+    np.testing.assert_allclose(found["p"], shifted_p(*flat, 5))
+
+
+def test_scores_of_a_parcel_written_out():
+    observed, predicted = noise(80, *GRID), noise(80, *GRID, seed=1)
+    parcels, reference = random_parcels(3), noise(*GRID, seed=2)
+    found = score_parcels(observed, predicted, reference, parcels, MASK, 5)
+    inside = MASK & (parcels.labels == 2)
+    y, y_hat = observed[:, inside].mean(axis=1), predicted[:, inside].mean(axis=1)
+    error = np.mean((y - y_hat) ** 2)
+    expected = {
+        "n_voxels": inside.sum(),
+        "pearsoncorrelation": stats.pearsonr(detrend(y), detrend(y_hat)).statistic,
+        "r2": 1 - error / y.var(),
+        "skill": 1 - error / np.mean((y - reference[inside].mean()) ** 2),
+        "sd_ratio": y_hat.std() / y.std(),
+    }
+    for name, value in expected.items():
+        assert found[name][1] == pytest.approx(value, abs=1e-5), name
+
+
+def test_the_interval_is_scipys_where_all_volumes_are_independent():
+    observed = noise(400, *GRID)
+    predicted = observed + noise(400, *GRID, seed=1)
+    found = score_parcels(observed, predicted, noise(*GRID), random_parcels(3), MASK, 5)
+    r = found["pearsoncorrelation"]
+    independent = np.flatnonzero(found["n_effective"] == 400)
+    assert independent.size
+    for i in independent:
+        half = stats.norm.ppf(0.975) / np.sqrt(400 - 3)
+        assert found["r_low"][i] == pytest.approx(np.tanh(np.arctanh(r[i]) - half))
+        assert found["r_high"][i] == pytest.approx(np.tanh(np.arctanh(r[i]) + half))
+
+
+def test_only_the_parcel_that_is_predicted_is_found():
+    parcels = random_parcels(8)
+    observed, predicted = noise(300, *GRID), noise(300, *GRID, seed=1)
+    planted = parcels.labels == 3
+    predicted[:, planted] += observed[:, planted]
+    found = score_parcels(observed, predicted, np.zeros(GRID, np.float32), parcels, MASK, 5)
+    assert np.argmax(found["pearsoncorrelation"]) == 2
+    assert found["r_low"][2] > 0.5
+    assert np.flatnonzero(found["q"] < 0.05).tolist() == [2]
+
+
+def test_an_empty_parcel_has_no_scores_and_spoils_no_other():
+    parcels, volumes, other = random_parcels(5), noise(60, *GRID), noise(60, *GRID, seed=1)
+    alone = score_parcels(volumes, other, noise(*GRID), parcels, MASK, 5)
+    more = parcels_of(parcels.labels, 6)
+    found = score_parcels(volumes, other, noise(*GRID), more, MASK, 5)
+    assert found["n_voxels"][5] == 0
+    assert all(np.isnan(values[5]) for name, values in found.items() if name != "n_voxels")
+    for name, values in alone.items():
+        np.testing.assert_array_equal(found[name][:5], values)
+
+
+def test_the_mean_volume_has_skill_0_and_no_r():
+    observed, reference = noise(60, *GRID), noise(*GRID, seed=1)
+    constant = np.broadcast_to(reference, observed.shape)
+    found = score_parcels(observed, constant, reference, random_parcels(5), MASK, 5)
+    np.testing.assert_allclose(found["skill"], 0, atol=1e-6)
+    np.testing.assert_allclose(found["sd_ratio"], 0, atol=1e-6)
+    assert all(np.isnan(found[name]).all() for name in ("pearsoncorrelation", "r_low", "p", "q"))
+
+
+def test_every_column_is_described_in_order():
+    volumes = noise(30, *GRID)
+    found = score_parcels(volumes, volumes, volumes[0], random_parcels(2), MASK, 5)
+    assert [*found] == [*PARCEL_SCORES]
+
+
+# Blocks
+
+
+def ball(n: int = 24) -> np.ndarray:
+    at = np.indices((n, n, n)) - (n - 1) / 2
+    return (at**2).sum(axis=0) < (n / 2) ** 2
+
+
+def test_blocks_part_the_whole_brain_and_nothing_else():
+    mask = ball()
+    parcels = block_parcels(mask, AFFINE)
+    np.testing.assert_array_equal(parcels.labels > 0, mask)
+    assert voxel_counts(parcels, mask).min() > 0
+    assert len(parcels.names) == len(set(parcels.names)) == len(parcels.index)
+    assert parcels.names[0] == "left lateral, posterior, inferior"
+
+
+def test_slabs_of_blocks_are_equally_large():
+    mask = np.ones((8, 10, 12), bool)
+    counts = voxel_counts(block_parcels(mask, AFFINE), mask)
+    assert counts.tolist() == [2 * 2 * 3] * 80
+
+
+@pytest.mark.parametrize("flipped", [(1, 1, 1), (-1, 1, 1), (1, -1, -1)])
+def test_left_and_front_and_up_are_those_of_the_world(flipped):
+    mask = np.ones((8, 10, 12), bool)
+    affine = np.diag([*(3.0 * np.array(flipped)), 1.0])
+    corner = tuple(-1 if sign > 0 else 0 for sign in flipped)
+    parcels = block_parcels(mask, affine)
+    assert parcels.names[parcels.labels[corner] - 1] == "right lateral, anterior, superior"
+
+
+def test_a_block_keeps_its_number_where_others_are_empty():
+    mask = np.ones((8, 10, 12), bool)
+    whole = block_parcels(mask, AFFINE)
+    numbers = dict(zip(whole.names, whole.index.tolist(), strict=True))
+    mask[:2, :2, :3] = False
+    part = block_parcels(mask, AFFINE)
+    assert "left lateral, posterior, inferior" not in part.names
+    assert len(part.names) == 79
+    assert all(numbers[name] == i for name, i in zip(part.names, part.index, strict=True))
+
+
+def test_a_single_slice_lies_in_the_middle():
+    names = block_parcels(np.ones((8, 10, 1), bool), AFFINE).names
+    assert len(names) == 20
+    assert all(name.endswith("mid-superior") for name in names)
+
+
+def test_blocks_of_a_turned_slice_package_follow_the_head():
+    # The same brain, once as it is and once with its voxel axes in another order.
+    mask = ball()[:, :, :18]
+    turned = AFFINE[:, [2, 0, 1, 3]]
+    straight, other = block_parcels(mask, AFFINE), block_parcels(mask.transpose(2, 0, 1), turned)
+    np.testing.assert_array_equal(other.labels, straight.labels.transpose(2, 0, 1))
