@@ -188,6 +188,7 @@ def interrupt(item, result):
     os.kill(os.getpid(), signal.SIGTERM)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     workers, items = int(sys.argv[2]), [float(item) for item in sys.argv[3:]]
     try: map_items(wait, items, workers=workers, threads=1, on_result=interrupt)
     except Exception as error: print(type(error).__name__, error)
@@ -205,7 +206,10 @@ def interrupted(folder, workers, items, signal_number=None):
             time.sleep(0.01)
         if signal_number:
             process.send_signal(signal_number)
-        said, _ = process.communicate(timeout=60)
+        try:
+            said, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()  # or leaving would wait for it
     return said, [path.name for path in pids.iterdir() if is_alive(path.name)]
 
 
