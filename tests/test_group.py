@@ -121,7 +121,8 @@ def test_repeats_are_drawn_anew(compared):
 
 def test_the_table_of_models_is_the_mean_and_deviation_of_its_scores(compared):
     scores, summed = table(compared), table(compared, "desc-models_metrics").set_index("model")
-    assert [*summed.index] == [*MODELS, "mean-volume"]
+    baselines = ["participant-mean", "hrf-ridge", "global-signal", "drift", "mean-volume"]
+    assert [*summed.index] == [*MODELS, *baselines]
     assert (summed["n_participants"] == 6).all()
     for metric in ("rmse", "ssim", "skill", "pearsoncorrelation"):
         of_model = scores.groupby("model")[metric]

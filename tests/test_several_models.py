@@ -10,6 +10,7 @@ from observed import complaints, issues_of, results
 
 from bids_eeg2fmri import cli
 
+BASELINES = ("participant-mean", "hrf-ridge", "global-signal", "drift", "mean-volume")
 MODELS = ("topo-rff", "linear", "liu-sajda")
 ONE = ("--participant-label", "01")
 FUNC = "sub-01/func/sub-01_task-rest"
@@ -59,10 +60,10 @@ def test_sidecars_name_the_model_that_made_a_file(several):
         assert card(several, model)["model"] == model
 
 
-def test_the_table_has_a_row_for_each_model_and_the_mean_volume_last(several):
+def test_the_table_has_a_row_for_each_model_and_each_baseline_and_the_mean_volume_last(several):
     table = pd.read_table(several / f"{FUNC}_desc-synth_metrics.tsv")
-    assert table["model"].tolist() == [*MODELS, "mean-volume"]
-    assert table["rmse"].nunique() == 4
+    assert table["model"].tolist() == [*MODELS, *BASELINES]
+    assert table["rmse"].nunique() == 8
 
 
 def test_the_models_of_a_call_share_their_encoders(several):
@@ -93,7 +94,7 @@ def test_a_test_long_enough_has_a_shifted_row_for_each_model(simulated, finished
     assert app(simulated, finished, "participant", *ONE, *fast, *options).code == 0
     table = pd.read_table(finished / f"{FUNC}_desc-synth_metrics.tsv")
     shifted = [f"{model} on shifted EEG" for model in ("linear", "rff")]
-    assert table["model"].tolist() == ["linear", shifted[0], "rff", shifted[1], "mean-volume"]
+    assert table["model"].tolist() == ["linear", shifted[0], "rff", shifted[1], *BASELINES]
 
 
 def test_models_that_are_no_longer_asked_for_leave(simulated, several, tmp_path, app, fast):
@@ -120,7 +121,7 @@ def test_a_model_that_fails_stops_no_other_and_leaves_its_file_names_to_none(
     assert "sub-01 linear     failed  The loss is not a number in epoch 1. Lower train." in first
     assert last == "error: Failed: sub-01 linear. The reasons stand above; all others are done."
     table = pd.read_table(finished / f"{FUNC}_desc-synth_metrics.tsv")
-    assert table["model"].tolist() == ["liu-sajda", "mean-volume"]
+    assert table["model"].tolist() == ["liu-sajda", *BASELINES]
     page = (finished / "sub-01.html").read_text()
     assert "sub-01 linear: The loss is not a number" in page
     said = "linear, the first model asked for, has no result. What is shown is of liu-sajda."

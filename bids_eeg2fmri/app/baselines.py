@@ -1,5 +1,6 @@
 """What every model stands beside: predictions that need no network, fitted once for all of them."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from jaxtyping import Float32
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference, measure
+from bids_eeg2fmri.app.testing import BASELINE, observed_volumes, weigh
 from bids_eeg2fmri.bids.confounds import find_confounds, read_motion
 from bids_eeg2fmri.evaluate.baselines import (
     BASELINES,
@@ -18,13 +20,16 @@ from bids_eeg2fmri.evaluate.baselines import (
     make_designs,
     predict_baselines,
 )
+from bids_eeg2fmri.evaluate.evidence import Evidence
+from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.evaluate.ridge import Ridge
 from bids_eeg2fmri.preprocess.bands import window_lags
-from bids_eeg2fmri.preprocess.scale import fit_scale
+from bids_eeg2fmri.preprocess.bold import resize
+from bids_eeg2fmri.preprocess.scale import fit_scale, own_scale
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
 from bids_eeg2fmri.train.splits import Index, Split, extents
-from bids_eeg2fmri.types import Scale
+from bids_eeg2fmri.types import Scale, Scores
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,9 @@ class Fitted:
         self, job: Job, run: PairedRun, train: Index, test: Index
     ) -> Iterator[tuple[str, Float32[np.ndarray, "volumes x y z"]]]:
         """Predict test volumes of one run by each baseline, on the model's grid."""
-        scale = self.scale
-        designs, mean = _designs(job, run, scale), np.asarray(self.reference.mean)
+        scale, mean = self.scale, np.asarray(self.reference.mean)
+        with log.capture_warnings():  # told when they were fitted
+            designs = _designs(job, run, scale)
         yield from predict_baselines(self.ridges, designs, run.pairs, train, test, mean, scale)
 
 
@@ -68,7 +74,10 @@ def fit(job: Job, owner: str, runs: Sequence[PairedRun], split: Split) -> Fitted
     def make(folder: Path) -> None:
         pairs = [run.pairs for run in runs]
         scale = fit_scale(pairs, split.train, cfg.scale, split.before_test)
-        designs = [_designs(job, run, scale) for run in runs]
+        with log.capture_warnings() as notes:
+            designs = [_designs(job, run, scale) for run in runs]
+        for note in notes:
+            log.tell(owner, "baselines", note, logging.WARNING)
         gap = job.gap(run.clock.tr for run in runs)
         for name, ridge in fit_baselines(designs, pairs, split.train, scale, gap, seed).items():
             arrays.save(folder, name, ridge)
@@ -89,3 +98,62 @@ def _designs(job: Job, run: PairedRun, scale: Scale) -> Designs:
     lags = window_lags(cfg.window, cfg.spectrogram, run.clock.tr)
     motion = read_motion(run.files, pairs.n_volumes)
     return make_designs(pairs, scale, cfg.spectrogram.value, lags, motion)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the baselines made of the test volumes of one run."""
+
+    run: PairedRun
+    unit: Unit
+
+    @property
+    def scores(self) -> dict[str, Scores]:
+        """Scores by baseline, in the order of ``BASELINES``."""
+        folder = self.unit.folder
+        return {name: arrays.load(folder, f"scores.{name}", Scores) for name in self.names}
+
+    @property
+    def names(self) -> list[str]:
+        """The baselines that ran."""
+        return [name for name in BASELINES if (self.unit.folder / f"scores.{name}.json").exists()]
+
+    @property
+    def evidence(self) -> dict[str, Evidence]:
+        """What the verdicts of those that look at the EEG rest on."""
+        folder, names = self.unit.folder, [name for name in self.names if BASELINES[name].eeg]
+        return {name: arrays.load(folder, f"evidence.{name}", Evidence) for name in names}
+
+
+def test(job: Job, fitted: Fitted, run: PairedRun, train: Index, index: Index) -> Beside:
+    """Score what the baselines predict for the test volumes of one run."""
+
+    def make(folder: Path) -> None:
+        target, mask = observed_volumes(run, index), run.pairs.mask
+        mean = fitted.reference.on(run, fitted.scale)
+        sd = own_scale(fitted.scale, run.files.name).bold_sd
+        span = fitted.reference.span * (sd / fitted.scale.bold_sd)
+        for name, predicted in fitted.predict(job, run, train, index):
+            if name == BASELINE:
+                continue  # stands in the scores of every model
+            volumes = resize(predicted, mask.shape)
+            scores = score(name, target, volumes, mean, mask, sd, span)
+            arrays.save(folder, f"scores.{name}", scores)
+            if BASELINES[name].eeg:
+                evidence = weigh(job, run, target, volumes, mean)
+                arrays.save(folder, f"evidence.{name}", evidence)
+
+    config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
+    item = f"{run.files.name}_baselines"
+    unit = job.store.unit("test", item, config, [fitted.unit, run.unit], make)
+    return Beside(run, unit)
+
+
+def test_baselines(
+    job: Job, owner: str, runs: Sequence[PairedRun], split: Split
+) -> dict[str, Beside]:
+    """Fit the baselines and test them on all runs with test pairs; give the results by run."""
+    fitted = fit(job, owner, runs, split)
+    parts = zip(runs, split.train, split.test, strict=True)
+    tested = [test(job, fitted, run, train, index) for run, train, index in parts if len(index)]
+    return {one.run.files.name: one for one in tested}

@@ -7,6 +7,7 @@ from itertools import chain
 
 import numpy as np
 
+from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members
@@ -15,6 +16,7 @@ from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested, shifted
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.write import write_table
+from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.compare import (
     Comparison,
     RunScore,
@@ -22,7 +24,9 @@ from bids_eeg2fmri.evaluate.compare import (
     compare_models,
     tabulate,
 )
+from bids_eeg2fmri.evaluate.evidence import Evidence, average
 from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.evaluate.verdict import Verdict, judge
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.train.splits import Split
 
@@ -65,6 +69,8 @@ class Experiment:
     encoders: Sequence[Encoders]
     """What the networks of each fold are built from."""
     results: Sequence[Result]
+    beside: Sequence[tuple[int, Beside]] = ()
+    """The fold of each test of the baselines, and what they made of it."""
 
     @property
     def models(self) -> list[str]:
@@ -118,7 +124,15 @@ class Experiment:
             for result in self.results
             for name, s in result.tested.scores.items()
         }
-        order = [*self.models, BASELINE, *map(shifted, self.models)]
+        for fold, one in self.beside:
+            test = (one.run.files.participant, one.run.files.name, fold)
+            rows |= {
+                (name, *test, repeat): scores
+                for repeat in range(self.job.config.split.repeats)
+                for name, scores in one.scores.items()
+            }
+        others = [name for name in BASELINES if name != BASELINE]
+        order = [*self.models, *others, BASELINE, *map(shifted, self.models)]
         found = [RunScore(*key, one.summary) for key, one in rows.items()]
         return sorted(found, key=lambda one: order.index(one.model))
 
@@ -145,9 +159,10 @@ class Experiment:
 
     @property
     def rivals(self) -> tuple[str, ...]:
-        """The models and the baseline, without those whose trainings failed in part."""
+        """The models and baselines, without oracles and those whose trainings failed in part."""
         most, cells = self._values_by_model()
-        whole = tuple(cell.model for cell in cells if cell.n == most.n)
+        honest = [cell for cell in cells if cell.model not in ORACLES]
+        whole = tuple(cell.model for cell in honest if cell.n == most.n)
         return whole if len(whole) > 1 else ()
 
     def spread(self) -> str:
@@ -167,8 +182,33 @@ class Experiment:
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Tests of all models and the baseline against each other."""
-        return compare_models(self.compared(), [*METRICS])
+        """Tests of all models and baselines against each other, oracles aside."""
+        honest = [one for one in self.compared() if one.model not in ORACLES]
+        return compare_models(honest, [*METRICS])
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        """Judge each model, and each baseline that looks at the EEG, over the test participants."""
+        found: dict[str, dict[tuple[str, str], list[Evidence]]] = {}
+        for result in self.results:
+            test = (result.participant, result.tested.run.files.name)
+            found.setdefault(result.model, {}).setdefault(test, []).append(result.tested.evidence)
+        for _, one in self.beside:
+            test = (one.run.files.participant, one.run.files.name)
+            for name, evidence in one.evidence.items():
+                found.setdefault(name, {}).setdefault(test, []).append(evidence)
+        return {name: _judge(tests) for name, tests in found.items()}
+
+
+ORACLES = frozenset(name for name, one in BASELINES.items() if one.oracle)
+
+
+def _judge(tests: Mapping[tuple[str, str], Sequence[Evidence]]) -> Verdict:
+    """Judge a model by its tests, by participant and run; trainings of one test are averaged."""
+    people: dict[str, list[Evidence]] = {}
+    for (participant, _), trainings in tests.items():
+        people.setdefault(participant, []).append(average(trainings))
+    return judge([*people.values()])
 
 
 def write_tables(experiment: Experiment) -> None:
@@ -193,6 +233,7 @@ def write_tables(experiment: Experiment) -> None:
             "Description": "Scores on participants that the model never saw",
             **sources,
             "participants": [*experiment.folds],
+            "models": {name: one.summary() for name, one in experiment.verdicts.items()},
         },
     )
     cells = experiment.table

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+from bids_eeg2fmri.app.baselines import Beside, test_baselines
 from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.experiment import Experiment, Result, write_tables
@@ -95,10 +96,17 @@ def run_task(
     done, lost = job.spread(_Training(runs, splits, encoders), work, prefix="")
     if not done:
         raise next(iter(lost.values()))
+    beside, unfitted = job.spread(
+        _Baselines(runs, splits),
+        {f"{name} baselines": (fold, name) for fold, name in enumerate(names)},
+        prefix="",
+    )
+    lost |= unfitted
     results = [result for of_training in done.values() for result in of_training]
     problems |= lost
     told = {**before, **problems}
-    experiment = Experiment(job, owner, task, runs, folds, splits, encoders, results)
+    given = (runs, folds, splits, encoders, results, list(chain(*beside.values())))
+    experiment = Experiment(job, owner, task, *given)
     page = job.out / ("group.html" if alone else f"{owner}.html")
     _deliver(experiment, told, page)
     for one in results:
@@ -125,6 +133,19 @@ class _Training:
             for run, index in zip(self.runs, split.test, strict=True)
             if len(index)
         ]
+
+
+@dataclass(frozen=True)
+class _Baselines:
+    """Fit the baselines in one fold and test them; travels to workers."""
+
+    runs: Sequence[PairedRun]
+    splits: Sequence[Split]
+
+    def __call__(self, job: Job, _label: str, work: tuple[int, str]) -> list[tuple[int, Beside]]:
+        fold, owner = work
+        found = test_baselines(job, owner, self.runs, self.splits[fold])
+        return [(fold, one) for one in found.values()]
 
 
 def fold_names(owner: str, n: int) -> list[str]:
@@ -205,5 +226,6 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     patterns += [f"models/{owner}_*/*"]
     facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
     units = [one.tested.unit for one in experiment.results]
+    units += [one.unit for _, one in experiment.beside]
     units += [choice.unit for one in experiment.encoders for choice in one.choices]
     deliver(job, owner, units, patterns, problems, facts, write)

@@ -81,6 +81,7 @@ def report_group(
         },
         values=experiment.values(),
         rivals=experiment.rivals,
+        verdicts={name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()},
         spread=experiment.spread(),
         rows={name: summaries_of(tested) for name, tested in named.items()},
         metrics=METRICS,

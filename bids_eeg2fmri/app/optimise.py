@@ -23,7 +23,7 @@ from bids_eeg2fmri.evaluate.metrics import BOLD_SD
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
+from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.report.experiments import optimisation_picture
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import Failure, map_items
@@ -256,7 +256,7 @@ class _Search:
         """Give all pairs, and the scale and the scaled mean volume of those to learn from."""
         pairs, ground = [run.pairs for run in self.ground.runs], self.ground
         scale = fit_scale(pairs, ground.train, self.job.config.scale, ground.seen)
-        return pairs, scale, scale_bold(mean_volume(pairs, ground.train, scale), scale)
+        return pairs, scale, expected(mean_volume(pairs, ground.train, scale), scale)
 
     def _tell(self, trial: Trial, unit: Unit) -> None:
         result = f"failed: {trial.reason}" if trial.score is None else f"{trial.score:.4g}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
@@ -23,9 +24,10 @@ from bids_eeg2fmri.bids.write import (
     write_table,
 )
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
+from bids_eeg2fmri.evaluate.verdict import Verdict, judge
 
 
-def write_results(job: Job, owner: str, tested: Sequence[Tested]) -> None:
+def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside | None) -> None:
     """Write what models made of one run: series, mask, maps and tables.
 
     The files of the first model that was asked for are called after none, those of others after
@@ -80,7 +82,8 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested]) -> None:
         metadata=about | reference | sources,
     )
     folders = {"Models": [model_folder(owner, one.trained) for one in tested]}
-    _write_by_model(tested, path("metrics", ".tsv", desc="synth"), sources | folders)
+    metrics = path("metrics", ".tsv", desc="synth")
+    _write_by_model(tested, beside, metrics, sources | folders)
 
 
 def own_label(asked: Sequence[str], name: str) -> str:
@@ -104,8 +107,11 @@ def _maps(tested: Tested) -> dict[str, tuple[np.ndarray, str, str]]:
     named = {
         stat: (values, MAPS[stat].description, MAPS[stat].units) for stat, values in maps.items()
     }
-    description = "One-sided p of temporal r against shifted EEG, uncorrected."
-    return named | {"p": (tested.check.p_map, description, "1")}
+    p = "One-sided p of temporal r against shifted EEG"
+    return named | {
+        "p": (tested.check.p_map, f"{p}, uncorrected.", "1"),
+        "q": (tested.check.q_map, f"{p}, false discoveries controlled over the mask.", "1"),
+    }
 
 
 def _write_by_volume(tested: Tested, path: Path, sources: Mapping[str, object]) -> None:
@@ -120,14 +126,18 @@ def _write_by_volume(tested: Tested, path: Path, sources: Mapping[str, object]) 
     write_table(path, rows | by_volume, columns | metric_columns(), metadata=about)
 
 
-def _write_by_model(tested: Sequence[Tested], path: Path, sources: Mapping[str, object]) -> None:
-    summaries = summaries_of(tested)
+def _write_by_model(
+    tested: Sequence[Tested], beside: Beside | None, path: Path, sources: Mapping[str, object]
+) -> None:
+    summaries = summaries_of(tested, beside)
     models: dict[str, dict[str, object]] = {name: {**one} for name, one in summaries.items()}
     for one in tested:
         models[one.trained.name] |= {
             "p_shifted_eeg": one.check.p,
             "r_shifted_eeg": one.check.null.tolist(),
         }
+    for name, verdict in verdicts_of(tested, beside).items():
+        models[name] |= verdict.summary()
     write_table(
         path,
         score_rows(summaries),
@@ -141,10 +151,23 @@ def _write_by_model(tested: Sequence[Tested], path: Path, sources: Mapping[str, 
     )
 
 
-def summaries_of(tested: Sequence[Tested]) -> dict[str, dict[str, float]]:
+def summaries_of(
+    tested: Sequence[Tested], beside: Beside | None = None
+) -> dict[str, dict[str, float]]:
     """Gather the scores of one run by model, what needs no EEG at the end."""
     rows = {name: one.summary for tested_ in tested for name, one in tested_.scores.items()}
-    return rows | {BASELINE: rows.pop(BASELINE)}
+    mean = rows.pop(BASELINE)
+    if beside is not None:
+        rows |= {name: one.summary for name, one in beside.scores.items()}
+    return rows | {BASELINE: mean}
+
+
+def verdicts_of(tested: Sequence[Tested], beside: Beside | None = None) -> dict[str, Verdict]:
+    """Judge, by one run, each model and each baseline that looks at the EEG."""
+    evidence = {one.trained.name: one.evidence for one in tested}
+    if beside is not None:
+        evidence |= beside.evidence
+    return {name: judge([[own]]) for name, own in evidence.items()}
 
 
 def _circumstances(run: PairedRun) -> dict[str, object]:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from bids_eeg2fmri.app.baselines import test_baselines
 from bids_eeg2fmri.app.choosing import choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
@@ -70,23 +71,29 @@ def run_participant(
         lambda name: train(job, owner, name, runs, split, encoders.shapes),
         {f"{owner} {name}": name for name in job.config.models},
     )
-    failed |= untrained
+    baselines, unfitted = attempt(
+        lambda _: test_baselines(job, owner, runs, split), {f"{owner} baselines": None}
+    )
+    failed |= untrained | unfitted
+    besides = baselines[0] if baselines else {}
     chosen = [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
     tested = [[test(job, model, run, index) for model in trained] for run, index in chosen]
 
     def write() -> None:
         for of_run in tested:
-            write_results(job, owner, of_run)
+            write_results(job, owner, of_run, besides.get(of_run[0].run.files.name))
         write_choices(job, owner, encoders)
         for model in trained:
             publish_model(job, owner, model)
-        report_participant(job, page, label, runs, split, encoders, trained, tested, failed)
+        given = (runs, split, encoders, trained, tested, besides, failed)
+        report_participant(job, page, label, *given)
 
     names = [*(run.files.name for run, _ in chosen), owner]
     patterns = [f"sub-{label}/**/{name}_*" for name in names]
     patterns += [page.name, f"search/{owner}_*", f"models/{owner}_*/*"]
     units = [one.unit for of_run in tested for one in of_run]
     units += [choice.unit for choice in encoders.choices]
+    units += [one.unit for one in besides.values()]
     facts = {"dataset": job.dataset_name}
     deliver(job, owner, units, patterns, failed, facts, write)
     told = {of_run[0].run.files.name: [headline(one) for one in of_run] for of_run in tested}

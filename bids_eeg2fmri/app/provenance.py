@@ -67,8 +67,10 @@ def provenance(
 
 def _describe(trained: Trained) -> Network:
     card = trained.card
+    entry = MODELS[trained.name]
     return {
-        "title": MODELS[trained.name].title,
+        "title": entry.title,
+        "kind": "hybrid" if entry.linear_path else "paper" if entry.parts else "transcoder",
         "parameters": card["parameters"],
         "epochs": len(card["history"]),
         "best_epoch": card["best_epoch"],

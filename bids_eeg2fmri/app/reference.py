@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32
 
+from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.scale import mean_volume, own_scale, transfer
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale, typed
@@ -23,6 +25,16 @@ class Reference:
     """Smallest value of the training volumes."""
     high: float
     """Largest value of the training volumes."""
+
+    @property
+    def span(self) -> float:
+        """Range of the training volumes."""
+        return self.high - self.low
+
+    def on(self, run: PairedRun, scale: Scale) -> Float32[np.ndarray, "x y z"]:
+        """Bring the mean to the native grid, in the units of the run's participant."""
+        mean = transfer(self.mean, scale, own_scale(scale, run.files.name))
+        return resize(mean, run.pairs.mask.shape)
 
 
 def measure(pairs: Sequence[Pairs], index: Sequence[Index], scale: Scale) -> Reference:

@@ -6,15 +6,17 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
+from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Choice, Encoders
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import summaries_of
+from bids_eeg2fmri.app.outputs import summaries_of, verdicts_of
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.metrics import METRICS
 from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.participant import (
@@ -41,6 +43,7 @@ def report_participant(
     encoders: Encoders,
     trained: Sequence[Trained],
     tested: Sequence[Sequence[Tested]],
+    besides: Mapping[str, Beside],
     problems: Mapping[str, AppError],
 ) -> None:
     """Write the report of one participant.
@@ -49,12 +52,14 @@ def report_participant(
     ----------
     tested
         Results of all models, run by run; the pictures are those of the first one.
+    besides
+        Results of the baselines, by run.
     """
     report = ParticipantReport(
         participant=f"sub-{label}",
         dataset=job.dataset_name,
         runs=tuple(summarise(run, split, i) for i, run in enumerate(runs)),
-        results=tuple(map(show, tested)),
+        results=tuple(show(of_run, besides.get(of_run[0].run.files.name)) for of_run in tested),
         training=tuple(map(training, trained)),
         search=search_pictures(job, page.stem, encoders),
         metrics=METRICS,
@@ -144,13 +149,14 @@ def stand_in(job: Job, shown: str) -> str:
     return f"{first}, the first model asked for, has no result. What is shown is of {shown}."
 
 
-def show(of_run: Sequence[Tested]) -> RunResult:
+def show(of_run: Sequence[Tested], beside: Beside | None) -> RunResult:
     """Pick what is shown of one run: a volume and two signals of its first model, all scores."""
     tested = of_run[0]
     scores, target = tested.scores[tested.trained.name], tested.target
     middle = len(tested.index) // 2
     onset = tested.run.pairs.onset[tested.index]
     mask, r_map = tested.run.pairs.mask, scores.maps["pearsoncorrelation"]
+    honest = [name for name in (beside.names if beside else []) if not BASELINES[name].oracle]
     courses = {"mean over the brain mask": mask}
     if np.isfinite(r_map).any():
         threshold = np.nanquantile(r_map[mask], 1 - BEST)
@@ -159,8 +165,11 @@ def show(of_run: Sequence[Tested]) -> RunResult:
         name=tested.run.files.name,
         model=tested.trained.name,
         outcome=outcome(tested),
-        rows=summaries_of(of_run),
-        rivals=(*(one.trained.name for one in of_run), BASELINE),
+        rows=summaries_of(of_run, beside),
+        rivals=(*(one.trained.name for one in of_run), *honest, BASELINE),
+        verdicts={
+            name: (one.label, one.paragraph) for name, one in verdicts_of(of_run, beside).items()
+        },
         affine=tested.run.recording.bold.affine,
         mask=mask,
         mean=np.asarray(target.mean(axis=0)),

@@ -11,15 +11,21 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.training import Trained, load_model
 from bids_eeg2fmri.evaluate.baselines import mean_volume_prediction
-from bids_eeg2fmri.evaluate.metrics import score
+from bids_eeg2fmri.evaluate.evidence import Evidence
+from bids_eeg2fmri.evaluate.metrics import score, sd_ratio, unmask
 from bids_eeg2fmri.evaluate.null import (
     admissible_shifts,
     correlation_by_shift,
+    least_shift,
+    p_value,
     shift_p,
     shifted_p,
+    skill_by_shift,
 )
+from bids_eeg2fmri.evaluate.statistics import false_discovery_q
+from bids_eeg2fmri.evaluate.surrogates import permuted_correlation
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.scale import from_model, meet, transfer
+from bids_eeg2fmri.preprocess.scale import from_model, meet
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Examples, synthesise
@@ -42,6 +48,8 @@ class Check:
     """One-sided p of ``r`` among all shifts of the EEG; NaN where ``null`` is empty."""
     p_map: Float32[np.ndarray, "x y z"]
     """The same for each voxel, uncorrected; NaN outside the mask."""
+    q_map: Float32[np.ndarray, "x y z"]
+    """The same with false discoveries controlled over the mask (Benjamini & Hochberg 1995)."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +69,11 @@ class Tested:
     @property
     def target(self) -> Float32[np.ndarray, "volumes x y z"]:
         """The same volumes as observed, on the native grid, as finely as the model's grid."""
-        return _target(self.run, self.index)
+        return observed_volumes(self.run, self.index)
 
     def baseline(self) -> Float32[np.ndarray, "volumes x y z"]:
         """Give the mean volume of the training pairs in the place of each test volume."""
-        return mean_volume_prediction(_mean(self.trained, self.run), len(self.index))
+        return mean_volume_prediction(self.trained.mean_on(self.run), len(self.index))
 
     @property
     def bold_sd(self) -> float:
@@ -95,6 +103,11 @@ class Tested:
         """How the model compares with itself on shifted EEG."""
         return arrays.load(self.unit.folder, "check", Check)
 
+    @property
+    def evidence(self) -> Evidence:
+        """What its verdict rests on."""
+        return arrays.load(self.unit.folder, "evidence", Evidence)
+
 
 def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
     """Synthesise the test volumes of one run and score them beside the baselines."""
@@ -110,13 +123,12 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
             volumes[done : done + len(batch)] = native
             done += len(batch)
         volumes.flush()
-        target = _target(run, index)
-        # A shift must carry the EEG out of the window and of the haemodynamic response behind it.
-        window, tr = job.config.window, run.clock.tr
-        least = math.ceil(window.start * window.seconds(tr) / tr)
-        for i, scores in enumerate(_scores(trained, run, target, volumes, least)):
+        target = observed_volumes(run, index)
+        evidence = weigh(job, run, target, volumes, trained.mean_on(run))
+        for i, scores in enumerate(_scores(trained, run, target, volumes, evidence.min_shift)):
             arrays.save(folder, f"scores{i}", scores)
-        arrays.save(folder, "check", _check(job, run, target, volumes, least))
+        arrays.save(folder, "evidence", evidence)
+        arrays.save(folder, "check", _check(job, run, target, volumes, evidence))
 
     item = f"{run.files.name}_{trained.name}"
     config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
@@ -145,18 +157,34 @@ def shifted(model: str) -> str:
     return f"{model} on shifted EEG"
 
 
-def _target(run: PairedRun, index: Index) -> Float32[np.ndarray, "volumes x y z"]:
+def weigh(
+    job: Job,
+    run: PairedRun,
+    target: Float32[np.ndarray, "volumes x y z"],
+    volumes: Float32[np.ndarray, "volumes x y z"],
+    mean: Float32[np.ndarray, "x y z"],
+) -> Evidence:
+    """Gather what tells whether a prediction follows the EEG or chance, over the mask."""
+    cfg, mask = job.config, run.pairs.mask
+    observed, predicted = target[:, mask], volumes[:, mask]
+    window, tr = cfg.window, run.clock.tr
+    least = least_shift(observed, predicted, math.ceil(window.start * window.seconds(tr) / tr))
+    by_shift = correlation_by_shift(observed, predicted)
+    drawn = (cfg.evaluate.null_draws, cfg.seed)
+    # Blocks of twice the length, as few and short ones let p be too small.
+    permuted = permuted_correlation(observed, predicted, 2 * least, *drawn)
+    other = {"block-permutation": p_value(float(by_shift[0]), permuted)} if permuted.size else {}
+    variances = (s.var(axis=0, dtype=np.float64).sum(keepdims=True) for s in (predicted, observed))
+    skills = skill_by_shift(observed, predicted, mean[mask])
+    return Evidence(by_shift, skills, least, float(sd_ratio(*variances)[0]), other)
+
+
+def observed_volumes(run: PairedRun, index: Index) -> Float32[np.ndarray, "volumes x y z"]:
     """Bring observed volumes to the native grid; where they are on it, they stay on disk."""
     without_holes = int(index[-1]) - int(index[0]) + 1 == len(index)
     bold = run.pairs.bold
     chosen = bold[index[0] : index[-1] + 1] if without_holes else bold[index]
     return resize(chosen, run.pairs.mask.shape)
-
-
-def _mean(trained: Trained, run: PairedRun) -> Float32[np.ndarray, "x y z"]:
-    """Give the mean training volume on the native grid, in the units of the run's participant."""
-    mean = transfer(trained.reference.mean, trained.scale, trained.scale_of(run))
-    return resize(mean, run.pairs.mask.shape)
 
 
 def _scores(
@@ -170,7 +198,7 @@ def _scores(
 
     The last only where that is ``least`` volumes or more.
     """
-    reference, mask, mean = trained.reference, run.pairs.mask, _mean(trained, run)
+    reference, mask, mean = trained.reference, run.pairs.mask, trained.mean_on(run)
     predictions = {
         trained.name: volumes,
         BASELINE: mean_volume_prediction(mean, len(target)),
@@ -179,7 +207,7 @@ def _scores(
     if half in admissible_shifts(len(volumes), least, len(volumes), seed=0):
         predictions[shifted(trained.name)] = np.roll(volumes, half, axis=0)
     sd = trained.scale_of(run).bold_sd
-    span = (reference.high - reference.low) * (sd / trained.scale.bold_sd)
+    span = reference.span * (sd / trained.scale.bold_sd)
     return [
         score(name, target, predicted, mean, mask, sd, span)
         for name, predicted in predictions.items()
@@ -191,13 +219,17 @@ def _check(
     run: PairedRun,
     target: Float32[np.ndarray, "volumes x y z"],
     volumes: Float32[np.ndarray, "volumes x y z"],
-    least: int,
+    evidence: Evidence,
 ) -> Check:
     """Compare the model with itself on shifted EEG, all voxels of the mask over time."""
-    cfg, mask = job.config, run.pairs.mask
-    observed, predicted = target[:, mask], volumes[:, mask]
-    by_shift = correlation_by_shift(observed, predicted)
-    beyond = admissible_shifts(len(observed), least, cfg.evaluate.null_draws, cfg.seed)
-    p_map = np.full(mask.shape, np.nan, np.float32)
-    p_map[mask] = shifted_p(observed, predicted, least)
-    return Check(float(by_shift[0]), by_shift[beyond], shift_p(by_shift, least), p_map)
+    cfg, mask, least = job.config, run.pairs.mask, evidence.min_shift
+    by_shift = evidence.r_by_shift
+    beyond = admissible_shifts(len(target), least, cfg.evaluate.null_draws, cfg.seed)
+    p = shifted_p(target[:, mask], volumes[:, mask], least)
+    return Check(
+        float(by_shift[0]),
+        by_shift[beyond],
+        shift_p(by_shift, least),
+        unmask(p, mask),
+        unmask(false_discovery_q(p), mask),
+    )

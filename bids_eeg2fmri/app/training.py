@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 
 from bids_eeg2fmri.app.checkpoints import on_cpu, read_checkpoint, write_checkpoint
 from bids_eeg2fmri.app.choosing import read_architecture
@@ -50,6 +51,10 @@ class Trained:
     def reference(self) -> Reference:
         """Its baseline."""
         return arrays.load(self.unit.folder, "reference", Reference)
+
+    def mean_on(self, run: PairedRun) -> Float32[np.ndarray, "x y z"]:
+        """Its baseline on the native grid, in the units of the run's participant."""
+        return self.reference.on(run, self.scale)
 
     @property
     def card(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from jinja2 import Environment, StrictUndefined
 
@@ -16,6 +16,8 @@ class Network(TypedDict):
 
     title: str
     """What it is; the models of the original work begin with their number in brackets."""
+    kind: Literal["paper", "hybrid", "transcoder"]
+    """Of which make: the original work's, with a linear path beside it, or Liu & Sajda's."""
     parameters: int
     """Trained weights."""
     epochs: int
@@ -100,7 +102,13 @@ style where there is one, and decoded by one dense layer; {{ start[cfg.train.sta
 {%- if cfg.search.choose != "first" and cfg.search.candidates > 1 %}; of
 {{ cfg.search.candidates }} for each modality, the one was taken {{ choice[cfg.search.choose] }},
 trained for up to {{ count(cfg.search.epochs, "epoch") }}{% endif %}. {% endif %}
-{%- if has_other %}The convolutional transcoder follows {{ cite("liu2019sajda") }}.{% endif %}
+{%- if "hybrid" in kinds %}The linear path of the hybrid is a ridge regression
+({{ cite("hoerl1970") }}) of deviations from the mean volume on the band power of each electrode
+through a haemodynamic response ({{ cite("friston1998") }}), whose delay, width and penalty were
+chosen by cross-validation in blocks of training pairs; the output of its network was added as far as
+validation pairs bore it out. {% endif %}
+{%- if "transcoder" in kinds %}The convolutional transcoder follows {{ cite("liu2019sajda") }}.
+{%- endif %}
 
 {% if folds > 1 %}Each participant was held out once, in {{ folds }} folds; what follows is of the
 first. {% endif %}{% if cfg.split.repeats > 1 and held_out %}Each model was trained
@@ -125,9 +133,11 @@ Synthesised and observed test volumes were compared by root mean squared error, 
 error, peak signal-to-noise ratio, three-dimensional structural similarity
 ({{ cite("wang2004") }}), each voxel's correlation over time after linear trends were taken out, and
 skill ({{ cite("murphy1988") }}): one minus the squared error over that of the mean training volume,
-which stands beside the model as a baseline. What chance gives was found by up to
-{{ count(cfg.evaluate.null_draws, "circular shift") }} of the EEG in time, each of
-{{ time(cfg.window.start) }} or more. {% if held_out %}Models and baseline were compared over
+which stands beside the model as a baseline. So do a ridge regression ({{ cite("hoerl1970") }}) on
+the band power of each electrode through the canonical haemodynamic response
+({{ cite("friston1998") }}), one on the time since the run began, and oracles. Chance is what
+circular shifts of the EEG in time give, those of {{ time(cfg.window.start) }} or more and beyond
+the autocorrelation of the signals; p ranks the true score among those of all shifts. {% if held_out %}Models and baseline were compared over
 participants, runs averaged first, by paired t and signed-rank tests, and voxel by voxel by paired t
 or, of fewer than three participants, by sign flips of blocks of volumes; q is the false discovery
 rate ({{ cite("benjamini1995") }}).{% endif %}
@@ -154,14 +164,14 @@ def methods_text(cfg: Config, facts: Facts) -> str:
     ``reference_list`` and ``bibliography`` of the text give the works that it cites.
     """
     networks = facts["networks"]
-    own = [network["title"].startswith("(") for network in networks]
+    kinds = {network["kind"] for network in networks}
     described = [f"{one['title']} ({_count(one['parameters'], 'weight')})" for one in networks]
     epochs = sorted({network["epochs"] for network in networks})
     words = {
         **facts,
         "described": _listed(described),
-        "has_own": any(own),
-        "has_other": not all(own),
+        "kinds": kinds,
+        "has_own": kinds != {"transcoder"},
         "epochs": f"{epochs[0]} to " * (len(epochs) > 1) + _count(epochs[-1], "epoch"),
         "best_epochs": [str(network["best_epoch"]) for network in networks],
         "choice": _CHOICE,
@@ -204,6 +214,8 @@ def _scaling(cfg: ScaleConfig) -> str:
     eeg = {
         "training": "freed of its mean by electrode and frequency and divided by one standard "
         "deviation, both of the training pairs",
+        "run": "freed of the mean of its run by electrode and frequency and divided by one standard "
+        "deviation of the training pairs",
         "electrodes": "standardised across electrodes at each frequency and window",
     }[cfg.eeg]
     bold = {
@@ -211,7 +223,10 @@ def _scaling(cfg: ScaleConfig) -> str:
         "participant": "of each participant, test volumes included, in whose standard deviation "
         "errors are told",
     }[cfg.bold]
-    return f"EEG was {eeg}; BOLD was standardised by one mean and one standard deviation {bold}."
+    text = f"EEG was {eeg}; BOLD was standardised by one mean and one standard deviation {bold}."
+    if cfg.target == "deviation":
+        text += " What was predicted is how volumes deviate from the mean of their run."
+    return text
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -100,6 +100,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Tools and Algorithms for the Construction and Analysis of Systems, 337–340",
         "https://doi.org/10.1007/978-3-540-78800-3_24",
     ),
+    "friston1998": Reference(
+        "article",
+        "Friston, Karl J. and others",
+        1998,
+        "Event-related fMRI: characterizing differential responses",
+        "NeuroImage, 7, 30–40",
+        "https://doi.org/10.1006/nimg.1997.0306",
+    ),
     "gorgolewski2016": Reference(
         "article",
         "Gorgolewski, Krzysztof J. and others",
@@ -116,6 +124,14 @@ REFERENCES: Mapping[str, Reference] = {
         "MEG and EEG data analysis with MNE-Python",
         "Frontiers in Neuroscience, 7, 267",
         "https://doi.org/10.3389/fnins.2013.00267",
+    ),
+    "hoerl1970": Reference(
+        "article",
+        "Hoerl, Arthur E. and Kennard, Robert W.",
+        1970,
+        "Ridge regression: biased estimation for nonorthogonal problems",
+        "Technometrics, 12, 55–67",
+        "https://doi.org/10.1080/00401706.1970.10488634",
     ),
     "liu2019darts": Reference(
         "inproceedings",

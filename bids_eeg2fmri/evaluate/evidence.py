@@ -45,6 +45,23 @@ class Evidence:
         return n - 1 if n >= 2 * self.min_shift else 0
 
 
+def average(trainings: Sequence[Evidence]) -> Evidence:
+    """Make one of what several trainings of a model did on one run, which is not independent.
+
+    Of the p against other nulls the median is kept.
+    """
+    if len(trainings) == 1:
+        return trainings[0]
+    names = [name for name in NULLS if all(name in one.p_other for one in trainings)]
+    return Evidence(
+        np.mean([one.r_by_shift for one in trainings], axis=0),
+        np.mean([one.skill_by_shift for one in trainings], axis=0),
+        max(one.min_shift for one in trainings),
+        float(np.mean([one.sd_ratio for one in trainings])),
+        {name: float(np.median([one.p_other[name] for one in trainings])) for name in names},
+    )
+
+
 @dataclass(frozen=True)
 class Numbers:
     """What a verdict rests on; NaN where undefined."""

@@ -64,7 +64,11 @@ class Verdict:
 
     def summary(self) -> dict[str, object]:
         """Give all of it as what JSON knows, the label under ``verdict``."""
-        return {"verdict": self.label, **asdict(self.numbers), "paragraph": self.paragraph}
+        return {
+            "verdict": self.label,
+            "verdict_text": self.paragraph,
+            "verdict_numbers": asdict(self.numbers),
+        }
 
 
 def judge(participants: Sequence[Sequence[Evidence]]) -> Verdict:

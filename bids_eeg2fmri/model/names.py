@@ -67,7 +67,7 @@ MODELS: Mapping[str, Entry] = MappingProxyType(
             f"(iv) {_BOTH}, style prior", 2, Parts(attention=True, fourier=True, style="prior")
         ),
         "hybrid": Entry(
-            "our own: band power through the haemodynamic response, and model (iv) beside it",
+            "hybrid: band power through the haemodynamic response, with model (iv) beside it",
             None,
             Parts(attention=True, fourier=True, style="posterior"),
             linear_path=True,

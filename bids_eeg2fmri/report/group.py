@@ -14,8 +14,10 @@ from bids_eeg2fmri.report.page import (
     Outcome,
     Provenance,
     Save,
+    Verdict,
     columns,
     render,
+    told,
     write,
 )
 from bids_eeg2fmri.report.pictures import Picture, Training, map_picture, training_picture
@@ -90,6 +92,8 @@ class GroupReport:
     """What the maps rest on where that is not every test, or why there are none."""
     stand_in: str = ""
     """Whose pictures these are, where the first model that was asked for has no result."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """Whether to believe each model, and each baseline that looks at the EEG."""
     valid_participants: tuple[str, ...] = ()
     """Those whose scores chose the epoch; none where the training participants' did."""
     problems: tuple[str, ...] = ()
@@ -117,7 +121,7 @@ def write_group_report(
     html = render(
         "group.html.jinja",
         report=report,
-        headline=group_headline(report.outcomes),
+        headline=_headline(report),
         means=columns(report.values, report.metrics, report.rivals),
         everyone=everyone,
         scores=columns(everyone, report.metrics),
@@ -127,6 +131,12 @@ def write_group_report(
     )
     pictures = [*filter(None, [scatter]), *maps, *report.models, *training, *report.search]
     return write(path, html, pictures, save, figures_dir)
+
+
+def _headline(report: GroupReport) -> tuple[str, ...]:
+    """Open with the verdict on the model that is shown, then tell of runs."""
+    verdict = report.verdicts.get(report.model)
+    return (*(told(verdict) if verdict else ()), *group_headline(report.outcomes))
 
 
 def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:

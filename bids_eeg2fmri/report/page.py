@@ -64,6 +64,16 @@ class Outcome:
         return np.extract(np.isfinite(self.null), self.null)
 
 
+Verdict = tuple[str, str]
+"""Whether to believe a model: in a few words, and in plain sentences."""
+
+
+def told(verdict: Verdict) -> tuple[str, str]:
+    """Begin the few words of a verdict as a sentence."""
+    label, text = verdict
+    return f"{label[0].upper()}{label[1:]}.", text
+
+
 @dataclass(frozen=True)
 class Provenance:
     """How the results came about and how to get them again."""

@@ -1,7 +1,7 @@
 """The report of one participant: its data, what was synthesised, and how good that is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +13,11 @@ from bids_eeg2fmri.report.page import (
     Outcome,
     Provenance,
     Save,
+    Verdict,
     columns,
     headline,
     render,
+    told,
     write,
 )
 from bids_eeg2fmri.report.pictures import (
@@ -86,7 +88,7 @@ class RunResult:
     rows: Mapping[str, Mapping[str, float]]
     """Scores by model and metric: the model, its baselines, and the model on shifted EEG."""
     rivals: tuple[str, ...]
-    """Rows among which the best score is sought: all but those on shifted EEG."""
+    """Rows among which the best score is sought: neither those on shifted EEG nor oracles."""
     affine: Float[np.ndarray, "4 4"]
     """From voxel indices to millimetres."""
     mask: Bool[np.ndarray, "x y z"]
@@ -111,6 +113,8 @@ class RunResult:
     """When each test volume was acquired, in seconds since the first volume."""
     time_courses: tuple[TimeCourse, ...]
     """Signals to be shown, the best-fitting voxels first."""
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """Whether to believe each of ``rows`` that looks at the EEG."""
     bold_units: str = "units of the scanner"
     """Of the volumes."""
     signal_units: str = "% of the mean"
@@ -158,7 +162,7 @@ def write_participant_report(
         "participant.html.jinja",
         report=report,
         results={result.name: result for result in report.results},
-        headlines={result.name: headline(result.outcome) for result in report.results},
+        headlines={result.name: _headline(result) for result in report.results},
         scores={
             result.name: columns(result.rows, report.metrics, result.rivals)
             for result in report.results
@@ -168,6 +172,13 @@ def write_participant_report(
     )
     shown = [picture for parts in pictures.values() for picture in parts.values()]
     return write(path, html, [*shown, *training, *report.search], save, figures_dir)
+
+
+def _headline(result: RunResult) -> tuple[str, ...]:
+    """Open with the verdict on the model that is shown."""
+    if result.model not in result.verdicts:
+        return headline(result.outcome)
+    return told(result.verdicts[result.model])
 
 
 def _result_pictures(result: RunResult) -> dict[str, Picture]:

@@ -11,7 +11,11 @@ from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import from_mapping
 
 TOPO_RFF = Network(
-    title="(iv) attention and Fourier features", parameters=44_741_047, epochs=10, best_epoch=8
+    title="(iv) attention and Fourier features",
+    kind="paper",
+    parameters=44_741_047,
+    epochs=10,
+    best_epoch=8,
 )
 FACTS = Facts(
     participants=1,
@@ -77,13 +81,15 @@ def test_the_public_codes_choices_are_told():
         "included, in",
         "120 pairs after them in time were watched; the test",
         "learning rate 0.00298, schedule constant, weight decay 0)",
-        "of the EEG in time, each of 10 repetition times or more.",
+        "shifts of the EEG in time give, those of 10 repetition times or more and beyond",
     ):
         assert part in text
 
 
 def test_several_models_folds_and_candidates_are_told():
-    other = Network(title="Liu & Sajda", parameters=320_002, epochs=7, best_epoch=2)
+    other = Network(
+        title="Liu & Sajda", kind="transcoder", parameters=320_002, epochs=7, best_epoch=2
+    )
     cfg = Config(search=SearchConfig(choose="darts"))
     facts = Facts({**FACTS, "networks": [TOPO_RFF, other], "held_out": ["sub-03"], "folds": 5})
     text = methods_text(cfg, facts)
@@ -98,7 +104,9 @@ def test_several_models_folds_and_candidates_are_told():
 
 
 def test_a_network_without_latents_has_no_cosine_distance_in_its_loss():
-    other = Network(title="Liu & Sajda", parameters=320_002, epochs=7, best_epoch=2)
+    other = Network(
+        title="Liu & Sajda", kind="transcoder", parameters=320_002, epochs=7, best_epoch=2
+    )
     text = methods_text(Config(), Facts({**FACTS, "networks": [other]}))
     assert "Training minimised the mean absolute error, by AdamW" in text
 
@@ -131,3 +139,13 @@ def test_what_is_not_cited_is_not_listed():
 )
 def test_one_two_and_many_authors_are_cited_as_usual(key, label):
     assert cite(key) == label
+
+
+def test_the_hybrid_and_what_it_predicts_are_told():
+    hybrid = Network(title="hybrid", kind="hybrid", parameters=10, epochs=3, best_epoch=2)
+    cfg = from_mapping({"scale": {"eeg": "run", "target": "deviation"}})
+    text = methods_text(cfg, Facts({**FACTS, "networks": [hybrid]}))
+    assert "The linear path of the hybrid is a ridge regression (Hoerl & Kennard, 1970)" in text
+    assert "the mean of its run by electrode and frequency" in text
+    assert "how volumes deviate from the mean of their run" in text
+    assert "Liu & Sajda" not in text

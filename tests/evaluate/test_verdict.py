@@ -149,7 +149,7 @@ def test_other_nulls_are_told():
 def test_a_verdict_is_plain_json():
     summary = judge([[numbers()]]).summary()
     assert summary["verdict"] == "informative"
-    assert json.loads(json.dumps(summary))["skill"]["mean"] == 0.01
+    assert json.loads(json.dumps(summary))["verdict_numbers"]["skill"]["mean"] == 0.01
 
 
 def test_three_people_are_tested_over_people():
