@@ -278,7 +278,7 @@ def _model_rows(cells: Sequence[TableCell]) -> dict[str, list[object]]:
     models = [*dict.fromkeys(cell.model for cell in cells)]
     found = {(cell.model, cell.metric): cell for cell in cells}
     first = [found[model, "rmse"] for model in models]
-    tables = [str(MODELS[model].table) if model in MODELS else "n/a" for model in models]
+    tables = [str((model in MODELS and MODELS[model].table) or "n/a") for model in models]
     rows: dict[str, list[object]] = {"model": [*models], "table": [*tables]}
     rows |= {
         name: [getattr(cell, name) for cell in first] for name in ("n_participants", "n_seeds")

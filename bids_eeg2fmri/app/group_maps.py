@@ -95,7 +95,7 @@ def compare_maps(experiment: Experiment, mask: Bool[np.ndarray, "x y z"]) -> dic
     Figs 4 and 11 of Calhas & Henriques 2022.
     """
     models = experiment.models
-    first = [name for name in models if MODELS[name].table == 1] or models
+    first = [name for name in models if MODELS[name].table != 2] or models
     pairs = [*combinations(first, 2), *((name, BASELINE) for name in models)]
     absolute = {name: _residual(experiment, name) for name in [*models, BASELINE]}
     tested = {one.run.files.participant for one in experiment.mapped}

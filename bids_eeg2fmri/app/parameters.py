@@ -9,7 +9,7 @@ import torch
 from bids_eeg2fmri.app.choosing import POOLING, first_shapes
 from bids_eeg2fmri.config import Config, ModelConfig
 from bids_eeg2fmri.errors import ShapeError, UsageError
-from bids_eeg2fmri.model.names import MODELS
+from bids_eeg2fmri.model.names import ALL_PAPER
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.parser import Parser
@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def table(shapes: Shapes, cfg: ModelConfig) -> Iterator[str]:
-    """Yield a line for each model: its trained parameters in all and by part."""
-    width = max(map(len, MODELS))
+    """Yield a line for each model of the paper: its trained parameters in all and by part."""
+    width = max(map(len, ALL_PAPER))
     yield f"{'model':{width}}" + "".join(f"{head:>12}" for head in ["total", *COLUMNS, "other"])
-    for name in MODELS:
+    for name in ALL_PAPER:
         with torch.device("meta"):  # shapes without numbers
             network = build(name, shapes, cfg)
         yield f"{name:{width}}" + "".join(f"{count:12,}" for count in count_parameters(network))

@@ -1,7 +1,7 @@
 import pytest
 
 from bids_eeg2fmri.app.parameters import main
-from bids_eeg2fmri.model.names import MODELS
+from bids_eeg2fmri.model.names import ALL_PAPER
 
 PUBLIC_CODE = {
     "linear": 43_367_664,
@@ -33,7 +33,7 @@ def counts(capsys):
 
 def test_every_model_is_counted_and_its_parts_make_the_whole(counts):
     counted = counts()
-    assert list(counted) == list(MODELS)
+    assert list(counted) == list(ALL_PAPER)
     for parts in counted.values():
         assert parts.pop("total") == sum(parts.values())
 
