@@ -12,7 +12,7 @@ from observed import complaints, stamps
 from bids_eeg2fmri import __version__
 from bids_eeg2fmri.arguments import make_parser
 from bids_eeg2fmri.cli import configure
-from bids_eeg2fmri.model.names import MODELS
+from bids_eeg2fmri.model.names import ALL_PAPER
 
 RUN = Path(__file__).parents[1] / "run.py"
 HEAVY = {"bids", "matplotlib", "mne", "mne_bids", "nibabel", "nilearn", "pandas", "scipy", "torch"}
@@ -135,8 +135,8 @@ def test_settings_come_from_preset_file_set_and_options_the_later_ones_winning(t
     ("options", "models"),
     [
         ((), ("topo-rff",)),
-        (("--models", "all-paper"), tuple(MODELS)),
-        (("--models", "linear", "all-paper"), ("linear", *(m for m in MODELS if m != "linear"))),
+        (("--models", "all-paper"), ALL_PAPER),
+        (("--models", "linear", "all-paper"), ("linear", *(m for m in ALL_PAPER if m != "linear"))),
         (("--models", "topo", "topo-rff", "--style", "prior"), ("topo-prior", "topo-rff-prior")),
         (("--models", "topo", "topo-prior", "--style", "none"), ("topo-unstyled",)),
         (("--set", 'models=["rff", "linear"]'), ("rff", "linear")),

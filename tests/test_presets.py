@@ -66,7 +66,7 @@ def test_the_public_codes_choices_lead_to_results_that_tell_them(out):
     for words in (
         "from t − 10 repetition times to t;",
         "of each participant, test volumes included",
-        "each of 10 repetition times or more",
+        "those of 10 repetition times or more",
     ):
         assert words in page
 

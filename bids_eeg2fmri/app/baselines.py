@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.app.reference import Reference, measure
+from bids_eeg2fmri.app.reference import Reference, measure, units
 from bids_eeg2fmri.app.testing import BASELINE, observed_volumes, weigh
 from bids_eeg2fmri.bids.confounds import find_confounds, read_motion
 from bids_eeg2fmri.evaluate.baselines import (
@@ -25,7 +25,7 @@ from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.evaluate.ridge import Ridge
 from bids_eeg2fmri.preprocess.bands import window_lags
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.scale import fit_scale, own_scale
+from bids_eeg2fmri.preprocess.scale import own_scale
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
 from bids_eeg2fmri.train.splits import Index, Split, extents
@@ -73,7 +73,7 @@ def fit(job: Job, owner: str, runs: Sequence[PairedRun], split: Split) -> Fitted
 
     def make(folder: Path) -> None:
         pairs = [run.pairs for run in runs]
-        scale = fit_scale(pairs, split.train, cfg.scale, split.before_test)
+        scale = units(cfg.scale, pairs, split)
         with log.capture_warnings() as notes:
             designs = [_designs(job, run, scale) for run in runs]
         for note in notes:

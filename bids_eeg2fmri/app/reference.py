@@ -6,9 +6,10 @@ import numpy as np
 from jaxtyping import Float32
 
 from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.config import ScaleConfig
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.scale import mean_volume, own_scale, transfer
-from bids_eeg2fmri.train.splits import Index
+from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, own_scale, transfer
+from bids_eeg2fmri.train.splits import Index, Split
 from bids_eeg2fmri.types import Pairs, Scale, typed
 
 
@@ -35,6 +36,15 @@ class Reference:
         """Bring the mean to the native grid, in the units of the run's participant."""
         mean = transfer(self.mean, scale, own_scale(scale, run.files.name))
         return resize(mean, run.pairs.mask.shape)
+
+
+def units(cfg: ScaleConfig, pairs: Sequence[Pairs], split: Split) -> Scale:
+    """Measure the model's units on the training pairs.
+
+    A participant's own numbers, as in the public code, come from the test volumes too.
+    """
+    seen = None if cfg.bold == "participant" else split.before_test
+    return fit_scale(pairs, split.train, cfg, seen)
 
 
 def measure(pairs: Sequence[Pairs], index: Sequence[Index], scale: Scale) -> Reference:

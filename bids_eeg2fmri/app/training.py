@@ -14,14 +14,14 @@ from bids_eeg2fmri.app.checkpoints import on_cpu, read_checkpoint, write_checkpo
 from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.app.reference import Reference, measure
+from bids_eeg2fmri.app.reference import Reference, measure, units
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.model.hybrid import Hybrid
 from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
-from bids_eeg2fmri.preprocess.scale import expected, fit_scale, own_scale
+from bids_eeg2fmri.preprocess.scale import expected, own_scale
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.store import Unit
@@ -94,9 +94,7 @@ def train(
 
     def make(folder: Path) -> None:
         pairs = [run.pairs for run in runs]
-        # A participant's own numbers, as in the public code, come from the test volumes too.
-        seen = None if cfg.scale.bold == "participant" else split.before_test
-        scale = fit_scale(pairs, split.train, cfg.scale, seen)
+        scale = units(cfg.scale, pairs, split)
         reference = measure(pairs, split.train, scale)
         model = _draw(job, name, shapes, seed)
         fitting = start(model, cfg.train, expected(reference.mean, scale))

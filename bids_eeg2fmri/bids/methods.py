@@ -105,8 +105,8 @@ trained for up to {{ count(cfg.search.epochs, "epoch") }}{% endif %}. {% endif %
 {%- if "hybrid" in kinds %}The linear path of the hybrid is a ridge regression
 ({{ cite("hoerl1970") }}) of deviations from the mean volume on the band power of each electrode
 through a haemodynamic response ({{ cite("friston1998") }}), whose delay, width and penalty were
-chosen by cross-validation in blocks of training pairs; the output of its network was added as far as
-validation pairs bore it out. {% endif %}
+chosen by cross-validation in blocks of training pairs; the output of its network was added as far
+as validation pairs bore it out. {% endif %}
 {%- if "transcoder" in kinds %}The convolutional transcoder follows {{ cite("liu2019sajda") }}.
 {%- endif %}
 
@@ -137,8 +137,8 @@ which stands beside the model as a baseline. So do a ridge regression ({{ cite("
 the band power of each electrode through the canonical haemodynamic response
 ({{ cite("friston1998") }}), one on the time since the run began, and oracles. Chance is what
 circular shifts of the EEG in time give, those of {{ time(cfg.window.start) }} or more and beyond
-the autocorrelation of the signals; p ranks the true score among those of all shifts. {% if held_out %}Models and baseline were compared over
-participants, runs averaged first, by paired t and signed-rank tests, and voxel by voxel by paired t
+the autocorrelation of the signals; p ranks the true score among those of all shifts.
+{% if held_out %}Models and baselines were compared over participants, runs averaged first, by paired t and signed-rank tests, and voxel by voxel by paired t
 or, of fewer than three participants, by sign flips of blocks of volumes; q is the false discovery
 rate ({{ cite("benjamini1995") }}).{% endif %}
 
@@ -214,8 +214,8 @@ def _scaling(cfg: ScaleConfig) -> str:
     eeg = {
         "training": "freed of its mean by electrode and frequency and divided by one standard "
         "deviation, both of the training pairs",
-        "run": "freed of the mean of its run by electrode and frequency and divided by one standard "
-        "deviation of the training pairs",
+        "run": "freed of the mean of its run by electrode and frequency and divided by one "
+        "standard deviation of the training pairs",
         "electrodes": "standardised across electrodes at each frequency and window",
     }[cfg.eeg]
     bold = {

@@ -51,7 +51,7 @@ BASELINES: Mapping[str, Baseline] = MappingProxyType(
 )
 """All baselines, in the order in which they are told of."""
 
-Designs = Mapping[str, Float64[np.ndarray, "pairs _"]]
+Designs = Mapping[str, Float64[np.ndarray, "_ _"]]
 """What each baseline predicts all pairs of one run from, by its name in ``BASELINES``."""
 
 
