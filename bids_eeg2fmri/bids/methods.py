@@ -138,9 +138,10 @@ the band power of each electrode through the canonical haemodynamic response
 ({{ cite("friston1998") }}), one on the time since the run began, and oracles. Chance is what
 circular shifts of the EEG in time give, those of {{ time(cfg.window.start) }} or more and beyond
 the autocorrelation of the signals; p ranks the true score among those of all shifts.
-{% if held_out %}Models and baselines were compared over participants, runs averaged first, by paired t and signed-rank tests, and voxel by voxel by paired t
-or, of fewer than three participants, by sign flips of blocks of volumes; q is the false discovery
-rate ({{ cite("benjamini1995") }}).{% endif %}
+{% if held_out %}Models and baselines were compared over participants, runs averaged first, by
+paired t and signed-rank tests, and voxel by voxel by paired t or, of fewer than three
+participants, by sign flips of blocks of volumes; q is the false discovery rate
+({{ cite("benjamini1995") }}).{% endif %}
 
 Software: {{ listed(software) }}.
 """
