@@ -1,5 +1,7 @@
 """What the app says of simulated data is what was put into them: on this all else rests."""
 
+import json
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ LEAST_SHIFT = 13
 
 
 def regional_scores(folder, coupling):
-    """Temporal r, its null and skill in the coupled regions, from the files that users get."""
+    """Temporal r, its null and skill in the coupled regions, and all models' scores, from files."""
     bids, out = folder / "bids", folder / "out"
     simulate(bids, SimulationConfig(**SIZES, coupling=coupling))
     assert cli.main([str(bids), str(out), "participant", *SETTINGS]) == 0
@@ -26,12 +28,14 @@ def regional_scores(folder, coupling):
         for desc in ("target", "synth")
     )
     skill = nib.load(out / f"{STEM}_stat-skill_desc-synth_boldmap.nii.gz").get_fdata()[regions]
+    models = json.loads((out / f"{STEM}_desc-synth_metrics.json").read_text())["models"]
     shifts = range(LEAST_SHIFT, len(target) - LEAST_SHIFT)
     y, y_hat = detrend(target, axis=0), detrend(synthesised, axis=0)
     return (
         temporal_r(y, y_hat),
         [temporal_r(y, np.roll(y_hat, shift, axis=0)) for shift in shifts],
         skill.mean(),
+        models,
     )
 
 
@@ -51,7 +55,7 @@ def uncoupled(tmp_path_factory):
 
 
 def test_coupled_regions_are_synthesised_clearly_better_than_from_shifted_eeg(coupled):
-    r, null, _ = coupled
+    r, null, *_ = coupled
     assert r > 0.2
     assert r > max(null) + 0.05
 
@@ -61,7 +65,28 @@ def test_coupled_regions_are_synthesised_better_than_by_the_mean_volume(coupled)
 
 
 def test_without_coupling_nothing_is_found(uncoupled):
-    r, null, skill = uncoupled
+    r, null, skill, _ = uncoupled
     assert np.mean([shifted >= r for shifted in null]) > 0.05
     assert abs(r) < 0.1
     assert skill < 0.01
+
+
+def test_coupled_data_are_called_informative_and_uncoupled_are_not(coupled, uncoupled):
+    for name in ("topo-rff", "hrf-ridge"):
+        assert coupled[3][name]["verdict"] == "informative"
+        assert uncoupled[3][name]["verdict"] != "informative"
+
+
+def test_the_verdict_stands_with_the_numbers_behind_it(coupled):
+    told = coupled[3]["topo-rff"]
+    numbers = told["verdict_numbers"]
+    assert numbers["r"]["mean"] == pytest.approx(told["pearsoncorrelation"], abs=1e-6)
+    assert numbers["skill"]["mean"] == pytest.approx(told["skill"], abs=1e-6)
+    assert numbers["p_r"] < 0.05
+    assert 0 < numbers["p_other"]["block-permutation"] < 0.05
+    assert f"Its temporal r is {told['pearsoncorrelation']:.3f}" in told["verdict_text"]
+
+
+def test_only_an_oracle_is_called_one(coupled):
+    oracles = {name for name, told in coupled[3].items() if told.get("oracle")}
+    assert oracles == {"participant-mean", "global-signal"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.group_maps import Pair
-from bids_eeg2fmri.app.outputs import summaries_of
+from bids_eeg2fmri.app.outputs import shown, summaries_of
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.reports import (
     encoder_name,
@@ -79,7 +79,7 @@ def report_group(
             for one in tested
             if one.trained.name == experiment.models[0]
         },
-        values=experiment.values(),
+        values={shown(name): row for name, row in experiment.values().items()},
         rivals=experiment.rivals,
         verdicts={name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()},
         spread=experiment.spread(),

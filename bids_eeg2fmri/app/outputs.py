@@ -23,6 +23,7 @@ from bids_eeg2fmri.bids.write import (
     write_mask,
     write_table,
 )
+from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
 
@@ -138,6 +139,8 @@ def _write_by_model(
         }
     for name, verdict in verdicts_of(tested, beside).items():
         models[name] |= verdict.summary()
+    for name in models.keys() & BASELINES.keys():
+        models[name] |= {"title": BASELINES[name].title, "oracle": BASELINES[name].oracle}
     write_table(
         path,
         score_rows(summaries),
@@ -160,6 +163,12 @@ def summaries_of(
     if beside is not None:
         rows |= {name: one.summary for name, one in beside.scores.items()}
     return rows | {BASELINE: mean}
+
+
+def shown(model: str) -> str:
+    """Name a row for people, who are told which is an oracle."""
+    is_oracle = model in BASELINES and BASELINES[model].oracle
+    return f"{model} (oracle)" if is_oracle else model
 
 
 def verdicts_of(tested: Sequence[Tested], beside: Beside | None = None) -> dict[str, Verdict]:

@@ -9,7 +9,7 @@ from jaxtyping import Float32
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Choice, Encoders
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import summaries_of, verdicts_of
+from bids_eeg2fmri.app.outputs import shown, summaries_of, verdicts_of
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
@@ -165,7 +165,7 @@ def show(of_run: Sequence[Tested], beside: Beside | None) -> RunResult:
         name=tested.run.files.name,
         model=tested.trained.name,
         outcome=outcome(tested),
-        rows=summaries_of(of_run, beside),
+        rows={shown(name): row for name, row in summaries_of(of_run, beside).items()},
         rivals=(*(one.trained.name for one in of_run), *honest, BASELINE),
         verdicts={
             name: (one.label, one.paragraph) for name, one in verdicts_of(of_run, beside).items()
