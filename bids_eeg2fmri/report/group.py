@@ -134,9 +134,18 @@ def write_group_report(
 
 
 def _headline(report: GroupReport) -> tuple[str, ...]:
-    """Open with the verdict on the model that is shown, then tell of runs."""
-    verdict = report.verdicts.get(report.model)
-    return (*(told(verdict) if verdict else ()), *group_headline(report.outcomes))
+    """Open with the verdict on the model that is shown, where there is one."""
+    if not (report.outcomes and report.model in report.verdicts):
+        return group_headline(report.outcomes)
+    runs = f"{counted(len(report.outcomes), 'run')} of held-out participants"
+    better = f"Its skill is above that of the mean volume and of shifted EEG in {_above_both(report.outcomes)} of {runs}."
+    return (*told(report.verdicts[report.model]), better)
+
+
+def _above_both(outcomes: Mapping[str, Outcome]) -> int:
+    """Count the runs with a skill above that of the mean volume and of shifted EEG."""
+    pairs = [(one.skill, one.skill_shifted) for one in outcomes.values()]
+    return sum(skill > max(shifted, 0) for skill, shifted in pairs if np.isfinite(shifted))
 
 
 def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
@@ -150,7 +159,7 @@ def group_headline(outcomes: Mapping[str, Outcome]) -> tuple[str, ...]:
     shifted = np.concatenate([outcome.shifted for outcome in outcomes.values()])
     n = len(outcomes)
     compared = np.isfinite(skill_shifted)
-    better = int(np.sum(skill[compared] > np.maximum(skill_shifted[compared], 0)))
+    better = _above_both(outcomes)
     sentence = (
         f"Temporal r {number(_mean(r))} on average over {counted(n, 'run')} of held-out "
         f"participants (shifted EEG {number(_mean(shifted))}), skill {signed(_mean(skill))} "
