@@ -138,8 +138,9 @@ def _headline(report: GroupReport) -> tuple[str, ...]:
     if not (report.outcomes and report.model in report.verdicts):
         return group_headline(report.outcomes)
     runs = f"{counted(len(report.outcomes), 'run')} of held-out participants"
-    better = f"Its skill is above that of the mean volume and of shifted EEG in {_above_both(report.outcomes)} of {runs}."
-    return (*told(report.verdicts[report.model]), better)
+    better = f"{_above_both(report.outcomes)} of {runs}"
+    text = f"Its skill is above that of the mean volume and of shifted EEG in {better}."
+    return (*told(report.verdicts[report.model]), text)
 
 
 def _above_both(outcomes: Mapping[str, Outcome]) -> int:
