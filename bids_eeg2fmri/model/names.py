@@ -135,16 +135,17 @@ def with_style(name: str, style: Style) -> str:
     Raises
     ------
     UsageError
-        If the model has no attention, and so no style.
+        If the model has no attention, and so no style, or one style only.
     """
-    parts = find(name).parts
-    if parts is None or not parts.attention:
+    entry = find(name)
+    if entry.linear_path or entry.parts is None or not entry.parts.attention:
         styled = ", ".join(name for name, entry in MODELS.items() if _has_posterior(entry))
+        reason = "no attention between electrodes and so no style"
         raise UsageError(
-            f"Model {name!r} has no attention between electrodes and so no style. "
+            f"Model {name!r} has {'one style only' if entry.linear_path else reason}. "
             f"Leave the style out, or choose among {styled}."
         )
-    return _network_of(replace(parts, style=style))
+    return _network_of(replace(entry.parts, style=style))
 
 
 def _network_of(parts: Parts) -> str:
@@ -152,4 +153,5 @@ def _network_of(parts: Parts) -> str:
 
 
 def _has_posterior(entry: Entry) -> bool:
-    return entry.parts is not None and entry.parts.style == "posterior"
+    is_posterior = entry.parts is not None and entry.parts.style == "posterior"
+    return is_posterior and not entry.linear_path

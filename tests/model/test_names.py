@@ -52,3 +52,8 @@ def test_a_style_leads_from_any_variant_to_any_other(name):
 def test_a_model_without_attention_takes_no_style(name):
     with pytest.raises(UsageError, match=f"'{name}' has no attention.*choose among topo, topo-rff"):
         with_style(name, "prior")
+
+
+def test_the_hybrid_has_one_style_only():
+    with pytest.raises(UsageError, match="'hybrid' has one style only.*among topo, topo-rff.$"):
+        with_style("hybrid", "prior")
