@@ -55,5 +55,5 @@ def test_a_model_without_attention_takes_no_style(name):
 
 
 def test_the_hybrid_has_one_style_only():
-    with pytest.raises(UsageError, match="'hybrid' has one style only.*among topo, topo-rff.$"):
+    with pytest.raises(UsageError, match=r"'hybrid' has one style only.*among topo, topo-rff\.$"):
         with_style("hybrid", "prior")
