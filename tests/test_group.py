@@ -197,7 +197,7 @@ def test_group_results_do_not_depend_on_the_number_of_workers(
 ):
     out = Path(shutil.copytree(undisturbed, tmp_path / "out", copy_function=os.link))
     call = (simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
-    assert app(*call, "--n-cpus", "4").code == 0
+    assert app(*call, "--n-cpus", "2").code == 0
     assert group_results(out) == group_results(each_left_out)
 
 

@@ -146,7 +146,7 @@ def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, ap
 def test_results_do_not_depend_on_the_number_of_workers(
     simulated, undisturbed, tmp_path, app, fast
 ):
-    told = app(simulated, tmp_path / "out", "participant", *fast, "--n-cpus", "4")
+    told = app(simulated, tmp_path / "out", "participant", *fast, "--n-cpus", "2")
     assert told.code == 0
     assert results(tmp_path / "out") == results(undisturbed)
 
