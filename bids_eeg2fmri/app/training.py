@@ -100,7 +100,8 @@ def train(
         fitting = start(model, cfg.train, expected(reference.mean, scale))
         parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
         if isinstance(model, Hybrid):
-            solve_linear_path(model, parts[0], job.gap(run.clock.tr for run in runs), seed)
+            gap = job.gap(run.clock.tr for run in runs)
+            solve_linear_path(model, parts[0], job.config.spectrogram.value, gap, seed)
         _fit(job, owner, name, fitting, parts, job.store.scratch("train", key), seed)
         if isinstance(model, Hybrid):
             weigh_network(model, parts[1])
