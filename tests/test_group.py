@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from observed import complaints, issues_of, stamps
 from safetensors.numpy import load_file
-from scipy.stats import ttest_rel
+from scipy.stats import ttest_1samp, ttest_rel
 
 from bids_eeg2fmri import cli
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
@@ -129,6 +129,22 @@ def test_the_table_of_models_is_the_mean_and_deviation_of_its_scores(compared):
         expected = pd.DataFrame({metric: of_model.mean(), f"{metric}_sd": of_model.std()})
         found = summed[[metric, f"{metric}_sd"]]
         pd.testing.assert_frame_equal(found, expected.loc[found.index], rtol=1e-9)
+
+
+def test_intervals_are_over_participants_whose_trainings_are_averaged(compared):
+    summed = table(compared, "desc-models_metrics").set_index("model")
+    own = table(compared).groupby(["model", "participant_id"])[["rmse"]].mean()
+    judged = json.loads((compared / f"{GROUP}_metrics.json").read_text())["models"]
+    for model in MODELS:
+        rmse = ttest_1samp(own.loc[model, "rmse"], 0).confidence_interval()
+        assert summed.loc[model, ["rmse_low", "rmse_high"]].tolist() == pytest.approx([*rmse])
+        r = judged[model]["verdict_numbers"]["r"]
+        ends = summed.loc[model, ["pearsoncorrelation_low", "pearsoncorrelation_high"]].tolist()
+        assert ends == pytest.approx([r["low"], r["high"]], abs=1e-6)
+    page = (compared / "group.html").read_text()
+    assert "of 6 runs of held-out participants, trainings averaged." in page
+    assert "below it the 95 % interval of the mean, best" in page
+    assert "of the mean over the 6 test participants at 95 %, seeds averaged first" in page
 
 
 def test_models_are_compared_by_a_paired_test_over_participants(compared):

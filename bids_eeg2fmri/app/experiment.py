@@ -144,6 +144,13 @@ class Experiment:
             for model, of in own.items()
         }
 
+    def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """Give by model and metric where the mean over participants lies; NaN for one alone."""
+        found: dict[str, dict[str, tuple[float, float]]] = {}
+        for cell in tabulate(self.scores, [*METRICS]):
+            found.setdefault(cell.model, {})[cell.metric] = (cell.interval.low, cell.interval.high)
+        return found
+
     def compared(self) -> list[RunScore]:
         """Lay out the scores of models and baseline, without those on shifted EEG."""
         null = {shifted(name) for name in self.models}

@@ -74,6 +74,14 @@ COMPARISON_COLUMNS: Mapping[str, Mapping[str, object]] = {
 }
 
 
+SPREAD: Mapping[str, str] = {
+    "sd": "Standard deviation of {} over test participants and seeds",
+    "low": "Lower end of the 95 % interval of the mean {} over test participants, seeds averaged "
+    "first; n/a for one participant",
+    "high": "Upper end of that interval of {}",
+}
+
+
 def _model_rows(cells: Sequence[TableCell]) -> dict[str, list[object]]:
     models = [*dict.fromkeys(cell.model for cell in cells)]
     found = {(cell.model, cell.metric): cell for cell in cells}
@@ -87,6 +95,8 @@ def _model_rows(cells: Sequence[TableCell]) -> dict[str, list[object]]:
         of_metric = [found[model, metric] for model in models]
         rows[metric] = [cell.mean for cell in of_metric]
         rows[f"{metric}_sd"] = [cell.sd for cell in of_metric]
+        rows[f"{metric}_low"] = [cell.interval.low for cell in of_metric]
+        rows[f"{metric}_high"] = [cell.interval.high for cell in of_metric]
     return rows
 
 
@@ -98,9 +108,7 @@ def _model_columns() -> dict[str, dict[str, object]]:
         "n_seeds": {"Description": "Trainings with draws of their own"},
     }
     return described | {
-        f"{name}_sd": {
-            "Description": f"Standard deviation of {metric.name} over test participants and seeds",
-            "Units": metric.units,
-        }
+        f"{name}_{what}": {"Description": text.format(metric.name), "Units": metric.units}
         for name, metric in METRICS.items()
+        for what, text in SPREAD.items()
     }
