@@ -162,19 +162,45 @@ def test_models_are_compared_by_a_paired_test_over_participants(compared):
 
 
 def test_the_map_of_residuals_averages_what_each_fold_left(simulated, each_left_out):
-    left = []
-    for fold, label in ((1, "01"), (2, "02")):
-        (folder,) = each_left_out.glob(f"work/train/{GROUP}_fold-{fold}_linear__*")
-        (unit,) = each_left_out.glob(f"work/test/sub-{label}_task-rest_linear__*")
-        bold = nib.load(simulated / f"sub-{label}/func/sub-{label}_task-rest_bold.nii.gz")
-        residual = np.moveaxis(bold.get_fdata(), -1, 0) - np.load(unit / "synthesised.npy")
-        scale = load_file(folder / "model.safetensors")["scale.bold_sd"]
-        left.append(np.abs(residual).mean(axis=0) / scale)
+    left = [
+        residual(simulated, each_left_out, fold, label, "linear")
+        for fold, label in ((1, "01"), (2, "02"))
+    ]
     path = each_left_out / "group/func/task-rest_stat-mae_desc-synthLinear_boldmap.nii.gz"
     found = nib.load(path).get_fdata()
     inside = np.isfinite(found)
     assert inside.sum() > 100
     np.testing.assert_allclose(found[inside], np.mean(left, axis=0)[inside], rtol=1e-4)
+
+
+def test_the_map_of_t_is_scipys_over_participants_whose_trainings_are_averaged(people, compared):
+    folds = json.loads((compared / f"{GROUP}_metrics.json").read_text())["participants"]
+    tested = [(i + 1, label) for i, fold in enumerate(folds) for label in fold["test"]]
+    first, second = (
+        np.stack([residual(people, compared, *one, model) for one in tested]) for model in MODELS
+    )
+    expected = ttest_rel(second, first)
+    for stat, values in (("t", expected.statistic), ("p", expected.pvalue)):
+        path = compared / f"{MAPS}_stat-{stat}_desc-TopoRffvsLinear_boldmap"
+        found = nib.load(f"{path}.nii.gz").get_fdata()
+        inside = np.isfinite(found)
+        assert inside.sum() > 50
+        np.testing.assert_allclose(found[inside], values[inside], rtol=1e-2, atol=1e-3)
+    said = json.loads(Path(f"{path}.json").read_text())["Description"]
+    assert "paired t-test of the mean absolute residual over 6 test participants" in said
+    assert (
+        "paired t-test of the mean absolute residual over 6"
+        in (compared / "group.html").read_text()
+    )
+
+
+def residual(bids, out, fold, label, model):
+    """Mean absolute residual of one participant over volumes and trainings, in SD of BOLD."""
+    trained = next(iter(out.glob(f"work/train/{GROUP}_fold-{fold}_{model}__*")))
+    bold = nib.load(bids / f"sub-{label}/func/sub-{label}_task-rest_bold.nii.gz").get_fdata()
+    tested = out.glob(f"work/test/sub-{label}_task-rest_{model}__*/synthesised.npy")
+    left = [np.abs(np.moveaxis(bold, -1, 0) - np.load(path)).mean(axis=0) for path in tested]
+    return np.mean(left, axis=0) / load_file(trained / "model.safetensors")["scale.bold_sd"]
 
 
 def test_the_validator_finds_nothing_but_that_there_is_no_participant_yet(compared):

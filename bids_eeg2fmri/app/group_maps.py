@@ -125,7 +125,7 @@ def _duels(experiment: Experiment, first: str, second: str) -> list[Duel]:
             one.baseline() if model == BASELINE else found[model, name].synthesised
             for model in (first, second)
         ]
-        duels.append(Duel(one.run.files.participant, target, *sides))
+        duels.append(Duel(one.run.files.participant, target, *sides, unit=one.bold_sd))
     return duels
 
 
