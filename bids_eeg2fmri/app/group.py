@@ -8,9 +8,10 @@ from pathlib import Path
 from bids_eeg2fmri.app.baselines import Beside, test_baselines
 from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
-from bids_eeg2fmri.app.experiment import Experiment, Result, write_tables
+from bids_eeg2fmri.app.experiment import Experiment, Result
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
 from bids_eeg2fmri.app.group_report import report_group
+from bids_eeg2fmri.app.group_tables import write_tables
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices

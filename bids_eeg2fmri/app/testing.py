@@ -144,9 +144,10 @@ def headline(tested: Tested) -> str:
     model, mean = scores[tested.trained.name].summary, scores[BASELINE].summary
     null, (skill, skill_null) = "no null: the test is too short", tested.skill
     if check.null.size:
-        null = f"shifted EEG {np.nanmean(check.null):.3f}, p {check.p:.3f}"
+        null = f"shifted EEG {check.null.mean():.3f}, p {check.p:.3f}"
+    r = f"{check.r:.3f} ({null})" if math.isfinite(check.r) else "undefined (constant output)"
     return (
-        f"{tested.trained.name}  temporal r {check.r:.3f} ({null}), "
+        f"{tested.trained.name}  temporal r {r}, "
         f"RMSE {model['rmse_mask']:.4f} (mean volume {mean['rmse_mask']:.4f}), "
         f"skill {skill:+.4f}" + f" (shifted EEG {skill_null:+.4f})" * math.isfinite(skill_null)
     )

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy import stats
 
+from bids_eeg2fmri.evaluate.effective import effective_size
 from bids_eeg2fmri.evaluate.null import shift_p, smallest_p
 from bids_eeg2fmri.evaluate.statistics import (
     Interval,
@@ -98,7 +99,8 @@ def sum_up(participants: Sequence[Sequence[Evidence]]) -> Numbers:
     other people. With fewer, an interval is the estimate give or take what it varies by when the
     EEG is shifted, which knows how signals are correlated in time and space; the p of the runs are
     combined (Fisher 1925), and all of it holds for these runs only. The p of the other nulls are
-    combined so in any case.
+    combined so in any case. As p, the interval of a run's skill knows of fluctuations about the
+    level and the trend of the test alone, and not that these too may agree by luck.
 
     Parameters
     ----------
@@ -124,11 +126,11 @@ def sum_up(participants: Sequence[Sequence[Evidence]]) -> Numbers:
 
 def _within(evidence: Evidence) -> Numbers:
     """Take p and intervals from the shifts of the EEG."""
-    z = _give_or_take(fisher_z(evidence.r_by_shift), evidence.min_shift)
+    z = _give_or_take(fisher_z(evidence.r_by_shift), evidence.draws)
     return Numbers(
         Interval(*(math.tanh(end) for end in (z.mean, z.low, z.high))),
         shift_p(evidence.r_by_shift, evidence.min_shift),
-        _give_or_take(evidence.skill_by_shift, evidence.min_shift),
+        _give_or_take(evidence.skill_by_shift, evidence.draws),
         shift_p(evidence.skill_by_shift, evidence.min_shift),
         evidence.sd_ratio,
         participants=1,
@@ -169,11 +171,20 @@ def _combine(p: Sequence[float]) -> float:
     return float(stats.combine_pvalues(known).pvalue) if known else math.nan
 
 
-def _give_or_take(by_shift: Float64[np.ndarray, " shifts"], min_shift: int) -> Interval:
-    """Find the interval of the score without a shift from its deviation beyond ``min_shift``."""
-    estimate, null = float(by_shift[0]), by_shift[min_shift : len(by_shift) - min_shift + 1]
-    half = stats.norm.ppf(0.975) * null.std(ddof=1) if len(null) > 1 else math.nan
-    return Interval(estimate, float(estimate - half), float(estimate + half))
+def _give_or_take(by_shift: Float64[np.ndarray, " shifts"], draws: int) -> Interval:
+    """Find the interval of the score without a shift from what it varies by under all others.
+
+    They vary about the mean over a whole turn, which is what no coupling gives. Neighbours are
+    alike, so their deviation is known as if from fewer shifts, each independent of the others:
+    hence Student's quantile. p counts all of them too; those beyond ``min_shift`` alone are so few
+    in a short test that half of the intervals would miss the truth.
+    """
+    estimate, about = float(by_shift[0]), by_shift[1:] - by_shift.mean()
+    if not draws:
+        return Interval(estimate, math.nan, math.nan)
+    (independent,) = effective_size(about[:, None], about[:, None])
+    half = float(stats.t.ppf(0.975, independent) * np.sqrt(np.mean(about**2)))
+    return Interval(estimate, estimate - half, estimate + half)
 
 
 def _added(run: Evidence) -> tuple[float, float]:

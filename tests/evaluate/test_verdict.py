@@ -31,9 +31,9 @@ def weigh(observed: np.ndarray, predicted: np.ndarray, min_shift: int = 8, **oth
     )
 
 
-def coupled(seed: int, r: float, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
+def coupled(seed: int, r: float, n: int = 120, phi: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Observed, and what the EEG tells of it, shrunken so as to err least."""
-    told, rest = signal(2 * seed, n), signal(2 * seed + 1, n)
+    told, rest = signal(2 * seed, n, phi), signal(2 * seed + 1, n, phi)
     return r * told + np.sqrt(1 - r**2) * rest, r * told
 
 
@@ -133,12 +133,18 @@ def test_without_coupling_p_is_uniform_and_few_models_are_called_informative():
     assert 0 < informative <= binom.ppf(0.99, 400, 0.05)
 
 
-def test_the_interval_of_a_run_covers_the_true_correlation():
-    covered = []
-    for seed in range(200):
-        r = sum_up([[weigh(*coupled(seed, 0.3))]]).r
-        covered.append(r.low < 0.3 < r.high)
-    assert np.mean(covered) > 0.9
+@pytest.mark.parametrize(("n", "phi"), [(38, 0.8), (120, 0.5)])
+def test_the_interval_of_a_run_covers_the_true_correlation_and_agrees_with_p(n, phi):
+    runs = [weigh(*coupled(seed, 0.3, n, phi), min_shift=13) for seed in range(300)]
+    found = [sum_up([[run]]) for run in runs]
+    assert np.mean([one.r.low < 0.3 < one.r.high for one in found]) > 0.93
+    assert np.mean([one.p_r >= 0.05 and one.r.low > 0 for one in found]) < 0.05
+
+
+def test_a_test_too_short_for_p_has_no_interval():
+    r = sum_up([[weigh(*coupled(0, 0.5, 15))]]).r
+    assert np.isfinite(r.mean)
+    assert np.isnan([r.low, r.high]).all()
 
 
 def test_other_nulls_are_told():
