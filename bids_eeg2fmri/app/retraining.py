@@ -1,0 +1,117 @@
+"""What models reach that learnt from EEG of another time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.app.testing import (
+    Tested,
+    observed_volumes,
+    synthesise_natively,
+    window_volumes,
+)
+from bids_eeg2fmri.app.training import learn, recipe
+from bids_eeg2fmri.app.triage import attempt
+from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.evaluate.baselines import grid_mask
+from bids_eeg2fmri.evaluate.evidence import Drawn
+from bids_eeg2fmri.evaluate.null import admissible_shifts, least_shift
+from bids_eeg2fmri.evaluate.surrogates import mean_correlation
+from bids_eeg2fmri.model.network import Shapes
+from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.store import Unit
+from bids_eeg2fmri.train.splits import Split
+from bids_eeg2fmri.types import Pairs
+
+NAME = "retrained"
+
+
+def retrain_all(
+    job: Job,
+    owner: str,
+    names: Sequence[str],
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+) -> tuple[dict[str, list[Unit]], dict[str, AppError]]:
+    """Repeat the training of each model as often as is asked for; give what failed too."""
+    draws = product(names, range(job.config.evaluate.retrained_draws))
+    done, failed = attempt(
+        lambda one: (one[0], retrain(job, owner, one[0], runs, split, shapes, one[1])),
+        {f"{owner} {name} {NAME} {draw + 1}": (name, draw) for name, draw in draws},
+    )
+    return {name: [unit for model, unit in done if model == name] for name in names}, failed
+
+
+def hold_against_retrained(tested: Tested, units: Sequence[Unit]) -> Tested:
+    """Hold a model's test against those of its repeated trainings."""
+    return replace(tested, nulls={**tested.nulls, NAME: tuple(units)})
+
+
+def retrain(
+    job: Job,
+    owner: str,
+    name: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+    draw: int,
+) -> Unit:
+    """Repeat a training with the EEG of every run shifted, and test it on EEG so shifted.
+
+    Everything else is as in the training itself, its random draws included. What is kept is the
+    temporal correlation of each test run; other models of the same draw see the same shifts.
+    """
+    config = [*recipe(job, owner, name, split, shapes), {"draw": draw}]
+    item, parents = f"{owner}_{name}_draw-{draw + 1}", [run.unit for run in runs]
+    scratch = job.store.key("retrain", item, config, parents)
+    title = f"{name}  retrained {draw + 1} of {job.config.evaluate.retrained_draws}"
+
+    def make(folder: Path) -> None:
+        place = job.store.scratch("retrain", scratch)
+        pairs = [_shift(job, run, draw, place) for run in runs]
+        gap = job.gap(run.clock.tr for run in runs)
+        learnt = learn(job, owner, name, pairs, split, shapes, gap, place, title)
+        r = {}
+        for run, shifted, index in zip(runs, pairs, split.test, strict=True):
+            if len(index):
+                mask = shifted.mask
+                made = synthesise_natively(learnt.fitting.model, learnt.scale, shifted, index)
+                predicted = np.concatenate([batch[:, mask] for batch in made])
+                observed = observed_volumes(run, index)[:, mask]
+                r[run.files.name] = np.array([mean_correlation(observed, predicted)])
+        arrays.save(folder, "drawn", Drawn(r))
+
+    unit = job.store.unit("retrain", item, config, parents, make)
+    r = arrays.load(unit.folder, "drawn", Drawn).r.values()
+    log.tell_unit(owner, "train", unit, f"{title}  temporal r {np.mean([*r]):.3f}")
+    return unit
+
+
+def _shift(job: Job, run: PairedRun, draw: int, folder: Path) -> Pairs:
+    """Roll the EEG of a run against its volumes, on disk."""
+    pairs = run.pairs
+    shift = _draw_shift(job, run, draw)
+    name = f"{run.files.name}.eeg"
+    eeg = arrays.allocate(folder, name, pairs.eeg.shape, pairs.eeg.dtype)
+    eeg[shift:], eeg[:shift] = pairs.eeg[:-shift], pairs.eeg[-shift:]
+    return replace(pairs, eeg=eeg)
+
+
+def _draw_shift(job: Job, run: PairedRun, draw: int) -> int:
+    """Draw a shift in volumes beyond window and autocorrelation, each once before any comes again.
+
+    Of a run that is too short for any, half of it.
+    """
+    pairs = run.pairs
+    n, spectra = len(pairs.volume), pairs.eeg.mean(axis=-1).reshape(len(pairs.volume), -1)
+    bold = pairs.bold[:, grid_mask(pairs)]
+    least = min(least_shift(bold, spectra, window_volumes(job, run)), n // 2)
+    shifts = admissible_shifts(n, least, n, seed=0)
+    order = np.random.default_rng(job.seed_of(run.files.name, NAME)).permutation(shifts)
+    return int(order[draw % len(order)])
