@@ -20,7 +20,7 @@ from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 
 NAME = "other-participants"
-Test = TypeVar("Test", Tested, Beside)
+Test = TypeVar("Test", bound=Tested | Beside)
 
 
 @dataclass(frozen=True)

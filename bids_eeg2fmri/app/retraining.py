@@ -20,7 +20,7 @@ from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.baselines import grid_mask
 from bids_eeg2fmri.evaluate.evidence import Drawn
-from bids_eeg2fmri.evaluate.null import admissible_shifts, least_shift
+from bids_eeg2fmri.evaluate.null import draw_shift, least_shift
 from bids_eeg2fmri.evaluate.surrogates import mean_correlation
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.runtime import arrays, log
@@ -104,14 +104,9 @@ def _shift(job: Job, run: PairedRun, draw: int, folder: Path) -> Pairs:
 
 
 def _draw_shift(job: Job, run: PairedRun, draw: int) -> int:
-    """Draw a shift in volumes beyond window and autocorrelation, each once before any comes again.
-
-    Of a run that is too short for any, half of it.
-    """
+    """Draw a shift in volumes beyond the window and the autocorrelation of spectra and BOLD."""
     pairs = run.pairs
-    n, spectra = len(pairs.volume), pairs.eeg.mean(axis=-1).reshape(len(pairs.volume), -1)
-    bold = pairs.bold[:, grid_mask(pairs)]
-    least = min(least_shift(bold, spectra, window_volumes(job, run)), n // 2)
-    shifts = admissible_shifts(n, least, n, seed=0)
-    order = np.random.default_rng(job.seed_of(run.files.name, NAME)).permutation(shifts)
-    return int(order[draw % len(order)])
+    n, bold = len(pairs.volume), pairs.bold[:, grid_mask(pairs)]
+    spectra = pairs.eeg.mean(axis=-1).reshape(n, -1)
+    least = least_shift(bold, spectra, window_volumes(job, run))
+    return draw_shift(n, least, draw, job.seed_of(run.files.name, NAME))

@@ -117,7 +117,9 @@ class Numbers:
     p_other: Mapping[str, float]
     """p of temporal r against the other nulls, by name; these are told and do not decide."""
     draws_other: Mapping[str, int]
-    """Draws that each of these is worth."""
+    """Draws behind each of these; where the p of several runs are combined, the fewest of a run."""
+    runs: int = 1
+    """Test runs."""
 
     @property
     def over_people(self) -> bool:
@@ -190,6 +192,7 @@ def _pool(numbers: Sequence[Numbers]) -> Numbers:
     if len(numbers) == 1:
         return numbers[0]
     names = [name for name in NULLS if any(name in one.p_other for one in numbers)]
+    floor = _combine([smallest_p(one.draws) for one in numbers if one.draws])
     return Numbers(
         _average([one.r for one in numbers]),
         _combine([one.p_r for one in numbers]),
@@ -197,16 +200,13 @@ def _pool(numbers: Sequence[Numbers]) -> Numbers:
         _combine([one.p_skill for one in numbers]),
         float(np.mean([one.sd_ratio for one in numbers])),
         participants=1,
-        draws=_worth([one.draws for one in numbers]),
+        draws=int(1 / floor) - 1 if math.isfinite(floor) else 0,
         p_other={n: _combine([o.p_other.get(n, math.nan) for o in numbers]) for n in names},
-        draws_other={n: _worth([o.draws_other.get(n, 0) for o in numbers]) for n in names},
+        draws_other={
+            n: min(o.draws_other[n] for o in numbers if n in o.draws_other) for n in names
+        },
+        runs=sum(one.runs for one in numbers),
     )
-
-
-def _worth(draws: Sequence[int]) -> int:
-    """Count the draws whose smallest p is that of several nulls together; 0 where none has any."""
-    floor = _combine([smallest_p(n) for n in draws if n])
-    return int(1 / floor) - 1 if math.isfinite(floor) else 0
 
 
 def _average(intervals: Sequence[Interval]) -> Interval:

@@ -25,6 +25,8 @@ class Null:
     """What the model is given, in plain words."""
     description: str
     """How it is made, and what it keeps."""
+    by_run: bool = True
+    """Whether each test run has draws of its own; the p of several are then combined."""
 
 
 NULLS: Mapping[str, Null] = {
@@ -48,6 +50,7 @@ NULLS: Mapping[str, Null] = {
         "the EEG of other participants",
         "The volumes of each test participant are predicted from the EEG of another one in the "
         "same fold. Keeps what all participants share, such as the timing of a task.",
+        by_run=False,
     ),
     "retrained": Null(
         "models trained on shifted EEG",

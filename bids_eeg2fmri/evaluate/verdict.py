@@ -119,7 +119,7 @@ def _sentences(label: Label, numbers: Numbers) -> list[str]:
 
 def _against(numbers: Numbers, name: str) -> str:
     n = numbers.draws_other[name]
-    draws = f"{n} draw{'s' * (n > 1)}"
+    draws = f"{n} draw{'s' * (n > 1)}" + " a run" * (numbers.runs > 1 and NULLS[name].by_run)
     return f"against {NULLS[name].title} {_p(numbers.p_other[name])} ({draws})"
 
 
