@@ -17,11 +17,11 @@ LEAST_SHIFT = 13
 """Volumes of 2 s that carry the EEG out of its window of 26 s."""
 
 
-def regional_scores(folder, coupling):
+def regional_scores(folder, coupling, draws):
     """Temporal r, its null and skill in the coupled regions, and all models' scores, from files."""
     bids, out = folder / "bids", folder / "out"
     simulate(bids, SimulationConfig(**SIZES, coupling=coupling))
-    assert cli.main([str(bids), str(out), "participant", *SETTINGS]) == 0
+    assert cli.main([str(bids), str(out), "participant", *SETTINGS, "--set", draws]) == 0
     regions = nib.load(bids / "sourcedata" / "simulation_regions.nii.gz").get_fdata() > 0
     target, synthesised = (
         nib.load(out / f"{STEM}_desc-{desc}_bold.nii.gz").get_fdata()[regions].T
@@ -46,12 +46,12 @@ def temporal_r(y, y_hat):
 
 @pytest.fixture(scope="module")
 def coupled(tmp_path_factory):
-    return regional_scores(tmp_path_factory.mktemp("coupled"), 0.9)
+    return regional_scores(tmp_path_factory.mktemp("coupled"), 0.9, "evaluate.phase_draws=20")
 
 
 @pytest.fixture(scope="module")
 def uncoupled(tmp_path_factory):
-    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0)
+    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0, "evaluate.phase_draws=0")
 
 
 def test_coupled_regions_are_synthesised_clearly_better_than_from_shifted_eeg(coupled):
@@ -75,6 +75,12 @@ def test_coupled_data_are_called_informative_and_uncoupled_are_not(coupled, unco
     for name in ("topo-rff", "hrf-ridge"):
         assert coupled[3][name]["verdict"] == "informative"
         assert uncoupled[3][name]["verdict"] != "informative"
+
+
+def test_no_eeg_with_random_phases_does_as_well_as_what_is_coupled(coupled):
+    for name in ("topo-rff", "hrf-ridge"):
+        numbers = coupled[3][name]["verdict_numbers"]
+        assert numbers["p_other"]["phase-randomised-eeg"] == pytest.approx(1 / 21)
 
 
 def test_the_verdict_stands_with_the_numbers_behind_it(coupled):

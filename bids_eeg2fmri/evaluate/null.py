@@ -28,7 +28,7 @@ TIE = 1e-9
 
 def least_shift(
     observed: Float[np.ndarray, "volumes voxels"],
-    predicted: Float[np.ndarray, "volumes voxels"],
+    predicted: Float[np.ndarray, "volumes _"],
     window: int,
 ) -> int:
     """Choose the smallest shift, in volumes, after which a prediction is as good as another's.
