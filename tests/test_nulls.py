@@ -88,6 +88,5 @@ def test_more_draws_keep_those_that_are_done_and_still_too_few_are_told(
     phases = [line for line in told.err.splitlines() if "with random phases" in line]
     assert all(line.endswith("(kept)") for line in phases)
     (warning,) = [line for line in told.err.splitlines() if line.startswith("warning: ")]
-    assert warning.endswith(
-        "evaluate.retrained_draws=3: no p below 0.05 with so few; set 20 or more"
-    )
+    assert "evaluate.retrained_draws=3: too few draws for the p of a run" in warning
+    assert warning.endswith("set 20 or more")

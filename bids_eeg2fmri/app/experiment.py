@@ -27,6 +27,7 @@ from bids_eeg2fmri.evaluate.compare import (
 )
 from bids_eeg2fmri.evaluate.evidence import Chance, Evidence, average
 from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.evaluate.surrogates import NULLS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.train.splits import Split
@@ -240,6 +241,7 @@ def write_tables(experiment: Experiment) -> None:
             **sources,
             "participants": [*experiment.folds],
             "models": {name: one.summary() for name, one in experiment.verdicts.items()},
+            "nulls": {name: null.description for name, null in NULLS.items()},
         },
     )
     cells = experiment.table

@@ -17,6 +17,7 @@ from bids_eeg2fmri.evaluate.phases import phase_randomised_pairs
 from bids_eeg2fmri.evaluate.surrogates import mean_correlation
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs
@@ -61,7 +62,7 @@ def _draw(
 ) -> dict[str, tuple[Unit]]:
     """Let a model predict the test volumes from each surrogate; nothing where none is asked for."""
     run, index, n = test.run, test.index, job.config.evaluate.phase_draws
-    seed = job.seed_of(run.files.name, NAME)
+    seed = seed_for(job.config.seed, run.files.name, NAME)
     if not n:
         return {}
 

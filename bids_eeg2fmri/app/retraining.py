@@ -15,7 +15,7 @@ from bids_eeg2fmri.app.testing import (
     synthesise_natively,
     window_volumes,
 )
-from bids_eeg2fmri.app.training import learn, recipe
+from bids_eeg2fmri.app.training import Learnt, learn, recipe
 from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.baselines import grid_mask
@@ -24,8 +24,9 @@ from bids_eeg2fmri.evaluate.null import draw_shift, least_shift
 from bids_eeg2fmri.evaluate.surrogates import mean_correlation
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.train.splits import Split
+from bids_eeg2fmri.train.splits import Index, Split
 from bids_eeg2fmri.types import Pairs
 
 NAME = "retrained"
@@ -69,28 +70,29 @@ def retrain(
     """
     config = [*recipe(job, owner, name, split, shapes), {"draw": draw}]
     item, parents = f"{owner}_{name}_draw-{draw + 1}", [run.unit for run in runs]
-    scratch = job.store.key("retrain", item, config, parents)
+    key = job.store.key("retrain", item, config, parents)
     title = f"{name}  retrained {draw + 1} of {job.config.evaluate.retrained_draws}"
 
     def make(folder: Path) -> None:
-        place = job.store.scratch("retrain", scratch)
-        pairs = [_shift(job, run, draw, place) for run in runs]
+        scratch = job.store.scratch("retrain", key)
+        pairs = [_shift(job, run, draw, scratch) for run in runs]
         gap = job.gap(run.clock.tr for run in runs)
-        learnt = learn(job, owner, name, pairs, split, shapes, gap, place, title)
-        r = {}
-        for run, shifted, index in zip(runs, pairs, split.test, strict=True):
-            if len(index):
-                mask = shifted.mask
-                made = synthesise_natively(learnt.fitting.model, learnt.scale, shifted, index)
-                predicted = np.concatenate([batch[:, mask] for batch in made])
-                observed = observed_volumes(run, index)[:, mask]
-                r[run.files.name] = np.array([mean_correlation(observed, predicted)])
+        learnt = learn(job, owner, name, pairs, split, shapes, gap, scratch, title)
+        tests = zip(runs, pairs, split.test, strict=True)
+        r = {one[0].files.name: np.array([_test(learnt, *one)]) for one in tests if len(one[2])}
         arrays.save(folder, "drawn", Drawn(r))
 
     unit = job.store.unit("retrain", item, config, parents, make)
     r = arrays.load(unit.folder, "drawn", Drawn).r.values()
     log.tell_unit(owner, "train", unit, f"{title}  temporal r {np.mean([*r]):.3f}")
     return unit
+
+
+def _test(learnt: Learnt, run: PairedRun, shifted: Pairs, index: Index) -> float:
+    mask = shifted.mask
+    made = synthesise_natively(learnt.fitting.model, learnt.scale, shifted, index)
+    predicted = np.concatenate([batch[:, mask] for batch in made])
+    return mean_correlation(observed_volumes(run, index)[:, mask], predicted)
 
 
 def _shift(job: Job, run: PairedRun, draw: int, folder: Path) -> Pairs:
@@ -109,4 +111,4 @@ def _draw_shift(job: Job, run: PairedRun, draw: int) -> int:
     n, bold = len(pairs.volume), pairs.bold[:, grid_mask(pairs)]
     spectra = pairs.eeg.mean(axis=-1).reshape(n, -1)
     least = least_shift(bold, spectra, window_volumes(job, run))
-    return draw_shift(n, least, draw, job.seed_of(run.files.name, NAME))
+    return draw_shift(n, least, draw, seed_for(job.config.seed, run.files.name, NAME))

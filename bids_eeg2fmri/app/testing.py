@@ -178,8 +178,9 @@ def tell_few_draws(job: Job) -> None:
     """Warn of nulls with so few draws that nothing could be significant against them."""
     asked = {name: getattr(job.config.evaluate, name) for name in DRAWS}
     if few := [f"evaluate.{name}={n}" for name, n in asked.items() if n and smallest_p(n) >= ALPHA]:
-        text = f"{', '.join(few)}: no p below {ALPHA:g} with so few; set {math.floor(1 / ALPHA)}"
-        log.tell("settings", "draws", f"{text} or more", logging.WARNING)
+        text = f"{', '.join(few)}: too few draws for the p of a run to fall below {ALPHA:g}"
+        text = f"{text}; set {math.floor(1 / ALPHA)} or more"
+        log.tell("settings", "draws", text, logging.WARNING)
 
 
 def headline(tested: Tested) -> str:

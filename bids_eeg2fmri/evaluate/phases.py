@@ -44,6 +44,10 @@ def phase_randomise(
     Mean and Nyquist frequency, which have no phase, stay. So does the straight line from the first
     sample to the last: the Fourier transform takes a stretch as a cycle, and the jump of an
     electrode that drifts would be spread over all surrogate time.
+
+    A surrogate is stationary. Rhythms that wax and wane from one volume to the next, as those of
+    people do, no longer do so, and what follows them has more chance to go with slow BOLD than any
+    surrogate has: p is too small there.
     """
     n = eeg.shape[1] // every
     spectrum = np.empty((len(eeg), n // 2 + 1), np.complex128)
