@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from observed import complaints, issues_of, stamps
 from safetensors.numpy import load_file
+from scipy.signal import detrend
 from scipy.stats import ttest_1samp, ttest_rel
 
 from bids_eeg2fmri import cli
@@ -321,3 +322,55 @@ def test_settings_of_the_group_are_said_to_be_idle_at_participant_level(
     assert told.code == 0
     (warning,) = [line for line in told.err.splitlines() if line.startswith("warning: ")]
     assert "split.folds and split.repeats: for the group level" in warning
+
+
+def test_a_group_is_held_against_draws_that_take_runs_of_the_model(
+    simulated, each_left_out, tmp_path, app, fast
+):
+    out = Path(shutil.copytree(each_left_out, tmp_path / "out", copy_function=os.link))
+    few = ("--set", "evaluate.phase_draws=2", "--set", "evaluate.retrained_draws=1")
+    call = (simulated, out, "group", *fast, *few, "--models", "linear", "--folds", "loo")
+    assert app(*call).code == 0
+    models = json.loads((out / f"{GROUP}_metrics.json").read_text())["models"]
+    # nobody to exchange EEG with where one participant is tested at a time
+    drawn = {"block-permutation": 5, "phase-randomised-eeg": 2, "retrained": 1}
+    assert models["linear"]["verdict_numbers"]["draws_other"] == drawn
+    assert (
+        "(2 draws a run), against models trained on shifted EEG" in (out / "group.html").read_text()
+    )
+
+
+def test_participants_of_a_fold_exchange_their_eeg(compared):
+    models = json.loads((compared / f"{GROUP}_metrics.json").read_text())["models"]
+    for name in (*MODELS, "hrf-ridge"):
+        numbers = models[name]["verdict_numbers"]
+        # three folds of two, of which the true order is one of eight
+        assert numbers["draws_other"]["other-participants"] == 7
+        assert numbers["p_other"]["other-participants"] * 8 == pytest.approx(
+            round(numbers["p_other"]["other-participants"] * 8)
+        )
+    assert "against the EEG of other participants p = " in (compared / "group.html").read_text()
+
+
+def test_exchanged_eeg_is_scored_against_the_volumes_of_the_same_number(compared, people):
+    (unit,) = compared.glob(f"work/exchange/{GROUP}_fold-1_linear__*")
+    labels = json.loads((unit / "exchange.json").read_text())["participants"]
+    observed, synthesised = [], []
+    for label in labels:
+        stem = f"sub-{label}_task-rest"
+        bold = nib.load(people / f"sub-{label}/func/{stem}_bold.nii.gz").get_fdata()
+        made = [*compared.glob(f"work/test/{stem}_linear__*/synthesised.npy")]
+        synthesised.append([np.load(path) for path in made])
+        mask = np.load(next(compared.glob(f"work/read/{stem}__*/mask.npy")))
+        observed.append((np.moveaxis(bold, -1, 0), mask))
+    found = np.load(unit / "exchange.r.npy")
+    for a, (y, mask) in enumerate(observed):
+        for b, repeats in enumerate(synthesised):
+            y_used = detrend(y[-len(repeats[0]) :][:, mask], axis=0)
+            each = [temporal_r(y_used, detrend(one[:, mask], axis=0)) for one in repeats]
+            assert np.isclose(each, found[a, b], atol=1e-5).any()
+
+
+def temporal_r(y, y_hat):
+    norms = np.linalg.norm(y, axis=0) * np.linalg.norm(y_hat, axis=0)
+    return np.mean(np.sum(y * y_hat, axis=0) / norms)

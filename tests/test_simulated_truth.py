@@ -17,11 +17,11 @@ LEAST_SHIFT = 13
 """Volumes of 2 s that carry the EEG out of its window of 26 s."""
 
 
-def regional_scores(folder, coupling):
+def regional_scores(folder, coupling, draws):
     """Temporal r, its null and skill in the coupled regions, and all models' scores, from files."""
     bids, out = folder / "bids", folder / "out"
     simulate(bids, SimulationConfig(**SIZES, coupling=coupling))
-    assert cli.main([str(bids), str(out), "participant", *SETTINGS]) == 0
+    assert cli.main([str(bids), str(out), "participant", *SETTINGS, "--set", draws]) == 0
     regions = nib.load(bids / "sourcedata" / "simulation_regions.nii.gz").get_fdata() > 0
     target, synthesised = (
         nib.load(out / f"{STEM}_desc-{desc}_bold.nii.gz").get_fdata()[regions].T
@@ -55,12 +55,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def coupled(folder):
-    return regional_scores(folder, 0.9)
+    return regional_scores(folder, 0.9, "evaluate.phase_draws=20")
 
 
 @pytest.fixture(scope="module")
 def uncoupled(tmp_path_factory):
-    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0)
+    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0, "evaluate.phase_draws=0")
 
 
 def test_coupled_regions_are_synthesised_clearly_better_than_from_shifted_eeg(coupled):
@@ -89,7 +89,20 @@ def test_coupled_data_are_called_informative_and_uncoupled_are_not(coupled, unco
 def once_more(folder, out, *options):
     """Test coupled data again, with another setting and one epoch; give the models' scores."""
     call = (folder / "bids", out, "participant", "-w", folder / "out" / "work")
-    assert cli.main([*map(str, call), *SETTINGS, "--epochs", "1", *options]) == 0
+    assert (
+        cli.main(
+            [
+                *map(str, call),
+                *SETTINGS,
+                "--epochs",
+                "1",
+                "--set",
+                "evaluate.phase_draws=0",
+                *options,
+            ]
+        )
+        == 0
+    )
     return sidecar(out)["models"]
 
 
@@ -111,6 +124,12 @@ def test_a_model_that_learns_nothing_is_called_constant_where_there_is_something
     assert models["topo-rff"]["verdict"] == "near-constant output"
     assert models["topo-rff"]["sd_ratio"] < 1e-3
     assert models["hrf-ridge"]["verdict"] == "informative"
+
+
+def test_no_eeg_with_random_phases_does_as_well_as_what_is_coupled(coupled):
+    for name in ("topo-rff", "hrf-ridge"):
+        numbers = coupled[3][name]["verdict_numbers"]
+        assert numbers["p_other"]["phase-randomised-eeg"] == pytest.approx(1 / 21)
 
 
 def test_the_verdict_stands_with_the_numbers_behind_it(coupled):

@@ -9,6 +9,7 @@ import numpy as np
 
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
+from bids_eeg2fmri.app.exchange import Exchanged, weigh_exchanges
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members
 from bids_eeg2fmri.app.recordings import PairedRun
@@ -22,7 +23,7 @@ from bids_eeg2fmri.evaluate.compare import (
     compare_models,
     tabulate,
 )
-from bids_eeg2fmri.evaluate.evidence import Evidence, average
+from bids_eeg2fmri.evaluate.evidence import Chance, Evidence, average
 from bids_eeg2fmri.evaluate.metrics import METRICS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
 from bids_eeg2fmri.train.splits import Split
@@ -68,6 +69,8 @@ class Experiment:
     results: Sequence[Result]
     beside: Sequence[tuple[int, Beside]] = ()
     """The fold of each test of the baselines, and what they made of it."""
+    exchanges: Sequence[Exchanged] = ()
+    """What models made of the EEG of other test participants."""
 
     @property
     def models(self) -> list[str]:
@@ -201,18 +204,21 @@ class Experiment:
             test = (one.run.files.participant, one.run.files.name)
             for name, evidence in one.evidence.items():
                 found.setdefault(name, {}).setdefault(test, []).append(evidence)
-        return {name: _judge(tests) for name, tests in found.items()}
+        others = weigh_exchanges(self.job, self.exchanges)
+        return {name: _judge(tests, others.get(name, {})) for name, tests in found.items()}
 
 
 ORACLES = frozenset(name for name, one in BASELINES.items() if one.oracle)
 
 
-def _judge(tests: Mapping[tuple[str, str], Sequence[Evidence]]) -> Verdict:
+def _judge(
+    tests: Mapping[tuple[str, str], Sequence[Evidence]], others: Mapping[str, Chance]
+) -> Verdict:
     """Judge a model by its tests, by participant and run; trainings of one test are averaged."""
     people: dict[str, list[Evidence]] = {}
     for (participant, _), trainings in tests.items():
         people.setdefault(participant, []).append(average(trainings))
-    return judge([*people.values()])
+    return judge([*people.values()], others)
 
 
 def _mean(values: Sequence[float]) -> float:

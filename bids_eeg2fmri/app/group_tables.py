@@ -8,6 +8,7 @@ from bids_eeg2fmri.app.outputs import metric_columns, sources_of
 from bids_eeg2fmri.bids.write import write_table
 from bids_eeg2fmri.evaluate.compare import TableCell
 from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.evaluate.surrogates import NULLS
 from bids_eeg2fmri.model.names import MODELS
 
 
@@ -34,6 +35,7 @@ def write_tables(experiment: Experiment) -> None:
             **sources,
             "participants": [*experiment.folds],
             "models": {name: one.summary() for name, one in experiment.verdicts.items()},
+            "nulls": {name: null.description for name, null in NULLS.items()},
         },
     )
     cells = experiment.table

@@ -182,6 +182,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Scientific Data, 6, 103",
         "https://doi.org/10.1038/s41597-019-0104-8",
     ),
+    "prichard1994": Reference(
+        "article",
+        "Prichard, Dean and Theiler, James",
+        1994,
+        "Generating surrogate data for time series with several simultaneously measured variables",
+        "Physical Review Letters, 73(7), 951–954",
+        "https://doi.org/10.1103/PhysRevLett.73.951",
+    ),
     "rahimi2007": Reference(
         "inproceedings",
         "Rahimi, Ali and Recht, Benjamin",

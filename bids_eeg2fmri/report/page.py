@@ -56,7 +56,7 @@ class Outcome:
     null: Float64[np.ndarray, " draws"]
     """The same correlation when the EEG is shifted in time; empty where the test was too short."""
     p: float
-    """One-sided p of ``r`` against ``null``; NaN where undefined."""
+    """One-sided p of ``r`` among all shifts of the EEG; NaN where undefined."""
 
     @property
     def shifted(self) -> Float64[np.ndarray, " draws"]:

@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import binom, kstest, ttest_1samp
 
-from bids_eeg2fmri.evaluate.evidence import Evidence, sum_up
+from bids_eeg2fmri.evaluate.evidence import Chance, Evidence, average, hold_against, sum_up
 from bids_eeg2fmri.evaluate.null import correlation_by_shift, skill_by_shift
 from bids_eeg2fmri.evaluate.verdict import judge
 
@@ -108,7 +108,7 @@ def test_a_prediction_shrunken_to_its_correlation_is_no_constant_output(r):
         (numbers(p_r=0.05), "not distinguishable from shifted EEG"),
         (numbers(p_r=0.045, p_skill=0.045), "informative"),
         (numbers(r=np.nan), "not distinguishable from shifted EEG"),
-        (numbers(p_other={"block-permutation": 0.9}), "informative"),
+        (hold_against(numbers(), "block-permutation", np.ones(9)), "informative"),
     ],
 )
 def test_the_corners_of_the_rules(evidence, expected):
@@ -147,9 +147,35 @@ def test_a_test_too_short_for_p_has_no_interval():
     assert np.isnan([r.low, r.high]).all()
 
 
-def test_other_nulls_are_told():
-    verdict = judge([[numbers(p_other={"phase-randomised-eeg": 0.02})]])
-    assert "against EEG with random phases p = 0.02" in verdict.paragraph
+def test_other_nulls_are_told_with_their_draws():
+    verdict = judge([[hold_against(numbers(r=0.1), "phase-randomised-eeg", np.zeros(39))]])
+    assert "against EEG with random phases p = 0.025 (39 draws)." in verdict.paragraph
+    assert verdict.summary()["verdict_numbers"]["draws_other"] == {"phase-randomised-eeg": 39}
+
+
+def test_a_null_without_draws_is_not_told():
+    assert hold_against(numbers(), "block-permutation", np.empty(0)).p_other == {}
+
+
+def test_a_null_over_all_participants_stands_beside_those_of_runs():
+    runs = [[hold_against(numbers(r=0.1), "phase-randomised-eeg", np.zeros(19))] for _ in range(2)]
+    verdict = judge(runs, {"other-participants": Chance(0.5, 1)})
+    told = verdict.numbers
+    # Fisher's method for two: p (1 - ln p) of their product
+    both = 0.05**2 * (1 - np.log(0.05**2))
+    assert told.p_other == {"phase-randomised-eeg": pytest.approx(both), "other-participants": 0.5}
+    assert told.draws_other == {"phase-randomised-eeg": 19, "other-participants": 1}
+    assert "against EEG with random phases p = 0.017 (19 draws a run)" in verdict.paragraph
+    assert "against the EEG of other participants p = 0.5 (1 draw)." in verdict.paragraph
+
+
+def test_trainings_of_one_test_keep_the_median_p_of_other_nulls():
+    trainings = [
+        hold_against(numbers(r=r), "retrained", np.arange(9) / 10) for r in (0.0, 0.35, 1.0)
+    ]
+    one = average(trainings)
+    assert one.p_other == {"retrained": (1 + 5) / 10}
+    assert one.draws_other == {"retrained": 9}
 
 
 def test_a_verdict_is_plain_json():
