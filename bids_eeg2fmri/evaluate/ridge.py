@@ -123,8 +123,8 @@ def choose_design(
 ) -> int:
     """Find which of several designs predicts best at its best penalty, or keep to the first.
 
-    That is the one to believe in: another must err less by ``SURE`` standard errors over the folds,
-    or weak couplings would have theirs drawn by lot.
+    That is the one to believe in: another must err less than it, and than what knows nothing, by
+    ``SURE`` standard errors over the folds, or weak couplings would have theirs drawn by lot.
 
     Parameters
     ----------
@@ -139,12 +139,17 @@ def choose_design(
     errors = []
     for designs in candidates:
         x = _prewhiten(_standardise(designs)[0], designs, memory)
-        error = validation_error(x, sample, run_of(designs), folds, penalties)
-        errors.append(error[:, error.sum(axis=0).argmin()])
+        error = validation_error(x, sample, run_of(designs), folds, np.append(penalties, np.inf))
+        errors.append(error[:, error[:, :-1].sum(axis=0).argmin()])
     best = int(np.argmin(np.sum(errors, axis=1)))
-    gain = errors[0] - errors[best]
-    is_sure = len(folds) > 1 and gain.mean() > SURE * gain.std(ddof=1) / np.sqrt(len(folds))
-    return best if is_sure else 0
+    rivals = (errors[0], error[:, -1])  # of infinite penalty, which knows nothing
+    return best if all(_is_clear(rival - errors[best]) for rival in rivals) else 0
+
+
+def _is_clear(gain: Float64[np.ndarray, " folds"]) -> bool:
+    """Tell whether a mean over folds is above 0 by ``SURE`` standard errors."""
+    n = len(gain)
+    return n > 1 and bool(gain.mean() > SURE * gain.std(ddof=1) / np.sqrt(n))
 
 
 def _pass_over(
