@@ -105,7 +105,18 @@ class Beside:
     """What the baselines made of the test volumes of one run."""
 
     run: PairedRun
+    index: Index
+    fitted: Fitted
     unit: Unit
+
+    @property
+    def mean(self) -> Float32[np.ndarray, "x y z"]:
+        """The mean training volume on the native grid, in the units of the run's participant."""
+        return self.fitted.reference.on(self.run, self.fitted.scale)
+
+    def predicted(self, name: str) -> Float32[np.ndarray, "volumes x y z"]:
+        """Read the volumes of a baseline that looks at the EEG, on the native grid."""
+        return np.asarray(np.load(self.unit.folder / f"predicted.{name}.npy", mmap_mode="r"))
 
     @property
     def scores(self) -> dict[str, Scores]:
@@ -142,11 +153,12 @@ def test(job: Job, fitted: Fitted, run: PairedRun, train: Index, index: Index) -
             if BASELINES[name].eeg:
                 evidence = weigh(job, run, target, volumes, mean)
                 arrays.save(folder, f"evidence.{name}", evidence)
+                np.save(folder / f"predicted.{name}.npy", volumes)
 
     config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
     item = f"{run.files.name}_baselines"
     unit = job.store.unit("test", item, config, [fitted.unit, run.unit], make)
-    return Beside(run, unit)
+    return Beside(run, index, fitted, unit)
 
 
 def test_baselines(

@@ -10,10 +10,12 @@ from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.experiment import Experiment, Result, write_tables
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
+from bids_eeg2fmri.app.group_parcels import score_all, sum_up_parcels, write_group_parcels
 from bids_eeg2fmri.app.group_report import report_group
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices
+from bids_eeg2fmri.app.parcels import parcellate
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
 from bids_eeg2fmri.app.testing import headline, test
 from bids_eeg2fmri.app.training import train
@@ -81,6 +83,10 @@ def run_task(
     folds = draw_folds(job, [*dict.fromkeys(run.files.participant for run in runs)])
     owner = f"group{job.selection.suffix(task)}"
     splits = [_split(job, runs, members) for members in folds]
+    tested = {label for members in folds for label in members["test"]}
+    parcellations, unfit = parcellate(
+        job, [run.recording for run in runs if run.files.participant in tested]
+    )
     names = fold_names(owner, len(folds))
     with limited_threads(job.threads):
         encoders = [
@@ -101,11 +107,13 @@ def run_task(
         {f"{name} baselines": (fold, name) for fold, name in enumerate(names)},
         prefix="",
     )
-    lost |= unfitted
+    lost |= unfitted | unfit
     results = [result for of_training in done.values() for result in of_training]
     problems |= lost
     told = {**before, **problems}
-    given = (runs, folds, splits, encoders, results, list(chain(*beside.values())))
+    besides = list(chain(*beside.values()))
+    parcels = score_all(job, parcellations, results, besides)
+    given = (runs, folds, splits, encoders, results, besides, parcels)
     experiment = Experiment(job, owner, task, *given)
     page = job.out / ("group.html" if alone else f"{owner}.html")
     _deliver(experiment, told, page)
@@ -215,17 +223,22 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
         duels = compare_maps(experiment, maps.mask) if maps is not None else {}
         if maps is not None:
             write_maps(experiment, maps, duels)
+        parcels, no_parcels = sum_up_parcels(experiment.parcels)
+        if parcels is not None:
+            write_group_parcels(experiment, parcels)
         names = fold_names(owner, len(experiment.folds))
         for name, encoders in zip(names, experiment.encoders, strict=True):
             write_choices(job, name, encoders)
         for trained in experiment.published:
             publish_model(job, owner, trained)
-        report_group(experiment, page, maps, coverage, duels, problems, links)
+        about_parcels = (parcels, no_parcels)
+        report_group(experiment, page, maps, coverage, duels, problems, links, *about_parcels)
 
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]
     facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
     units = [one.tested.unit for one in experiment.results]
     units += [one.unit for _, one in experiment.beside]
+    units += [unit for one in experiment.parcels for unit in one.units.values()]
     units += [choice.unit for one in experiment.encoders for choice in one.choices]
     deliver(job, owner, units, patterns, problems, facts, write)

@@ -7,6 +7,7 @@ from pathlib import Path
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.group_maps import Pair
+from bids_eeg2fmri.app.group_parcels import GroupParcels, group_table
 from bids_eeg2fmri.app.outputs import shown, summaries_of
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.reports import (
@@ -43,6 +44,8 @@ def report_group(
     duels: Mapping[Pair, TMap],
     problems: Mapping[str, AppError],
     links: Mapping[str, str],
+    parcels: GroupParcels | None,
+    no_parcels: str,
 ) -> None:
     """Write the report of a group.
 
@@ -50,6 +53,8 @@ def report_group(
     ----------
     coverage
         What the maps rest on, or why there are none.
+    parcels, no_parcels
+        Scores of parcels, or why there are none.
     """
     job, folds = experiment.job, experiment.folds
     task = job.selection.suffix(experiment.task).removeprefix("_")
@@ -87,9 +92,16 @@ def report_group(
         metrics=METRICS,
         training=tuple(map(training, experiment.published)),
         provenance=provenance(
-            job, experiment.published, experiment.runs, experiment.splits[0], folds
+            job,
+            experiment.published,
+            experiment.runs,
+            experiment.splits[0],
+            folds,
+            experiment.parcels,
         ),
         maps=maps,
+        parcels=group_table(experiment, parcels) if parcels else None,
+        no_parcels=no_parcels,
         models=_comparison_pictures(experiment, f"group_{task}", maps, duels),
         coverage=coverage,
         search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),

@@ -61,6 +61,8 @@ class Facts(TypedDict):
     """Participants that only tested the model; none at participant level."""
     folds: int
     """Divisions of the participants; one at participant level."""
+    parcels: Sequence[str]
+    """Where the parcels come from that were scored too, in words; none where there are none."""
     networks: Sequence[Network]
     """The models."""
     software: Mapping[str, str]
@@ -138,6 +140,8 @@ the band power of each electrode through the canonical haemodynamic response
 ({{ cite("friston1998") }}), one on the time since the run began, and oracles. Chance is what
 circular shifts of the EEG in time give, those of {{ time(cfg.window.start) }} or more and beyond
 the autocorrelation of the signals; p ranks the true score among those of all shifts.
+{% if parcels %}Likewise scored were the mean signals of parcels: {{ listed(parcels) }}; q is the
+false discovery rate over them ({{ cite("benjamini1995") }}). {% endif %}
 {% if held_out %}Models and baselines were compared over participants, runs averaged first, by
 paired t and signed-rank tests, and voxel by voxel by paired t or, of fewer than three
 participants, by sign flips of blocks of volumes; q is the false discovery rate
