@@ -2,20 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
 
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import sources_of
-from bids_eeg2fmri.app.parcels import Parcellation, ParcelTest, lay_out, parcel_columns, score_run
+from bids_eeg2fmri.app.parcels import (
+    Parcellation,
+    ParcelTest,
+    ScoreOfParcels,
+    ScoresByModel,
+    lay_out,
+    parcel_columns,
+    score_run,
+)
 from bids_eeg2fmri.bids.write import write_table
 from bids_eeg2fmri.evaluate.parcels import PARCEL_MEANS, average_parcels
 from bids_eeg2fmri.evaluate.statistics import fisher_z
-from bids_eeg2fmri.report.parcels import ParcelTable, reach_over_people
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,8 @@ class GroupParcels:
     """Where the parcels come from, in words."""
     names: Mapping[int, str]
     """Name of each parcel, by its number in the atlas."""
-    scores: Mapping[str, Mapping[str, Float64[np.ndarray, " parcels"]]]
-    """One value a parcel, by model and score."""
+    scores: ScoresByModel
+    """How well models did, under the names of ``PARCEL_MEANS``."""
 
 
 def score_all(
@@ -76,7 +83,7 @@ def sum_up_parcels(tests: Sequence[ParcelTest]) -> tuple[GroupParcels | None, st
 def write_group_parcels(experiment: Experiment, parcels: GroupParcels) -> None:
     """Write the scores of all models by parcel."""
     write_table(
-        experiment.job.out / f"{experiment.owner}_desc-parcels_metrics.tsv",
+        group_parcels_path(experiment),
         lay_out(parcels.names, parcels.scores),
         parcel_columns(PARCEL_MEANS),
         metadata={
@@ -87,28 +94,16 @@ def write_group_parcels(experiment: Experiment, parcels: GroupParcels) -> None:
     )
 
 
-def group_table(experiment: Experiment, parcels: GroupParcels) -> ParcelTable:
-    """Pick what the report shows: the scores of the first model."""
-    model = experiment.models[0]
-    scores = parcels.scores[model]
-    return ParcelTable(
-        model,
-        parcels.origin,
-        tuple(parcels.names.values()),
-        scores,
-        PARCEL_MEANS,
-        reach_over_people(int(scores["n_participants"].max())),
-        f"{experiment.owner}_desc-parcels_metrics.tsv",
-    )
+def group_parcels_path(experiment: Experiment) -> Path:
+    """Say where the scores of parcels stand."""
+    return experiment.job.out / f"{experiment.owner}_desc-parcels_metrics.tsv"
 
 
 def _origins(tests: Sequence[ParcelTest]) -> list[str]:
     return sorted({one.parcellation.kind for one in tests})
 
 
-def _average(
-    tests: Sequence[ParcelTest], index: Sequence[int]
-) -> dict[str, dict[str, Float64[np.ndarray, " parcels"]]]:
+def _average(tests: Sequence[ParcelTest], index: Sequence[int]) -> ScoresByModel:
     rows = pd.concat(
         pd.DataFrame(
             {
@@ -123,7 +118,7 @@ def _average(
         for model, scores in test.scores.items()
     )
     own = rows.groupby(["model", "participant", "parcel"]).mean()
-    by_model: dict[str, dict[str, Float64[np.ndarray, " parcels"]]] = {}
+    by_model: dict[str, Mapping[str, ScoreOfParcels]] = {}
     for model in rows["model"].unique():
         z, skill = (
             own.loc[model, score].unstack("parcel").reindex(columns=index).to_numpy()

@@ -28,6 +28,10 @@ from bids_eeg2fmri.types import Parcels, typed
 
 Prediction = tuple[Float32[np.ndarray, "volumes x y z"], Float32[np.ndarray, "x y z"], int]
 """Volumes, the training mean against which skill is measured, the smallest shift of the EEG."""
+ScoreOfParcels = Float64[np.ndarray, " parcels"]
+"""One value a parcel."""
+ScoresByModel = Mapping[str, Mapping[str, ScoreOfParcels]]
+"""Scores of parcels by model and score."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,8 @@ class Parcellation:
 
     files: RunFiles
     unit: Unit
-    sources: tuple[Path, ...]
-    """What they were read from; nothing where they are spheres or blocks."""
+    atlas: tuple[Path, ...]
+    """The files of the atlas that was given; none where they were found."""
 
     @property
     def parcels(self) -> Parcels:
@@ -60,7 +64,7 @@ class _Scores:
     """Scores of the parcels of one run, as they are stored."""
 
     by_name: dict[str, Float64[np.ndarray, " parcels"]]
-    """One value a parcel, under the names of ``PARCEL_SCORES``."""
+    """Under the names of ``PARCEL_SCORES``."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,8 @@ class ParcelTest:
     """By model."""
 
     @property
-    def scores(self) -> dict[str, dict[str, Float64[np.ndarray, " parcels"]]]:
-        """One value a parcel, by model and score."""
+    def scores(self) -> ScoresByModel:
+        """How well they did, under the names of ``PARCEL_SCORES``."""
         return {
             name: arrays.load(unit.folder, "scores", _Scores).by_name
             for name, unit in self.units.items()
@@ -105,10 +109,9 @@ def write_parcel_scores(job: Job, owner: str, test: ParcelTest, tested: Sequence
     files, parcels = test.parcellation.files, test.parcellation.parcels
     origin = {
         "Parcels": parcels.origin,
-        "ParcelFiles": [_spell(files, path) for path in test.parcellation.sources],
+        "AtlasFiles": [_spell(files, path) for path in test.parcellation.atlas],
     }
     bold = bids_uri(files.bold, files.root)
-
     write_parcels(
         _path(job, files, "dseg", ".nii.gz"),
         parcels,
@@ -139,11 +142,6 @@ def parcel_scores_path(job: Job, test: ParcelTest) -> Path:
     return _path(job, test.parcellation.files, "metrics", ".tsv")
 
 
-def _path(job: Job, files: RunFiles, suffix: str, extension: str) -> Path:
-    given = {"desc": "parcels", "suffix": suffix, "extension": extension}
-    return derivative_path(job.out, files.entities, "func", **given)
-
-
 def parcel_columns(scores: Mapping[str, Metric]) -> dict[str, dict[str, object]]:
     """Describe the columns of a table of parcels."""
     described: dict[str, dict[str, object]] = {
@@ -157,9 +155,7 @@ def parcel_columns(scores: Mapping[str, Metric]) -> dict[str, dict[str, object]]
     }
 
 
-def lay_out(
-    names: Mapping[int, str], scores: Mapping[str, Mapping[str, Float64[np.ndarray, " parcels"]]]
-) -> dict[str, list[object]]:
+def lay_out(names: Mapping[int, str], scores: ScoresByModel) -> dict[str, list[object]]:
     """Lay out scores by model and parcel as columns, one model below the other."""
     rows: dict[str, list[object]] = {
         "model": [model for model in scores for _ in names],
@@ -175,15 +171,15 @@ def lay_out(
 def _parcellate(job: Job, recording: Recording) -> Parcellation:
     """Bring an atlas to the grid of a run or, without one, find what parcels there are."""
     files = recording.files
-    sources = atlas_files(*job.atlas) if job.atlas else find_segmentation(files) or ()
+    atlas = atlas_files(*job.atlas) if job.atlas else ()
 
     def make(folder: Path) -> None:
         from bids_eeg2fmri.bids.parcels import find_parcels, read_parcels  # nilearn takes seconds
 
         where = (files, recording.mask, recording.bold.affine)
         with log.capture_warnings() as notes:
-            if job.atlas:
-                image, *table = sources
+            if atlas:
+                image, *table = atlas
                 parcels = read_parcels(image, table[0] if table else None, *where)
             else:
                 parcels = find_parcels(*where) or block_parcels(*where[1:])
@@ -191,11 +187,11 @@ def _parcellate(job: Job, recording: Recording) -> Parcellation:
         keep_notes(folder, notes)
 
     parents: list[str | Unit] = [recording.unit]
-    if sources:
+    if sources := atlas or find_segmentation(files):
         parents.append(fingerprint(sources[0].parent, sources))
-    given = {"atlas": job.atlas[0].name if job.atlas else None}
+    given = {"atlas": atlas[0].name if atlas else None}
     unit = job.store.unit("parcels", files.name, [given], parents, make)
-    found = Parcellation(files, unit, tuple(sources))
+    found = Parcellation(files, unit, atlas)
     text = f"{len(found.parcels.names)} parcels: {found.parcels.origin}"
     log.tell_unit(files.name, "parcels", unit, text, found.notes)
     return found
@@ -217,6 +213,11 @@ def _predicted(name: str, test: Tested | Beside) -> Prediction:
     if isinstance(test, Beside):
         return test.predicted(name), test.mean, test.evidence[name].min_shift
     return test.synthesised, test.trained.mean_on(test.run), test.evidence.min_shift
+
+
+def _path(job: Job, files: RunFiles, suffix: str, extension: str) -> Path:
+    given = {"desc": "parcels", "suffix": suffix, "extension": extension}
+    return derivative_path(job.out, files.entities, "func", **given)
 
 
 def _spell(files: RunFiles, path: Path) -> str:

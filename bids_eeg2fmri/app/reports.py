@@ -11,7 +11,12 @@ from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Choice, Encoders
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import shown, summaries_of, verdicts_of
-from bids_eeg2fmri.app.parcels import ParcelTest, parcel_scores_path
+from bids_eeg2fmri.app.parcels import (
+    ParcelTest,
+    ScoreOfParcels,
+    ScoresByModel,
+    parcel_scores_path,
+)
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
@@ -19,7 +24,7 @@ from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.baselines import BASELINES
-from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.evaluate.metrics import METRICS, Metric
 from bids_eeg2fmri.evaluate.parcels import PARCEL_SCORES
 from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.parcels import ParcelTable, reach_of_q
@@ -208,22 +213,28 @@ def show(
 
 
 def show_parcels(job: Job, tested: Tested, parcels: ParcelTest) -> ParcelTable:
-    """Pick what is shown of parcels: scores of one model, beside r of baselines on the EEG."""
-    model, scores = tested.trained.name, parcels.scores
-    found = parcels.parcellation.parcels
-    shown = {name: scores[model][name] for name in OF_PARCELS}
-    rivals = {name: scores[name]["pearsoncorrelation"] for name in scores if name in BASELINES}
-    metric = PARCEL_SCORES["pearsoncorrelation"]
-    titles = {name: replace(metric, name=f"{metric.name} of {name}") for name in rivals}
+    """Pick what is shown of the parcels of one run."""
+    model, scores, found = tested.trained.name, parcels.scores, parcels.parcellation.parcels
     return ParcelTable(
         model,
         found.origin,
         found.names,
-        shown | rivals,
-        {**PARCEL_SCORES, **titles},
-        reach_of_q(shown["p"], len(tested.index)),
+        *beside_baselines(model, scores, PARCEL_SCORES, OF_PARCELS),
+        reach_of_q(scores[model]["p"], len(tested.index)),
         parcel_scores_path(job, parcels).relative_to(job.out).as_posix(),
     )
+
+
+def beside_baselines(
+    model: str, scores: ScoresByModel, metrics: Mapping[str, Metric], shown: Sequence[str]
+) -> tuple[dict[str, ScoreOfParcels], dict[str, Metric]]:
+    """Put some scores of a model beside the temporal r of baselines; give what they mean too."""
+    values = {name: scores[model][name] for name in shown}
+    meanings, r = {name: metrics[name] for name in shown}, metrics["pearsoncorrelation"]
+    for baseline in scores.keys() & BASELINES.keys():
+        values[baseline] = scores[baseline]["pearsoncorrelation"]
+        meanings[baseline] = replace(r, name=f"{r.name} of {baseline}")
+    return values, meanings
 
 
 def _course(

@@ -42,9 +42,7 @@ PARCEL_SCORES: Mapping[str, Metric] = {
 }
 """The scores of ``score_parcels``, each of the mean signal over the voxels of a parcel."""
 PARCEL_MEANS: Mapping[str, Metric] = {
-    "n_participants": Metric(
-        "Participants", "participants", "Test participants whose parcel has a temporal r.", None
-    ),
+    "n_participants": Metric("n", "1", "Test participants whose parcel has a temporal r.", None),
     "pearsoncorrelation": Metric(
         "Mean temporal r", "1", "Mean of temporal r over participants by Fisher's z.", True
     ),
