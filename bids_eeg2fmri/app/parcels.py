@@ -60,11 +60,13 @@ class Parcellation:
 
 
 @typed
-class _Scores:
+class ParcelScores:
     """Scores of the parcels of one run, as they are stored."""
 
-    by_name: dict[str, Float64[np.ndarray, " parcels"]]
-    """Under the names of ``PARCEL_SCORES``."""
+    names: tuple[str, ...]
+    """Those of ``PARCEL_SCORES``."""
+    values: Float64[np.ndarray, "scores parcels"]
+    """One row a score."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +80,11 @@ class ParcelTest:
     @property
     def scores(self) -> ScoresByModel:
         """How well they did, under the names of ``PARCEL_SCORES``."""
-        return {
-            name: arrays.load(unit.folder, "scores", _Scores).by_name
-            for name, unit in self.units.items()
+        found = {
+            model: arrays.load(unit.folder, "scores", ParcelScores)
+            for model, unit in self.units.items()
         }
+        return {m: dict(zip(one.names, one.values, strict=True)) for m, one in found.items()}
 
 
 def parcellate(
@@ -203,7 +206,8 @@ def _score(job: Job, parcellation: Parcellation, name: str, test: Tested | Besid
         target, parcels = observed_volumes(run, test.index), parcellation.parcels
         volumes, mean, least = _predicted(name, test)
         found = score_parcels(target, volumes, mean, parcels, run.pairs.mask, least)
-        arrays.save(folder, "scores", _Scores(found))
+        values = np.array([*found.values()])
+        arrays.save(folder, "scores", ParcelScores((*found,), values))
 
     item = f"{parcellation.files.name}_{name}"
     return job.store.unit("parcel-scores", item, [], [test.unit, parcellation.unit], make)

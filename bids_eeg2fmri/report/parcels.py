@@ -79,8 +79,8 @@ class ParcelTable:
         n, ranked = len(self.names), len(self.order)
         told = {
             f"{counted(n, 'parcel')}: {self.origin}.": True,
-            f"{n - ranked} of them have no temporal r: they have no voxel in the brain, or one of "
-            "their two signals does not vary.": ranked < n,
+            f"{n - ranked} of them {'has' if n - ranked == 1 else 'have'} no temporal r, for want "
+            "of a voxel in the brain or of a signal that varies.": ranked < n,
             f"Shown are the {BEST} with the highest temporal r, which are the best of many and so "
             "in part by luck, the median and the last.": ranked > FEW,
             self.remark: True,
