@@ -65,7 +65,7 @@ def sum_up_parcels(tests: Sequence[ParcelTest]) -> tuple[GroupParcels | None, st
     The scores, if there can be any, and in words why not.
     """
     if not tests:
-        return None, "No test run has parcels."
+        return None, "No test run has parcels; the reasons stand above."
     found: dict[int, str] = {}
     for one in tests:
         parcels = one.parcellation.parcels
