@@ -216,8 +216,14 @@ class EvaluateConfig:
     """Score a model beside its baselines."""
 
     null_draws: int = 1000
-    """Most circular time shifts of the EEG that make the null; fewer where the test block is
-    short."""
+    """Most draws of the nulls that cost no run of the model: orders of blocks, exchanges of EEG
+    between participants, and the shifts of the EEG that report and sidecar show; fewer where there
+    are fewer. p against shifted EEG counts all shifts, whatever this says."""
+    phase_draws: int = 39
+    """How often the EEG of each test gets random phases and is given to the model; 0 for never."""
+    retrained_draws: int = 0
+    """How often each training is repeated with the EEG of every run shifted in time against its
+    BOLD; each costs as much as the training itself. 20 or more let p fall below 0.05."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "0 or more",
         lambda x: 0 <= x < math.inf,
         "clock.surplus window.stop spectrogram.fmin split.gap train.weight_decay "
-        "train.regularisation split.folds seed",
+        "train.regularisation split.folds evaluate.phase_draws evaluate.retrained_draws seed",
     ),
     (
         "1 or more",

@@ -15,6 +15,7 @@ FAST = (
     *("--set", "model.latent=3"),
     *("--set", "spectrogram.fmax=30"),
     *("--epochs", "2"),
+    *("--set", "evaluate.phase_draws=0"),
     *("--n-cpus", "1"),
     *("--omp-nthreads", "1"),
 )

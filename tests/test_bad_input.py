@@ -312,6 +312,16 @@ def test_more_folds_than_participants_are_one_line(simulated, finished, app, fas
     assert "2 usable participants cannot be divided into 9 folds. Give --folds fewer." in line
 
 
+def test_one_participant_is_no_group(simulated, finished, app, fast):
+    told = app(simulated, finished, "group", "--participant-label", "01", *fast)
+    (line,) = complaints(told)
+    assert told.code == 65
+    assert line == (
+        "error: task-rest         failed  No participant is left to train on: 1 usable, 1 held "
+        "out. The group level needs at least two; for one, run the participant level."
+    )
+
+
 @pytest.mark.parametrize("level", ["participant", "group"])
 def test_training_that_gives_no_number_is_told_once(level, simulated, finished, app, fast):
     told = app(simulated, finished, level, *fast, "--set", "train.learning_rate=1e30")

@@ -196,7 +196,7 @@ def test_held_out_participants_must_exist_and_leave_others_to_learn_from(
 ):
     for labels, code, complaint in (
         (("09",), 64, "sub-09 has no usable run. There are sub-01, sub-02"),
-        (("01", "02"), 65, "No participant is left to train on"),
+        (("01", "02"), 65, "No participant is left to train on: 2 usable, 2 held out. "),
     ):
         told = app(simulated, finished, "group", "--test-participants", *labels, *fast)
         (line,) = complaints(told)

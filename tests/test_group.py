@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from observed import complaints, issues_of, stamps
 from safetensors.numpy import load_file
-from scipy.stats import ttest_rel
+from scipy.signal import detrend
+from scipy.stats import ttest_1samp, ttest_rel
 
 from bids_eeg2fmri import cli
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
@@ -131,6 +132,22 @@ def test_the_table_of_models_is_the_mean_and_deviation_of_its_scores(compared):
         pd.testing.assert_frame_equal(found, expected.loc[found.index], rtol=1e-9)
 
 
+def test_intervals_are_over_participants_whose_trainings_are_averaged(compared):
+    summed = table(compared, "desc-models_metrics").set_index("model")
+    own = table(compared).groupby(["model", "participant_id"])[["rmse"]].mean()
+    judged = json.loads((compared / f"{GROUP}_metrics.json").read_text())["models"]
+    for model in MODELS:
+        rmse = ttest_1samp(own.loc[model, "rmse"], 0).confidence_interval()
+        assert summed.loc[model, ["rmse_low", "rmse_high"]].tolist() == pytest.approx([*rmse])
+        r = judged[model]["verdict_numbers"]["r"]
+        ends = summed.loc[model, ["pearsoncorrelation_low", "pearsoncorrelation_high"]].tolist()
+        assert ends == pytest.approx([r["low"], r["high"]], abs=1e-6)
+    page = (compared / "group.html").read_text()
+    assert "of 6 runs of held-out participants, trainings averaged." in page
+    assert "below it the 95 % interval of the mean, best" in page
+    assert "of the mean over the 6 test participants at 95 %, seeds averaged first" in page
+
+
 def test_models_are_compared_by_a_paired_test_over_participants(compared):
     scores = table(compared)
     tests = table(compared, "desc-comparisons_metrics").set_index(["metric", "first", "second"])
@@ -146,14 +163,10 @@ def test_models_are_compared_by_a_paired_test_over_participants(compared):
 
 
 def test_the_map_of_residuals_averages_what_each_fold_left(simulated, each_left_out):
-    left = []
-    for fold, label in ((1, "01"), (2, "02")):
-        (folder,) = each_left_out.glob(f"work/train/{GROUP}_fold-{fold}_linear__*")
-        (unit,) = each_left_out.glob(f"work/test/sub-{label}_task-rest_linear__*")
-        bold = nib.load(simulated / f"sub-{label}/func/sub-{label}_task-rest_bold.nii.gz")
-        residual = np.moveaxis(bold.get_fdata(), -1, 0) - np.load(unit / "synthesised.npy")
-        scale = load_file(folder / "model.safetensors")["scale.bold_sd"]
-        left.append(np.abs(residual).mean(axis=0) / scale)
+    left = [
+        residual(simulated, each_left_out, fold, label, "linear")
+        for fold, label in ((1, "01"), (2, "02"))
+    ]
     path = each_left_out / "group/func/task-rest_stat-mae_desc-synthLinear_boldmap.nii.gz"
     found = nib.load(path).get_fdata()
     inside = np.isfinite(found)
@@ -174,6 +187,36 @@ def test_parcels_are_averaged_over_participants_by_fishers_z(each_left_out):
     own = found[found["model"] == "linear"].set_index("index")["pearsoncorrelation"]
     pd.testing.assert_series_equal(own, np.tanh(pd.DataFrame(z).mean(axis=1)), check_names=False)
     assert f"{len(own)} parcels: blocks" in (each_left_out / "group.html").read_text()
+
+
+def test_the_map_of_t_is_scipys_over_participants_whose_trainings_are_averaged(people, compared):
+    folds = json.loads((compared / f"{GROUP}_metrics.json").read_text())["participants"]
+    tested = [(i + 1, label) for i, fold in enumerate(folds) for label in fold["test"]]
+    first, second = (
+        np.stack([residual(people, compared, *one, model) for one in tested]) for model in MODELS
+    )
+    expected = ttest_rel(second, first)
+    for stat, values in (("t", expected.statistic), ("p", expected.pvalue)):
+        path = compared / f"{MAPS}_stat-{stat}_desc-TopoRffvsLinear_boldmap"
+        found = nib.load(f"{path}.nii.gz").get_fdata()
+        inside = np.isfinite(found)
+        assert inside.sum() > 50
+        np.testing.assert_allclose(found[inside], values[inside], rtol=1e-2, atol=1e-3)
+    said = json.loads(Path(f"{path}.json").read_text())["Description"]
+    assert "paired t-test of the mean absolute residual over 6 test participants" in said
+    assert (
+        "paired t-test of the mean absolute residual over 6"
+        in (compared / "group.html").read_text()
+    )
+
+
+def residual(bids, out, fold, label, model):
+    """Mean absolute residual of one participant over volumes and trainings, in SD of BOLD."""
+    trained = next(iter(out.glob(f"work/train/{GROUP}_fold-{fold}_{model}__*")))
+    bold = nib.load(bids / f"sub-{label}/func/sub-{label}_task-rest_bold.nii.gz").get_fdata()
+    tested = out.glob(f"work/test/sub-{label}_task-rest_{model}__*/synthesised.npy")
+    left = [np.abs(np.moveaxis(bold, -1, 0) - np.load(path)).mean(axis=0) for path in tested]
+    return np.mean(left, axis=0) / load_file(trained / "model.safetensors")["scale.bold_sd"]
 
 
 def test_the_validator_finds_nothing_but_that_there_is_no_participant_yet(compared):
@@ -294,3 +337,55 @@ def test_settings_of_the_group_are_said_to_be_idle_at_participant_level(
     assert told.code == 0
     (warning,) = [line for line in told.err.splitlines() if line.startswith("warning: ")]
     assert "split.folds and split.repeats: for the group level" in warning
+
+
+def test_a_group_is_held_against_draws_that_take_runs_of_the_model(
+    simulated, each_left_out, tmp_path, app, fast
+):
+    out = Path(shutil.copytree(each_left_out, tmp_path / "out", copy_function=os.link))
+    few = ("--set", "evaluate.phase_draws=2", "--set", "evaluate.retrained_draws=1")
+    call = (simulated, out, "group", *fast, *few, "--models", "linear", "--folds", "loo")
+    assert app(*call).code == 0
+    models = json.loads((out / f"{GROUP}_metrics.json").read_text())["models"]
+    # nobody to exchange EEG with where one participant is tested at a time
+    drawn = {"block-permutation": 5, "phase-randomised-eeg": 2, "retrained": 1}
+    assert models["linear"]["verdict_numbers"]["draws_other"] == drawn
+    assert (
+        "(2 draws a run), against models trained on shifted EEG" in (out / "group.html").read_text()
+    )
+
+
+def test_participants_of_a_fold_exchange_their_eeg(compared):
+    models = json.loads((compared / f"{GROUP}_metrics.json").read_text())["models"]
+    for name in (*MODELS, "hrf-ridge"):
+        numbers = models[name]["verdict_numbers"]
+        # three folds of two, of which the true order is one of eight
+        assert numbers["draws_other"]["other-participants"] == 7
+        assert numbers["p_other"]["other-participants"] * 8 == pytest.approx(
+            round(numbers["p_other"]["other-participants"] * 8)
+        )
+    assert "against the EEG of other participants p = " in (compared / "group.html").read_text()
+
+
+def test_exchanged_eeg_is_scored_against_the_volumes_of_the_same_number(compared, people):
+    (unit,) = compared.glob(f"work/exchange/{GROUP}_fold-1_linear__*")
+    labels = json.loads((unit / "exchange.json").read_text())["participants"]
+    observed, synthesised = [], []
+    for label in labels:
+        stem = f"sub-{label}_task-rest"
+        bold = nib.load(people / f"sub-{label}/func/{stem}_bold.nii.gz").get_fdata()
+        made = [*compared.glob(f"work/test/{stem}_linear__*/synthesised.npy")]
+        synthesised.append([np.load(path) for path in made])
+        mask = np.load(next(compared.glob(f"work/read/{stem}__*/mask.npy")))
+        observed.append((np.moveaxis(bold, -1, 0), mask))
+    found = np.load(unit / "exchange.r.npy")
+    for a, (y, mask) in enumerate(observed):
+        for b, repeats in enumerate(synthesised):
+            y_used = detrend(y[-len(repeats[0]) :][:, mask], axis=0)
+            each = [temporal_r(y_used, detrend(one[:, mask], axis=0)) for one in repeats]
+            assert np.isclose(each, found[a, b], atol=1e-5).any()
+
+
+def temporal_r(y, y_hat):
+    norms = np.linalg.norm(y, axis=0) * np.linalg.norm(y_hat, axis=0)
+    return np.mean(np.sum(y * y_hat, axis=0) / norms)

@@ -71,6 +71,12 @@ def test_the_public_codes_choices_lead_to_results_that_tell_them(out):
         assert words in page
 
 
+def test_one_test_participant_has_no_interval_and_no_test_between_models(out):
+    page = (out / "group.html").read_text(encoding="utf-8")
+    assert "One test participant: no interval, and no test of these scores" in page
+    assert "±" not in page.partition('id="scores"')[2].partition("</table>")[0]
+
+
 def test_errors_are_told_in_the_test_participants_own_deviation(out, simulated):
     scores = pd.read_csv(out / "group_task-rest_metrics.tsv", sep="\t", index_col="model")
     tested = scores.loc["mean-volume", "participant_id"]

@@ -17,18 +17,18 @@ LEAST_SHIFT = 13
 """Volumes of 2 s that carry the EEG out of its window of 26 s."""
 
 
-def regional_scores(folder, coupling):
+def regional_scores(folder, coupling, draws):
     """Temporal r, its null and skill in the coupled regions, and all models' scores, from files."""
     bids, out = folder / "bids", folder / "out"
     simulate(bids, SimulationConfig(**SIZES, coupling=coupling))
-    assert cli.main([str(bids), str(out), "participant", *SETTINGS]) == 0
+    assert cli.main([str(bids), str(out), "participant", *SETTINGS, "--set", draws]) == 0
     regions = nib.load(bids / "sourcedata" / "simulation_regions.nii.gz").get_fdata() > 0
     target, synthesised = (
         nib.load(out / f"{STEM}_desc-{desc}_bold.nii.gz").get_fdata()[regions].T
         for desc in ("target", "synth")
     )
     skill = nib.load(out / f"{STEM}_stat-skill_desc-synth_boldmap.nii.gz").get_fdata()[regions]
-    models = json.loads((out / f"{STEM}_desc-synth_metrics.json").read_text())["models"]
+    models = sidecar(out)["models"]
     shifts = range(LEAST_SHIFT, len(target) - LEAST_SHIFT)
     y, y_hat = detrend(target, axis=0), detrend(synthesised, axis=0)
     return (
@@ -39,19 +39,28 @@ def regional_scores(folder, coupling):
     )
 
 
+def sidecar(out):
+    return json.loads((out / f"{STEM}_desc-synth_metrics.json").read_text())
+
+
 def temporal_r(y, y_hat):
     norms = np.linalg.norm(y, axis=0) * np.linalg.norm(y_hat, axis=0)
     return np.mean(np.sum(y * y_hat, axis=0) / norms)
 
 
 @pytest.fixture(scope="module")
-def coupled(tmp_path_factory):
-    return regional_scores(tmp_path_factory.mktemp("coupled"), 0.9)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("coupled")
+
+
+@pytest.fixture(scope="module")
+def coupled(folder):
+    return regional_scores(folder, 0.9, "evaluate.phase_draws=20")
 
 
 @pytest.fixture(scope="module")
 def uncoupled(tmp_path_factory):
-    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0)
+    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0, "evaluate.phase_draws=0")
 
 
 def test_coupled_regions_are_synthesised_clearly_better_than_from_shifted_eeg(coupled):
@@ -75,6 +84,52 @@ def test_coupled_data_are_called_informative_and_uncoupled_are_not(coupled, unco
     for name in ("topo-rff", "hrf-ridge"):
         assert coupled[3][name]["verdict"] == "informative"
         assert uncoupled[3][name]["verdict"] != "informative"
+
+
+def once_more(folder, out, *options):
+    """Test coupled data again, with another setting and one epoch; give the models' scores."""
+    call = (folder / "bids", out, "participant", "-w", folder / "out" / "work")
+    assert (
+        cli.main(
+            [
+                *map(str, call),
+                *SETTINGS,
+                "--epochs",
+                "1",
+                "--set",
+                "evaluate.phase_draws=0",
+                *options,
+            ]
+        )
+        == 0
+    )
+    return sidecar(out)["models"]
+
+
+def test_a_clock_that_is_a_minute_late_loses_the_coupling(folder, coupled, tmp_path):
+    onset = sidecar(folder / "out")["clock"]["first_volume_eeg_s"]
+    late = once_more(folder, tmp_path, "--eeg-onset", str(onset + 60))
+    for name in ("topo-rff", "hrf-ridge"):
+        assert late[name]["verdict"] != "informative"
+        numbers = late[name]["verdict_numbers"]
+        assert numbers["p_r"] > 0.05
+        assert numbers["r"]["low"] < 0 < numbers["r"]["high"]
+        assert numbers["r"]["high"] < coupled[3][name]["pearsoncorrelation"]
+
+
+def test_a_model_that_learns_nothing_is_called_constant_where_there_is_something(
+    folder, coupled, tmp_path
+):
+    models = once_more(folder, tmp_path, "--set", "train.learning_rate=1e-12")
+    assert models["topo-rff"]["verdict"] == "near-constant output"
+    assert models["topo-rff"]["sd_ratio"] < 1e-3
+    assert models["hrf-ridge"]["verdict"] == "informative"
+
+
+def test_no_eeg_with_random_phases_does_as_well_as_what_is_coupled(coupled):
+    for name in ("topo-rff", "hrf-ridge"):
+        numbers = coupled[3][name]["verdict_numbers"]
+        assert numbers["p_other"]["phase-randomised-eeg"] == pytest.approx(1 / 21)
 
 
 def test_the_verdict_stands_with_the_numbers_behind_it(coupled):

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,14 @@ from jaxtyping import Float32
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference, measure, units
-from bids_eeg2fmri.app.testing import BASELINE, observed_volumes, weigh
+from bids_eeg2fmri.app.testing import (
+    BASELINE,
+    Nulls,
+    observed_volumes,
+    recipe,
+    weigh,
+    with_nulls,
+)
 from bids_eeg2fmri.bids.confounds import find_confounds, read_motion
 from bids_eeg2fmri.evaluate.baselines import (
     BASELINES,
@@ -22,14 +30,14 @@ from bids_eeg2fmri.evaluate.baselines import (
 )
 from bids_eeg2fmri.evaluate.evidence import Evidence
 from bids_eeg2fmri.evaluate.metrics import score
-from bids_eeg2fmri.evaluate.ridge import Ridge
-from bids_eeg2fmri.preprocess.bands import window_lags
+from bids_eeg2fmri.evaluate.ridge import Ridge, predict
+from bids_eeg2fmri.preprocess.bands import hrf_features, window_lags
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.scale import own_scale
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
 from bids_eeg2fmri.train.splits import Index, Split, extents
-from bids_eeg2fmri.types import Scale, Scores
+from bids_eeg2fmri.types import Pairs, Scale, Scores
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,15 @@ class Fitted:
         with log.capture_warnings():  # told when they were fitted
             designs = _designs(job, run, scale)
         yield from predict_baselines(self.ridges, designs, run.pairs, train, test, mean, scale)
+
+
+def predict_from_eeg(
+    job: Job, ridge: Ridge, pairs: Pairs, tr: float
+) -> Float32[np.ndarray, "pairs x y z"]:
+    """Predict by band power alone, on the model's grid and in its units, but for a constant."""
+    cfg = job.config
+    lags = window_lags(cfg.window, cfg.spectrogram, tr)
+    return predict(ridge, hrf_features(pairs.eeg, pairs.freqs, cfg.spectrogram.value, lags))
 
 
 def fit(job: Job, owner: str, runs: Sequence[PairedRun], split: Split) -> Fitted:
@@ -108,6 +125,12 @@ class Beside:
     index: Index
     fitted: Fitted
     unit: Unit
+    nulls: Nulls = field(default_factory=dict)
+
+    @property
+    def units(self) -> list[Unit]:
+        """All that reports of it rest on."""
+        return [self.unit, *chain(*self.nulls.values())]
 
     @property
     def mean(self) -> Float32[np.ndarray, "x y z"]:
@@ -133,7 +156,8 @@ class Beside:
     def evidence(self) -> dict[str, Evidence]:
         """What the verdicts of those that look at the EEG rest on."""
         folder, names = self.unit.folder, [name for name in self.names if BASELINES[name].eeg]
-        return {name: arrays.load(folder, f"evidence.{name}", Evidence) for name in names}
+        found = {name: arrays.load(folder, f"evidence.{name}", Evidence) for name in names}
+        return {name: with_nulls(one, self.nulls, self.run) for name, one in found.items()}
 
 
 def test(job: Job, fitted: Fitted, run: PairedRun, train: Index, index: Index) -> Beside:
@@ -155,9 +179,8 @@ def test(job: Job, fitted: Fitted, run: PairedRun, train: Index, index: Index) -
                 arrays.save(folder, f"evidence.{name}", evidence)
                 np.save(folder / f"predicted.{name}.npy", volumes)
 
-    config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
     item = f"{run.files.name}_baselines"
-    unit = job.store.unit("test", item, config, [fitted.unit, run.unit], make)
+    unit = job.store.unit("test", item, recipe(job, index), [fitted.unit, run.unit], make)
     return Beside(run, index, fitted, unit)
 
 

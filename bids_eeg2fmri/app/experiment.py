@@ -1,7 +1,7 @@
-"""What many trainings add up to: Tables 1 and 2 of the paper, tests between models, and maps."""
+"""What many trainings add up to: Tables 1 and 2 of the paper, tests between models, verdicts."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 
@@ -9,14 +9,13 @@ import numpy as np
 
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
+from bids_eeg2fmri.app.exchange import Exchanged, weigh_exchanges
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members
-from bids_eeg2fmri.app.outputs import metric_columns, sources_of
 from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested, shifted
 from bids_eeg2fmri.app.training import Trained
-from bids_eeg2fmri.bids.write import write_table
 from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.compare import (
     Comparison,
@@ -25,10 +24,9 @@ from bids_eeg2fmri.evaluate.compare import (
     compare_models,
     tabulate,
 )
-from bids_eeg2fmri.evaluate.evidence import Evidence, average
+from bids_eeg2fmri.evaluate.evidence import Chance, Evidence, average
 from bids_eeg2fmri.evaluate.metrics import METRICS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
-from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.train.splits import Split
 
 
@@ -72,6 +70,8 @@ class Experiment:
     results: Sequence[Result]
     beside: Sequence[tuple[int, Beside]] = ()
     """The fold of each test of the baselines, and what they made of it."""
+    exchanges: Sequence[Exchanged] = ()
+    """What models made of the EEG of other test participants."""
     parcels: Sequence[ParcelTest] = ()
     """What models and baselines made of the parcels of each test."""
 
@@ -150,6 +150,13 @@ class Experiment:
             for model, of in own.items()
         }
 
+    def intervals(self) -> dict[str, dict[str, tuple[float, float]]]:
+        """Give by model and metric where the mean over participants lies; NaN for one alone."""
+        found: dict[str, dict[str, tuple[float, float]]] = {}
+        for cell in tabulate(self.scores, [*METRICS]):
+            found.setdefault(cell.model, {})[cell.metric] = (cell.interval.low, cell.interval.high)
+        return found
+
     def compared(self) -> list[RunScore]:
         """Lay out the scores of models and baseline, without those on shifted EEG."""
         null = {shifted(name) for name in self.models}
@@ -200,113 +207,21 @@ class Experiment:
             test = (one.run.files.participant, one.run.files.name)
             for name, evidence in one.evidence.items():
                 found.setdefault(name, {}).setdefault(test, []).append(evidence)
-        return {name: _judge(tests) for name, tests in found.items()}
+        others = weigh_exchanges(self.job, self.exchanges)
+        return {name: _judge(tests, others.get(name, {})) for name, tests in found.items()}
 
 
 ORACLES = frozenset(name for name, one in BASELINES.items() if one.oracle)
 
 
-def _judge(tests: Mapping[tuple[str, str], Sequence[Evidence]]) -> Verdict:
+def _judge(
+    tests: Mapping[tuple[str, str], Sequence[Evidence]], others: Mapping[str, Chance]
+) -> Verdict:
     """Judge a model by its tests, by participant and run; trainings of one test are averaged."""
     people: dict[str, list[Evidence]] = {}
     for (participant, _), trainings in tests.items():
         people.setdefault(participant, []).append(average(trainings))
-    return judge([*people.values()])
-
-
-def write_tables(experiment: Experiment) -> None:
-    """Write every score, the paper's tables, and the tests between models."""
-    job, owner = experiment.job, experiment.owner
-    sources = sources_of([result.tested.run for result in experiment.of_first_model])
-    scores = experiment.scores
-    rows: dict[str, list[object]] = {
-        "participant_id": [f"sub-{one.participant}" for one in scores],
-        "run": [one.run for one in scores],
-        "fold": [one.fold + 1 for one in scores],
-        "repeat": [one.seed + 1 for one in scores],
-        "model": [one.model for one in scores],
-    }
-    rows |= {metric: [one.scores[metric] for one in scores] for metric in METRICS}
-    columns = metric_columns()
-    write_table(
-        job.out / f"{owner}_metrics.tsv",
-        rows,
-        columns,
-        metadata={
-            "Description": "Scores on participants that the model never saw",
-            **sources,
-            "participants": [*experiment.folds],
-            "models": {name: one.summary() for name, one in experiment.verdicts.items()},
-        },
-    )
-    cells = experiment.table
-    write_table(
-        job.out / f"{owner}_desc-models_metrics.tsv",
-        _model_rows(cells),
-        {**columns, **_model_columns()},
-        metadata={"Description": f"Scores by model. {experiment.spread()}", **sources},
-    )
-    compared = [asdict(one) for one in experiment.comparisons]
-    text = "Paired tests between models over participants."
-    if most := max(one.n for one in experiment.comparisons):
-        text += f" With n = {most} signed_rank_p is never below {2.0 ** (1 - most):.2g}."
-    write_table(
-        job.out / f"{owner}_desc-comparisons_metrics.tsv",
-        {name: [row[name] for row in compared] for name in COMPARISON_COLUMNS},
-        COMPARISON_COLUMNS,
-        metadata={"Description": text, **sources},
-    )
-
-
-COMPARISON_COLUMNS: Mapping[str, Mapping[str, object]] = {
-    "metric": {"Description": "Score that is compared"},
-    "first": {"Description": "One model"},
-    "second": {"Description": "The other model"},
-    "difference": {
-        "Description": "Mean over participants of first minus second, in the unit of the score"
-    },
-    "n": {"Description": "Participants"},
-    "t": {"Description": "Paired t over participants"},
-    "df": {"Description": "Its degrees of freedom"},
-    "p": {"Description": "Its two-sided p, uncorrected"},
-    "signed_rank_p": {
-        "Description": "Two-sided p of Wilcoxon's signed-rank test, uncorrected; with n "
-        "participants never below 2^(1 − n), so that none of fewer than 6 is below 0.05"
-    },
-    "q": {"Description": "p adjusted over all pairs of models in this score (FDR)"},
-}
-
-
-def _model_rows(cells: Sequence[TableCell]) -> dict[str, list[object]]:
-    models = [*dict.fromkeys(cell.model for cell in cells)]
-    found = {(cell.model, cell.metric): cell for cell in cells}
-    first = [found[model, "rmse"] for model in models]
-    tables = [str((model in MODELS and MODELS[model].table) or "n/a") for model in models]
-    rows: dict[str, list[object]] = {"model": [*models], "table": [*tables]}
-    rows |= {
-        name: [getattr(cell, name) for cell in first] for name in ("n_participants", "n_seeds")
-    }
-    for metric in METRICS:
-        of_metric = [found[model, metric] for model in models]
-        rows[metric] = [cell.mean for cell in of_metric]
-        rows[f"{metric}_sd"] = [cell.sd for cell in of_metric]
-    return rows
-
-
-def _model_columns() -> dict[str, dict[str, object]]:
-    """Describe what `metric_columns` does not."""
-    described: dict[str, dict[str, object]] = {
-        "table": {"Description": "Table of Calhas & Henriques 2022 in which the model stands"},
-        "n_participants": {"Description": "Test participants"},
-        "n_seeds": {"Description": "Trainings with draws of their own"},
-    }
-    return described | {
-        f"{name}_sd": {
-            "Description": f"Standard deviation of {metric.name} over test participants and seeds",
-            "Units": metric.units,
-        }
-        for name, metric in METRICS.items()
-    }
+    return judge([*people.values()], others)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,31 +1,39 @@
 """The group level: learn on some participants, test on others that the model never saw."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from bids_eeg2fmri.app.baselines import Beside, test_baselines
 from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
-from bids_eeg2fmri.app.experiment import Experiment, Result, write_tables
+from bids_eeg2fmri.app.exchange import Exchanged, exchange, exchange_beside
+from bids_eeg2fmri.app.experiment import Experiment, Result
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
 from bids_eeg2fmri.app.group_parcels import score_all, sum_up_parcels, write_group_parcels
 from bids_eeg2fmri.app.group_report import report_group
+from bids_eeg2fmri.app.group_tables import write_tables
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices
 from bids_eeg2fmri.app.parcels import parcellate
+from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
-from bids_eeg2fmri.app.testing import headline, test
+from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain
+from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import limited_threads
+from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.splits import Split, hold_back
 from bids_eeg2fmri.types import Grid
+
+Work = tuple[int, int, str, str]
+"""A training: fold, repeat, whose it is, and which model."""
 
 
 def run_group(job: Job) -> None:
@@ -36,6 +44,7 @@ def run_group(job: Job) -> None:
     AppError
         If participants, runs, trainings or tasks failed, after the others are done.
     """
+    tell_few_draws(job)
     found = find(job)
     recorded, failed = job.spread(read_participant, found.runs)
     problems = {f"sub-{label}": error for label, error in (found.failed | failed).items()}
@@ -107,13 +116,20 @@ def run_task(
         {f"{name} baselines": (fold, name) for fold, name in enumerate(names)},
         prefix="",
     )
-    lost |= unfitted | unfit
-    results = [result for of_training in done.values() for result in of_training]
+    trainings = {label: work[label] for label in done}
+    retrained, unrepeated = _retrain(job, _Retraining(runs, splits, encoders), trainings)
+    results = [
+        replace(one, tested=hold_against_retrained(one.tested, retrained[label]))
+        for label, (of_training, _) in done.items()
+        for one in of_training
+    ]
+    lost |= unfitted | unrepeated | unfit
     problems |= lost
     told = {**before, **problems}
-    besides = list(chain(*beside.values()))
+    besides = [one for of_fold, _ in beside.values() for one in of_fold]
+    exchanges = [one for _, found in (*done.values(), *beside.values()) for one in found]
     parcels = score_all(job, parcellations, results, besides)
-    given = (runs, folds, splits, encoders, results, besides, parcels)
+    given = (runs, folds, splits, encoders, results, besides, exchanges, parcels)
     experiment = Experiment(job, owner, task, *given)
     page = job.out / ("group.html" if alone else f"{owner}.html")
     _deliver(experiment, told, page)
@@ -132,15 +148,46 @@ class _Training:
     splits: Sequence[Split]
     encoders: Sequence[Encoders]
 
-    def __call__(self, job: Job, _label: str, work: tuple[int, int, str, str]) -> list[Result]:
+    def __call__(self, job: Job, _label: str, work: Work) -> tuple[list[Result], list[Exchanged]]:
         fold, repeat, owner, model = work
         split = self.splits[fold]
         trained = train(job, owner, model, self.runs, split, self.encoders[fold].shapes)
-        return [
-            Result(fold, repeat, test(job, trained, run, index))
+        tested = [
+            randomise_phases(job, test(job, trained, run, index))
             for run, index in zip(self.runs, split.test, strict=True)
             if len(index)
         ]
+        exchanged = exchange(job, owner, fold, tested)
+        return [Result(fold, repeat, one) for one in tested], exchanged
+
+
+@dataclass(frozen=True)
+class _Retraining:
+    """Repeat the training of one model with shifted EEG; travels to workers."""
+
+    runs: Sequence[PairedRun]
+    splits: Sequence[Split]
+    encoders: Sequence[Encoders]
+
+    def __call__(self, job: Job, _label: str, work: tuple[str, Work, int]) -> tuple[str, Unit]:
+        label, (fold, _, owner, model), draw = work
+        given = (self.runs, self.splits[fold], self.encoders[fold].shapes)
+        return label, retrain(job, owner, model, *given, draw)
+
+
+def _retrain(
+    job: Job, retraining: _Retraining, trainings: Mapping[str, Work]
+) -> tuple[dict[str, list[Unit]], dict[str, AppError]]:
+    """Repeat each training as often as is asked for; give what failed too."""
+    draws = range(job.config.evaluate.retrained_draws)
+    work = {
+        f"{label} retrained {draw + 1}": (label, training, draw)
+        for label, training in trainings.items()
+        for draw in draws
+    }
+    done, failed = job.spread(retraining, work, prefix="")
+    units = {label: [unit for of, unit in done.values() if of == label] for label in trainings}
+    return units, failed
 
 
 @dataclass(frozen=True)
@@ -150,10 +197,13 @@ class _Baselines:
     runs: Sequence[PairedRun]
     splits: Sequence[Split]
 
-    def __call__(self, job: Job, _label: str, work: tuple[int, str]) -> list[tuple[int, Beside]]:
+    def __call__(
+        self, job: Job, _label: str, work: tuple[int, str]
+    ) -> tuple[list[tuple[int, Beside]], list[Exchanged]]:
         fold, owner = work
-        found = test_baselines(job, owner, self.runs, self.splits[fold])
-        return [(fold, one) for one in found.values()]
+        found = [*test_baselines(job, owner, self.runs, self.splits[fold]).values()]
+        exchanged = exchange_beside(job, owner, fold, found)
+        return [(fold, randomise_phases_beside(job, one)) for one in found], exchanged
 
 
 def fold_names(owner: str, n: int) -> list[str]:
@@ -237,8 +287,9 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]
     facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
-    units = [one.tested.unit for one in experiment.results]
-    units += [one.unit for _, one in experiment.beside]
+    units = [unit for one in experiment.results for unit in one.tested.units]
+    units += [unit for _, one in experiment.beside for unit in one.units]
+    units += [one.unit for one in experiment.exchanges]
     units += [unit for one in experiment.parcels for unit in one.units.values()]
     units += [choice.unit for one in experiment.encoders for choice in one.choices]
     deliver(job, owner, units, patterns, problems, facts, write)

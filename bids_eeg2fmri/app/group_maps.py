@@ -120,12 +120,11 @@ def _duels(experiment: Experiment, first: str, second: str) -> list[Duel]:
     duels = []
     for name in names:
         one = found[experiment.models[0], name]
-        target = one.target
-        sides = [
+        left, right = (
             one.baseline() if model == BASELINE else found[model, name].synthesised
             for model in (first, second)
-        ]
-        duels.append(Duel(one.run.files.participant, target, *sides))
+        )
+        duels.append(Duel(one.run.files.participant, one.target, left, right, one.bold_sd))
     return duels
 
 

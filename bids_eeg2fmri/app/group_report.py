@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.group_maps import Pair
@@ -13,7 +15,6 @@ from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.reports import (
     beside_baselines,
     encoder_name,
-    outcome,
     search_pictures,
     stand_in,
     told,
@@ -22,7 +23,9 @@ from bids_eeg2fmri.app.reports import (
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.evaluate.evidence import average
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD, METRICS
+from bids_eeg2fmri.evaluate.null import shift_p
 from bids_eeg2fmri.evaluate.parcels import PARCEL_MEANS
 from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
 from bids_eeg2fmri.report.experiments import (
@@ -32,6 +35,7 @@ from bids_eeg2fmri.report.experiments import (
     residual_picture,
 )
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport, write_group_report
+from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.parcels import ParcelTable, reach_over_people
 from bids_eeg2fmri.report.pictures import Picture
 
@@ -83,13 +87,9 @@ def report_group(
         valid_participants=parts["valid"] if len(folds) == 1 else (),
         test_participants=parts["test"],
         model=experiment.models[0],
-        outcomes={
-            name: outcome(one)
-            for name, tested in named.items()
-            for one in tested
-            if one.trained.name == experiment.models[0]
-        },
+        outcomes=_outcomes(experiment),
         values={shown(name): row for name, row in experiment.values().items()},
+        intervals={shown(name): row for name, row in experiment.intervals().items()},
         rivals=experiment.rivals,
         verdicts={name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()},
         spread=experiment.spread(),
@@ -116,6 +116,22 @@ def report_group(
         links={**links, **{run: links[name] for run, name in by_run.items() if name in links}},
     )
     write_group_report(page, report, write_bytes, job.out / "group" / "figures")
+
+
+def _outcomes(experiment: Experiment) -> dict[str, Outcome]:
+    """Give by run what the first model reaches, its trainings averaged: they share the test."""
+    by_run: dict[str, list[Tested]] = {}
+    for result in experiment.of_first_model:
+        by_run.setdefault(result.tested.run.files.name, []).append(result.tested)
+    return {name: _outcome(trainings) for name, trainings in by_run.items()}
+
+
+def _outcome(trainings: Sequence[Tested]) -> Outcome:
+    evidence = average([one.evidence for one in trainings])
+    r, skill, least = evidence.r_by_shift, evidence.skill_by_shift, evidence.min_shift
+    shifted = float(np.mean([one.skill[1] for one in trainings]))
+    null, p = r[least : len(r) - least + 1], shift_p(r, least)
+    return Outcome(float(r[0]), float(skill[0]), shifted, null, p)
 
 
 def _comparison_pictures(

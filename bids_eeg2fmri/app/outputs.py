@@ -25,6 +25,7 @@ from bids_eeg2fmri.bids.write import (
 )
 from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
+from bids_eeg2fmri.evaluate.surrogates import NULLS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
 
 
@@ -149,6 +150,7 @@ def _write_by_model(
             "Description": "Scores by model over the test volumes",
             **sources,
             "models": models,
+            "nulls": {name: null.description for name, null in NULLS.items()},
             **_circumstances(tested[0].run),
         },
     )

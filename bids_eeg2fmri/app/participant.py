@@ -10,9 +10,11 @@ from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import publish_model, write_choices, write_results
 from bids_eeg2fmri.app.parcels import parcellate, score_run, write_parcel_scores
+from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
 from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.reports import report_participant
-from bids_eeg2fmri.app.testing import headline, test
+from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain_all
+from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.dataset import write_participants
@@ -31,6 +33,7 @@ def run_participants(job: Job) -> None:
         If participants or runs failed, after the others are done.
     """
     _tell_unused(job)
+    tell_few_draws(job)
     found = find(job)
     done, failed = job.spread(partial(run_participant, refused=found.problems), found.runs)
     if done:
@@ -77,9 +80,18 @@ def run_participant(
     baselines, unfitted = attempt(
         lambda _: test_baselines(job, owner, runs, split), {f"{owner} baselines": None}
     )
-    failed |= untrained | unfitted | unfit
-    besides = baselines[0] if baselines else {}
     tested = [[test(job, model, run, index) for model in trained] for run, index in chosen]
+    tested = [[randomise_phases(job, one) for one in of_run] for of_run in tested]
+    besides = {
+        run: randomise_phases_beside(job, one) for found in baselines for run, one in found.items()
+    }
+    names = [one.name for one in trained]
+    retrained, unrepeated = retrain_all(job, owner, names, runs, split, encoders.shapes)
+    tested = [
+        [hold_against_retrained(one, retrained[one.trained.name]) for one in of_run]
+        for of_run in tested
+    ]
+    failed |= untrained | unfitted | unrepeated | unfit
     by_run = {of_run[0].run.files.name: of_run for of_run in tested}
     parcels = {
         name: score_run(job, parcellation, by_run[name], besides.get(name))
@@ -100,9 +112,9 @@ def run_participant(
     names = [*(run.files.name for run, _ in chosen), owner]
     patterns = [f"sub-{label}/**/{name}_*" for name in names]
     patterns += [page.name, f"search/{owner}_*", f"models/{owner}_*/*"]
-    units = [one.unit for of_run in tested for one in of_run]
+    units = [unit for of_run in tested for one in of_run for unit in one.units]
     units += [choice.unit for choice in encoders.choices]
-    units += [one.unit for one in besides.values()]
+    units += [unit for one in besides.values() for unit in one.units]
     units += [unit for one in parcels.values() for unit in one.units.values()]
     facts = {"dataset": job.dataset_name}
     deliver(job, owner, units, patterns, failed, facts, write)

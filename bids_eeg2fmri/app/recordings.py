@@ -63,6 +63,11 @@ class PairedRun:
         return arrays.load(self.unit.folder, "pairs", Pairs)
 
     @property
+    def eeg(self) -> EEG:
+        """The EEG that the pairs come from, of their channels."""
+        return _select(self.recording.eeg, self.pairs.channels)
+
+    @property
     def clock(self) -> VolumeClock:
         """How EEG and BOLD were tied together."""
         return arrays.load(self.unit.folder, "clock", VolumeClock)

@@ -1,7 +1,10 @@
 """From a trained model to synthesised volumes and what they are worth."""
 
+import logging
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -11,29 +14,35 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.training import Trained, load_model
 from bids_eeg2fmri.evaluate.baselines import mean_volume_prediction
-from bids_eeg2fmri.evaluate.evidence import Evidence
+from bids_eeg2fmri.evaluate.evidence import Drawn, Evidence, hold_against
 from bids_eeg2fmri.evaluate.metrics import score, sd_ratio, unmask
 from bids_eeg2fmri.evaluate.null import (
     admissible_shifts,
     correlation_by_shift,
     least_shift,
-    p_value,
     shift_p,
     shifted_p,
     skill_by_shift,
+    smallest_p,
 )
 from bids_eeg2fmri.evaluate.statistics import false_discovery_q
 from bids_eeg2fmri.evaluate.surrogates import permuted_correlation
+from bids_eeg2fmri.evaluate.verdict import ALPHA
+from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.scale import from_model, meet
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Examples, synthesise
 from bids_eeg2fmri.train.splits import Index
-from bids_eeg2fmri.types import Scores, typed
+from bids_eeg2fmri.types import Pairs, Scale, Scores, typed
 
+Nulls = Mapping[str, tuple[Unit, ...]]
+"""Units with draws of the nulls that cost runs of the model, by name in ``surrogates.NULLS``."""
 BASELINE = "mean-volume"
 """The row of scores that no EEG is needed for."""
+DRAWS = ("null_draws", "phase_draws", "retrained_draws")
+"""The settings that say how often nulls are drawn."""
 
 
 @typed
@@ -60,6 +69,12 @@ class Tested:
     index: Index
     trained: Trained
     unit: Unit
+    nulls: Nulls = field(default_factory=dict)
+
+    @property
+    def units(self) -> list[Unit]:
+        """All that reports of it rest on."""
+        return [self.unit, *chain(*self.nulls.values())]
 
     @property
     def synthesised(self) -> Float32[np.ndarray, "volumes x y z"]:
@@ -106,22 +121,21 @@ class Tested:
     @property
     def evidence(self) -> Evidence:
         """What its verdict rests on."""
-        return arrays.load(self.unit.folder, "evidence", Evidence)
+        found = arrays.load(self.unit.folder, "evidence", Evidence)
+        return with_nulls(found, self.nulls, self.run)
 
 
 def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
     """Synthesise the test volumes of one run and score them beside the baselines."""
 
     def make(folder: Path) -> None:
-        scale = meet(trained.scale, run.pairs, index)
-        examples = Examples([run.pairs], [index], scale)
         shape = (len(index), *run.pairs.mask.shape)
         volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
         done = 0
-        for batch in synthesise(load_model(job, trained), examples):
-            native = resize(from_model(batch, scale, run.files.name), run.pairs.mask.shape)
-            volumes[done : done + len(batch)] = native
-            done += len(batch)
+        model, scale = load_model(job, trained), trained.scale
+        for native in synthesise_natively(model, scale, run.pairs, index):
+            volumes[done : done + len(native)] = native
+            done += len(native)
         volumes.flush()
         target = observed_volumes(run, index)
         evidence = weigh(job, run, target, volumes, trained.mean_on(run))
@@ -131,11 +145,42 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
         arrays.save(folder, "check", _check(job, run, target, volumes, evidence))
 
     item = f"{run.files.name}_{trained.name}"
-    config = [job.config.evaluate, {"test_pairs": index.tolist(), "seed": job.config.seed}]
-    unit = job.store.unit("test", item, config, [trained.unit, run.unit], make)
+    unit = job.store.unit("test", item, recipe(job, index), [trained.unit, run.unit], make)
     tested = Tested(run, index, trained, unit)
     log.tell_unit(run.files.name, "test", unit, headline(tested))
     return tested
+
+
+def recipe(job: Job, index: Index) -> list[dict[str, object]]:
+    """List what a test depends on, beside what is tested."""
+    draws = {"null_draws": job.config.evaluate.null_draws, "seed": job.config.seed}
+    return [{**draws, "test_pairs": index.tolist()}]
+
+
+def synthesise_natively(
+    model: Network, scale: Scale, pairs: Pairs, index: Index
+) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
+    """Yield the synthesised volumes of some pairs in order, on their native grid."""
+    scale = meet(scale, pairs, index)
+    for batch in synthesise(model, Examples([pairs], [index], scale)):
+        yield resize(from_model(batch, scale, pairs.run), pairs.mask.shape)
+
+
+def with_nulls(evidence: Evidence, nulls: Nulls, run: PairedRun) -> Evidence:
+    """Lay what draws of other nulls gave for a run beside the rest."""
+    for name, units in nulls.items():
+        drawn = [arrays.load(unit.folder, "drawn", Drawn).r[run.files.name] for unit in units]
+        evidence = hold_against(evidence, name, np.concatenate([np.empty(0), *drawn]))
+    return evidence
+
+
+def tell_few_draws(job: Job) -> None:
+    """Warn of nulls with so few draws that nothing could be significant against them."""
+    asked = {name: getattr(job.config.evaluate, name) for name in DRAWS}
+    if few := [f"evaluate.{name}={n}" for name, n in asked.items() if n and smallest_p(n) >= ALPHA]:
+        text = f"{', '.join(few)}: too few draws for the p of a run to fall below {ALPHA:g}"
+        text = f"{text}; set {math.floor(1 / ALPHA)} or more"
+        log.tell("settings", "draws", text, logging.WARNING)
 
 
 def headline(tested: Tested) -> str:
@@ -144,9 +189,10 @@ def headline(tested: Tested) -> str:
     model, mean = scores[tested.trained.name].summary, scores[BASELINE].summary
     null, (skill, skill_null) = "no null: the test is too short", tested.skill
     if check.null.size:
-        null = f"shifted EEG {np.nanmean(check.null):.3f}, p {check.p:.3f}"
+        null = f"shifted EEG {check.null.mean():.3f}, p {check.p:.3f}"
+    r = f"{check.r:.3f} ({null})" if math.isfinite(check.r) else "undefined (constant output)"
     return (
-        f"{tested.trained.name}  temporal r {check.r:.3f} ({null}), "
+        f"{tested.trained.name}  temporal r {r}, "
         f"RMSE {model['rmse_mask']:.4f} (mean volume {mean['rmse_mask']:.4f}), "
         f"skill {skill:+.4f}" + f" (shifted EEG {skill_null:+.4f})" * math.isfinite(skill_null)
     )
@@ -167,16 +213,21 @@ def weigh(
     """Gather what tells whether a prediction follows the EEG or chance, over the mask."""
     cfg, mask = job.config, run.pairs.mask
     observed, predicted = target[:, mask], volumes[:, mask]
-    window, tr = cfg.window, run.clock.tr
-    least = least_shift(observed, predicted, math.ceil(window.start * window.seconds(tr) / tr))
+    least = least_shift(observed, predicted, window_volumes(job, run))
     by_shift = correlation_by_shift(observed, predicted)
     drawn = (cfg.evaluate.null_draws, cfg.seed)
     # Blocks of twice the length, as few and short ones let p be too small.
     permuted = permuted_correlation(observed, predicted, 2 * least, *drawn)
-    other = {"block-permutation": p_value(float(by_shift[0]), permuted)} if permuted.size else {}
     variances = (s.var(axis=0, dtype=np.float64).sum(keepdims=True) for s in (predicted, observed))
     skills = skill_by_shift(observed, predicted, mean[mask])
-    return Evidence(by_shift, skills, least, float(sd_ratio(*variances)[0]), other)
+    evidence = Evidence(by_shift, skills, least, float(sd_ratio(*variances)[0]))
+    return hold_against(evidence, "block-permutation", permuted)
+
+
+def window_volumes(job: Job, run: PairedRun) -> int:
+    """Count the volumes after which the EEG has left its window."""
+    window, tr = job.config.window, run.clock.tr
+    return math.ceil(window.start * window.seconds(tr) / tr)
 
 
 def observed_volumes(run: PairedRun, index: Index) -> Float32[np.ndarray, "volumes x y z"]:

@@ -28,7 +28,7 @@ from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
 from bids_eeg2fmri.train.hybrid import solve_linear_path, weigh_network
 from bids_eeg2fmri.train.splits import Split, extents
-from bids_eeg2fmri.types import Scale
+from bids_eeg2fmri.types import Pairs, Scale
 
 
 @dataclass(frozen=True)
@@ -85,36 +85,79 @@ def train(
     shapes
         What the network is built from.
     """
-    seed, cfg = job.seed_of(owner, name), _with_target(job.config, name)
-    given = {"model_name": name, "shapes": asdict(shapes), "seed": seed, "device": job.device}
-    given |= {"split": {part: extents(index) for part, index in vars(split).items()}}
-    config = [cfg.model, cfg.train, cfg.scale, given]
+    config = recipe(job, owner, name, split, shapes)
     item, parents = f"{owner}_{name}", [run.unit for run in runs]
     key = job.store.key("train", item, config, parents)
 
     def make(folder: Path) -> None:
-        pairs = [run.pairs for run in runs]
-        scale = units(cfg.scale, pairs, split)
-        reference = measure(pairs, split.train, scale)
-        model = _draw(job, name, shapes, seed)
-        fitting = start(model, cfg.train, expected(reference.mean, scale))
-        parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
-        if isinstance(model, Hybrid):
-            solve_linear_path(model, parts[0], job.gap(run.clock.tr for run in runs), seed)
-        _fit(job, owner, name, fitting, parts, job.store.scratch("train", key), seed)
-        if isinstance(model, Hybrid):
-            weigh_network(model, parts[1])
-        arrays.save(folder, "scale", scale)
-        arrays.save(folder, "reference", reference)
-        tensors = on_cpu(fitting.model.state_dict())
-        card = _card(job, name, runs, split, shapes, fitting)
-        write_model(folder, {**tensors, **_scale_tensors(scale, reference)}, card)
+        pairs, gap = [run.pairs for run in runs], job.gap(run.clock.tr for run in runs)
+        checkpoints = job.store.scratch("train", key)
+        learnt = learn(job, owner, name, pairs, split, shapes, gap, checkpoints)
+        arrays.save(folder, "scale", learnt.scale)
+        arrays.save(folder, "reference", learnt.reference)
+        tensors = on_cpu(learnt.fitting.model.state_dict())
+        card = _card(job, name, runs, split, shapes, learnt.fitting)
+        scaling = _scale_tensors(learnt.scale, learnt.reference)
+        write_model(folder, {**tensors, **scaling}, card)
 
     unit = job.store.unit("train", item, config, parents, make)
     trained = Trained(name, unit)
     epochs, best = trained.card["history"], trained.card["best_epoch"]
     log.tell_unit(owner, "train", unit, f"{name}  kept after epoch {best} of {len(epochs)}")
     return trained
+
+
+def recipe(job: Job, owner: str, name: str, split: Split, shapes: Shapes) -> list[Any]:
+    """List what a training depends on, beside the pairs."""
+    seed, cfg = job.seed_of(owner, name), _with_target(job.config, name)
+    given = {"model_name": name, "shapes": asdict(shapes), "seed": seed, "device": job.device}
+    given |= {"split": {part: extents(index) for part, index in vars(split).items()}}
+    return [cfg.model, cfg.train, cfg.scale, given]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a training ends with."""
+
+    fitting: Fitting
+    scale: Scale
+    reference: Reference
+
+
+def learn(
+    job: Job,
+    owner: str,
+    name: str,
+    pairs: Sequence[Pairs],
+    split: Split,
+    shapes: Shapes,
+    gap: float,
+    checkpoints: Path,
+    title: str | None = None,
+) -> Learnt:
+    """Fit a model to the training pairs, be they as recorded or of a null.
+
+    Parameters
+    ----------
+    gap
+        Seconds that pairs of a run must be apart to share no EEG.
+    checkpoints
+        Folder from which an interrupted training is taken up.
+    title
+        What the log calls it; by default its name.
+    """
+    seed, cfg = job.seed_of(owner, name), _with_target(job.config, name)
+    scale = units(cfg.scale, pairs, split)
+    reference = measure(pairs, split.train, scale)
+    model = _draw(job, name, shapes, seed)
+    fitting = start(model, cfg.train, expected(reference.mean, scale))
+    parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
+    if isinstance(model, Hybrid):
+        solve_linear_path(model, parts[0], job.config.spectrogram.value, gap, seed)
+    _fit(job, owner, title or name, fitting, parts, checkpoints, seed)
+    if isinstance(model, Hybrid):
+        weigh_network(model, parts[1])
+    return Learnt(fitting, scale, reference)
 
 
 def _with_target(cfg: Config, name: str) -> Config:

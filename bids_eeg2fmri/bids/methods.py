@@ -139,7 +139,14 @@ which stands beside the model as a baseline. So do a ridge regression ({{ cite("
 the band power of each electrode through the canonical haemodynamic response
 ({{ cite("friston1998") }}), one on the time since the run began, and oracles. Chance is what
 circular shifts of the EEG in time give, those of {{ time(cfg.window.start) }} or more and beyond
-the autocorrelation of the signals; p ranks the true score among those of all shifts.
+the autocorrelation of the signals; p ranks the true score among those of all shifts. Beside it
+stands, with p = (1 + b) / (1 + n) where b of n draws reach the true score, what the same model
+gives for predictions in blocks of another order
+{%- if evaluate.phase_draws %}, for EEG with random phases ({{ cite("prichard1994") }};
+{{ count(evaluate.phase_draws, "draw") }} a run){% endif %}
+{%- if held_out | length > 1 %}, for the EEG of the other test participants{% endif %}
+{%- if evaluate.retrained_draws %}; and what {{ count(evaluate.retrained_draws, "training") }}
+of each network with the EEG of every run shifted give{% endif %}.
 {% if parcels %}Likewise scored were the mean signals of parcels: {{ listed(parcels) }}; q is the
 false discovery rate over them ({{ cite("benjamini1995") }}). {% endif %}
 {% if held_out %}Models and baselines were compared over participants, runs averaged first, by
@@ -185,6 +192,7 @@ def methods_text(cfg: Config, facts: Facts) -> str:
         "cfg": cfg,
         "stft": cfg.spectrogram,
         "fit": cfg.train,
+        "evaluate": cfg.evaluate,
         "repetition_times": [f"{tr:g}" for tr in facts["tr"]],
         "kept_grid": set(facts["native_grids"]) == {facts["grid"]},
         "grid": _size(*facts["grid"]),

@@ -198,6 +198,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Neuron, 72(4), 665–678",
         "https://doi.org/10.1016/j.neuron.2011.09.006",
     ),
+    "prichard1994": Reference(
+        "article",
+        "Prichard, Dean and Theiler, James",
+        1994,
+        "Generating surrogate data for time series with several simultaneously measured variables",
+        "Physical Review Letters, 73(7), 951–954",
+        "https://doi.org/10.1103/PhysRevLett.73.951",
+    ),
     "rahimi2007": Reference(
         "inproceedings",
         "Rahimi, Ali and Recht, Benjamin",

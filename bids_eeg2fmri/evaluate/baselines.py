@@ -177,7 +177,8 @@ def fit_baselines(
         if all(name in own for own, _, _ in runs):
             known = [Design(d[name][i], p.onset[i], p.run.split("_")[0]) for d, p, i in runs]
             volumes = (scale_bold(p.bold[i], own_scale(scale, p.run)) for _, p, i in runs)
-            fitted[name] = fit_ridge(known, volumes, mask, gap, seed=seed)
+            whiten = BASELINES[name].eeg
+            fitted[name] = fit_ridge(known, volumes, mask, gap, seed=seed, whiten=whiten)
     return fitted
 
 

@@ -11,10 +11,19 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from bids_eeg2fmri.evaluate.statistics import false_discovery_q, paired_t, signed_rank_p
+from bids_eeg2fmri.evaluate.statistics import (
+    Interval,
+    false_discovery_q,
+    mean_correlation_interval,
+    mean_interval,
+    paired_t,
+    signed_rank_p,
+)
 
 TRAINING = ["participant", "fold", "seed"]
 """What makes one value of a table: a test participant under one trained model."""
+CORRELATION = "pearsoncorrelation"
+"""The score whose interval is taken on the scale of Fisher's z."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +62,26 @@ class TableCell:
     """Test participants among them."""
     n_seeds: int
     """Seeds among them."""
+    interval: Interval
+    """Mean over participants, whose folds and seeds are averaged first, and its 95 % interval; the
+    ends are NaN with fewer than two."""
 
     @property
     def spread(self) -> str:
-        """What the ± is, in words."""
+        """What the ± and the interval are, in words."""
         people = f"{self.n_participants} test participant{'s' * (self.n_participants != 1)}"
         seeds = f"{self.n_seeds} seed{'s' * (self.n_seeds != 1)}"
+        alone = "One test participant: no interval, and no test of these scores between models."
+        if self.n < 2:
+            return alone
+        interval = (
+            f"Intervals are of the mean over the {people} at 95 %, seeds averaged first; that of "
+            "temporal r is taken on the scale of Fisher's z."
+        )
         return (
             f"± is the standard deviation over {people} and {seeds} (n = {self.n}), each value the "
             "mean over a participant's runs. The paper's ± is over the volumes of one run: not to "
-            "be compared."
+            f"be compared. {interval if self.n_participants > 1 else alone}"
         )
 
 
@@ -143,6 +162,8 @@ def _frame(scores: Sequence[RunScore]) -> pd.DataFrame:
 
 def _cell(model: str, metric: str, values: pd.Series) -> TableCell:
     levels = values.index.to_frame()
+    people = values.groupby(level="participant").mean().to_numpy(float)
+    of_mean = mean_correlation_interval if metric == CORRELATION else mean_interval
     return TableCell(
         model,
         metric,
@@ -151,6 +172,7 @@ def _cell(model: str, metric: str, values: pd.Series) -> TableCell:
         n=len(values),
         n_participants=levels["participant"].nunique(),
         n_seeds=levels["seed"].nunique(),
+        interval=of_mean(people),
     )
 
 

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
 from scipy import stats
 
-from bids_eeg2fmri.evaluate.null import shift_p, smallest_p
+from bids_eeg2fmri.evaluate.effective import effective_size
+from bids_eeg2fmri.evaluate.null import p_value, shift_p, smallest_p
 from bids_eeg2fmri.evaluate.statistics import (
     Interval,
     fisher_z,
@@ -21,6 +23,23 @@ from bids_eeg2fmri.types import typed
 
 PEOPLE = 3
 """Participants from which on intervals and p are over participants, as in ``voxelwise``."""
+
+
+class Chance(NamedTuple):
+    """What one null says."""
+
+    p: float
+    """One-sided p of the correlation against it."""
+    draws: int
+    """Draws of the null behind it."""
+
+
+@typed
+class Drawn:
+    """What a model reaches in draws of one null."""
+
+    r: dict[str, Float64[np.ndarray, " draws"]]
+    """Temporal correlation, mean over the mask, by test run."""
 
 
 @typed
@@ -37,12 +56,26 @@ class Evidence:
     """Deviation over time of the synthesised over that of the observed, pooled over the mask."""
     p_other: dict[str, float] = field(default_factory=dict)
     """p of the correlation against the other nulls that ran, by name in ``surrogates.NULLS``."""
+    draws_other: dict[str, int] = field(default_factory=dict)
+    """Draws behind each of these."""
 
     @property
     def draws(self) -> int:
         """Shifts that p counts; 0 where the test is too short for one of ``min_shift``."""
         n = len(self.r_by_shift)
         return n - 1 if n >= 2 * self.min_shift else 0
+
+
+def hold_against(evidence: Evidence, name: str, null: Float64[np.ndarray, " draws"]) -> Evidence:
+    """Add what another null says, by its name in ``surrogates.NULLS``; nothing without draws."""
+    if not len(null):
+        return evidence
+    p = p_value(float(evidence.r_by_shift[0]), null)
+    return replace(
+        evidence,
+        p_other={**evidence.p_other, name: p},
+        draws_other={**evidence.draws_other, name: len(null)},
+    )
 
 
 def average(trainings: Sequence[Evidence]) -> Evidence:
@@ -59,6 +92,7 @@ def average(trainings: Sequence[Evidence]) -> Evidence:
         max(one.min_shift for one in trainings),
         float(np.mean([one.sd_ratio for one in trainings])),
         {name: float(np.median([one.p_other[name] for one in trainings])) for name in names},
+        {name: min(one.draws_other[name] for one in trainings) for name in names},
     )
 
 
@@ -83,6 +117,10 @@ class Numbers:
     """Shifts of the EEG that p is worth; 0 where the test is too short for any."""
     p_other: Mapping[str, float]
     """p of temporal r against the other nulls, by name; these are told and do not decide."""
+    draws_other: Mapping[str, int]
+    """Draws behind each of these; where the p of several runs are combined, the fewest of a run."""
+    runs: int = 1
+    """Test runs."""
 
     @property
     def over_people(self) -> bool:
@@ -90,7 +128,9 @@ class Numbers:
         return self.participants >= PEOPLE
 
 
-def sum_up(participants: Sequence[Sequence[Evidence]]) -> Numbers:
+def sum_up(
+    participants: Sequence[Sequence[Evidence]], others: Mapping[str, Chance] | None = None
+) -> Numbers:
     """Sum up what a model did on the runs of test participants, be it one run of one.
 
     From ``PEOPLE`` participants on, p is that of a one-sided t-test over participants of what the
@@ -98,16 +138,19 @@ def sum_up(participants: Sequence[Sequence[Evidence]]) -> Numbers:
     other people. With fewer, an interval is the estimate give or take what it varies by when the
     EEG is shifted, which knows how signals are correlated in time and space; the p of the runs are
     combined (Fisher 1925), and all of it holds for these runs only. The p of the other nulls are
-    combined so in any case.
+    combined so in any case. As p, the interval of a run's skill knows of fluctuations about the
+    level and the trend of the test alone, and not that these too may agree by luck.
 
     Parameters
     ----------
     participants
         The runs of each, one or more, every run once: the p of several trainings tested on one run
         are not independent, so average their scores by shift first.
+    others
+        What nulls say that take all participants together, by name.
     """
     people = [_pool([_within(run) for run in runs]) for runs in participants]
-    within = replace(_pool(people), participants=len(people))
+    within = replace(_with(_pool(people), others or {}), participants=len(people))
     if len(people) < PEOPLE:
         return within
     added = [np.mean([_added(run) for run in runs], axis=0) for runs in participants]
@@ -124,16 +167,25 @@ def sum_up(participants: Sequence[Sequence[Evidence]]) -> Numbers:
 
 def _within(evidence: Evidence) -> Numbers:
     """Take p and intervals from the shifts of the EEG."""
-    z = _give_or_take(fisher_z(evidence.r_by_shift), evidence.min_shift)
+    z = _give_or_take(fisher_z(evidence.r_by_shift), evidence.draws)
     return Numbers(
         Interval(*(math.tanh(end) for end in (z.mean, z.low, z.high))),
         shift_p(evidence.r_by_shift, evidence.min_shift),
-        _give_or_take(evidence.skill_by_shift, evidence.min_shift),
+        _give_or_take(evidence.skill_by_shift, evidence.draws),
         shift_p(evidence.skill_by_shift, evidence.min_shift),
         evidence.sd_ratio,
         participants=1,
         draws=evidence.draws,
         p_other=evidence.p_other,
+        draws_other=evidence.draws_other,
+    )
+
+
+def _with(numbers: Numbers, others: Mapping[str, Chance]) -> Numbers:
+    return replace(
+        numbers,
+        p_other={**numbers.p_other, **{name: one.p for name, one in others.items()}},
+        draws_other={**numbers.draws_other, **{name: one.draws for name, one in others.items()}},
     )
 
 
@@ -152,6 +204,10 @@ def _pool(numbers: Sequence[Numbers]) -> Numbers:
         participants=1,
         draws=int(1 / floor) - 1 if math.isfinite(floor) else 0,
         p_other={n: _combine([o.p_other.get(n, math.nan) for o in numbers]) for n in names},
+        draws_other={
+            n: min(o.draws_other[n] for o in numbers if n in o.draws_other) for n in names
+        },
+        runs=sum(one.runs for one in numbers),
     )
 
 
@@ -169,11 +225,20 @@ def _combine(p: Sequence[float]) -> float:
     return float(stats.combine_pvalues(known).pvalue) if known else math.nan
 
 
-def _give_or_take(by_shift: Float64[np.ndarray, " shifts"], min_shift: int) -> Interval:
-    """Find the interval of the score without a shift from its deviation beyond ``min_shift``."""
-    estimate, null = float(by_shift[0]), by_shift[min_shift : len(by_shift) - min_shift + 1]
-    half = stats.norm.ppf(0.975) * null.std(ddof=1) if len(null) > 1 else math.nan
-    return Interval(estimate, float(estimate - half), float(estimate + half))
+def _give_or_take(by_shift: Float64[np.ndarray, " shifts"], draws: int) -> Interval:
+    """Find the interval of the score without a shift from what it varies by under all others.
+
+    They vary about the mean over a whole turn, which is what no coupling gives. Neighbours are
+    alike, so their deviation is known as if from fewer shifts, each independent of the others:
+    hence Student's quantile. p counts all of them too; those beyond ``min_shift`` alone are so few
+    in a short test that half of the intervals would miss the truth.
+    """
+    estimate, about = float(by_shift[0]), by_shift[1:] - by_shift.mean()
+    if not draws:
+        return Interval(estimate, math.nan, math.nan)
+    (independent,) = effective_size(about[:, None], about[:, None])
+    half = float(stats.t.ppf(0.975, independent) * np.sqrt(np.mean(about**2)))
+    return Interval(estimate, estimate - half, estimate + half)
 
 
 def _added(run: Evidence) -> tuple[float, float]:

@@ -28,7 +28,7 @@ TIE = 1e-9
 
 def least_shift(
     observed: Float[np.ndarray, "volumes voxels"],
-    predicted: Float[np.ndarray, "volumes voxels"],
+    predicted: Float[np.ndarray, "volumes _"],
     window: int,
 ) -> int:
     """Choose the smallest shift, in volumes, after which a prediction is as good as another's.
@@ -63,6 +63,22 @@ def admissible_shifts(
     if len(shifts) > max_draws:
         shifts = np.random.default_rng(seed).choice(shifts, max_draws, replace=False)
     return np.sort(shifts)
+
+
+def draw_shift(n: int, min_shift: int, draw: int, seed: int) -> int:
+    """Give the shift in volumes of one draw; none comes again before all others have come.
+
+    Parameters
+    ----------
+    n, min_shift
+        As in ``admissible_shifts``; a series that is too short for any is shifted by half.
+    draw
+        Number of the draw, from zero.
+    seed
+        From which all draws follow.
+    """
+    shifts = admissible_shifts(n, min(min_shift, n // 2), n, seed)
+    return int(np.random.default_rng(seed).permutation(shifts)[draw % len(shifts)])
 
 
 def correlation_by_shift(

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.linalg import eigh
 
+from bids_eeg2fmri.evaluate.prewhiten import autocorrelation, prewhiten
 from bids_eeg2fmri.types import typed
 
 PENALTIES = np.logspace(3, -3, 13)
@@ -57,6 +58,7 @@ def fit_ridge(
     gap: float,
     *,
     seed: int,
+    whiten: bool = False,
     penalties: Float64[np.ndarray, " penalties"] = PENALTIES,
 ) -> Ridge:
     r"""Fit all voxels to standardised features, the penalty chosen by blocked cross-validation.
@@ -75,6 +77,9 @@ def fit_ridge(
         Seconds that pairs of a run must be apart to share nothing, see ``blocked_folds``.
     seed
         From which these voxels are drawn.
+    whiten
+        Whether features and volumes are prewhitened first, see ``prewhiten``; not where a drift is
+        what is looked for.
     penalties
         Positive λ to choose from, the largest first.
 
@@ -84,8 +89,8 @@ def fit_ridge(
     between runs and participants is not how BOLD follows EEG.
     """
     x, mean, sd = _standardise(designs)
-    offset, cross, sample = _pass_over(volumes, x, mask, seed)
-    design, folds = np.concatenate(x), blocked_folds(designs, gap)
+    offset, cross, sample, memory = _pass_over(volumes, designs, x, mask, seed, whiten)
+    design, folds = _prewhiten(x, designs, memory), blocked_folds(designs, gap)
     error = validation_error(design, sample, _run_of(designs), folds, penalties)
     penalty = float(penalties[np.argmin(error)])
     power, axes = eigh(design.T @ design)
@@ -145,6 +150,7 @@ def choose_design(
     gap: float,
     *,
     seed: int,
+    whiten: bool = False,
     penalties: Float64[np.ndarray, " penalties"] = PENALTIES,
 ) -> int:
     """Find which of several designs predicts best at its best penalty; of equals, the first.
@@ -153,15 +159,15 @@ def choose_design(
     ----------
     candidates
         For each of them the training pairs of each run.
-    volumes, mask, gap, seed, penalties
+    volumes, mask, gap, seed, whiten, penalties
         As in ``fit_ridge``.
     """
     nothing = [design.values[:, :0] for design in candidates[0]]
-    _, _, sample = _pass_over(volumes, nothing, mask, seed)
+    _, _, sample, memory = _pass_over(volumes, candidates[0], nothing, mask, seed, whiten)
     folds = blocked_folds(candidates[0], gap)
     least = []
     for designs in candidates:
-        x = np.concatenate(_standardise(designs)[0])
+        x = _prewhiten(_standardise(designs)[0], designs, memory)
         error = validation_error(x, sample, _run_of(designs), folds, penalties)
         least.append(error.min())
     return int(np.argmin(least))
@@ -194,28 +200,44 @@ def validation_error(
 
 def _pass_over(
     volumes: Iterable[Float32[np.ndarray, "_ x y z"]],
+    designs: Sequence[Design],
     x: Sequence[Float64[np.ndarray, "_ features"]],
     mask: Bool[np.ndarray, "x y z"],
     seed: int,
+    whiten: bool,
 ) -> tuple[
     Float32[np.ndarray, "x y z"],
     Float32[np.ndarray, "features all"],
     Float64[np.ndarray, "pairs voxels"],
+    list[float],
 ]:
-    """Read each run once: mean volume, X'Y of all voxels, and some voxels' standardised series."""
+    """Read each run once: mean volume, prewhitened X'Y, some voxels' series, autocorrelation."""
     total = np.zeros(mask.size)
     cross = np.zeros((x[0].shape[1], mask.size), np.float32)
-    drawn, chosen = [], _draw(mask, seed)
-    for features, run in zip(x, volumes, strict=True):
+    drawn, memory, chosen = [], [], _draw(mask, seed)
+    for features, design, run in zip(x, designs, volumes, strict=True):
         y = run.reshape(len(features), -1)
         level = y.mean(axis=0, dtype=np.float64)
         total += level * len(features)
         y = y - level.astype(np.float32)
-        cross += features.astype(np.float32).T @ y
+        phi = autocorrelation(y[:, chosen], design.onset) if whiten else 0.0
+        y = prewhiten(y, design.onset, phi)
+        cross += prewhiten(features, design.onset, phi).astype(np.float32).T @ y
         drawn.append(y[:, chosen].astype(np.float64))
+        memory.append(phi)
     sample = np.concatenate(drawn)
     offset = (total / len(sample)).astype(np.float32).reshape(mask.shape)
-    return offset, cross, sample / _spread(sample)
+    return offset, cross, sample / _spread(sample), memory
+
+
+def _prewhiten(
+    x: Sequence[Float64[np.ndarray, "_ features"]],
+    designs: Sequence[Design],
+    memory: Sequence[float],
+) -> Float64[np.ndarray, "pairs features"]:
+    """Treat the features of each run as its volumes were treated, and lay them end to end."""
+    parts = zip(x, designs, memory, strict=True)
+    return np.concatenate([prewhiten(own, design.onset, phi) for own, design, phi in parts])
 
 
 def _standardise(

@@ -1,16 +1,16 @@
-"""Nulls beside the shifted EEG: blocks in another order, random phases, other people's EEG.
+"""Nulls beside the shifted EEG, of which the one that needs nothing but predictions is made here.
 
-Each breaks the link of EEG and BOLD in another way, and no model is trained again. The shifted EEG
-of ``null`` decides; what these say is told beside it.
+Each breaks the link of EEG and BOLD in another way: blocks in another order, random phases (see
+``phases``), other people's EEG (see ``exchange``), or EEG of another time that the model learnt
+from too. The shifted EEG of ``null`` decides; what these say is told beside it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice, permutations
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int64
+from jaxtyping import Float, Float64, Int64
 
 from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation
 from bids_eeg2fmri.evaluate.null import p_values
@@ -25,8 +25,8 @@ class Null:
     """What the model is given, in plain words."""
     description: str
     """How it is made, and what it keeps."""
-    needs: Literal["predictions", "raw EEG", "several participants"]
-    """What must be there; with ``predictions`` alone the model need not run again."""
+    by_run: bool = True
+    """Whether each test run has draws of its own; the p of several are then combined."""
 
 
 NULLS: Mapping[str, Null] = {
@@ -34,25 +34,29 @@ NULLS: Mapping[str, Null] = {
         "shifted EEG",
         "The EEG is shifted circularly in time, beyond its window and the autocorrelation of both "
         "signals. Keeps all of either signal but their timing.",
-        "predictions",
     ),
     "block-permutation": Null(
         "EEG in blocks of another order",
         "The predictions are cut into blocks, each longer than the autocorrelation, which come in "
         "another order. Keeps each signal within a block.",
-        "predictions",
     ),
     "phase-randomised-eeg": Null(
         "EEG with random phases",
         "All channels of the EEG get the same random phases (Prichard & Theiler 1994). Keeps the "
-        "spectra of the channels and how they go together, and no moment of the recording.",
-        "raw EEG",
+        "spectra of the channels and how they go together, and no moment of the recording; rhythms "
+        "that wax and wane more slowly than chance has it do so no longer.",
     ),
     "other-participants": Null(
         "the EEG of other participants",
-        "The volumes of one participant are predicted from the EEG of another. Keeps what all "
-        "participants share, such as the timing of a task.",
-        "several participants",
+        "The volumes of each test participant are predicted from the EEG of another one in the "
+        "same fold. Keeps what all participants share, such as the timing of a task.",
+        by_run=False,
+    ),
+    "retrained": Null(
+        "models trained on shifted EEG",
+        "The whole training is repeated with the EEG of every run shifted circularly in time, in "
+        "training, validation and test alike. Keeps all of either signal but their timing, and "
+        "what a network makes of BOLD whatever its EEG.",
     ),
 }
 """The nulls, first the one that decides."""
@@ -152,60 +156,17 @@ def _reordered(
     return r
 
 
-def phase_randomise(
-    eeg: Float32[np.ndarray, "channels time"], rng: np.random.Generator
-) -> Float32[np.ndarray, "channels time"]:
-    r"""Draw a surrogate of many channels (Prichard & Theiler 1994, Phys. Rev. Lett. 73:951).
-
-    .. math:: \tilde X_c(f) = X_c(f)\, e^{i \phi(f)}, \qquad \phi(f) \sim U(0, 2\pi)
-
-    The phases are the same for all channels, so that each keeps its power spectrum and each two
-    their cross-spectrum; what is lost is when anything happened.
-
-    Parameters
-    ----------
-    eeg
-        One stretch without holes, in volts.
-
-    Notes
-    -----
-    Mean and Nyquist frequency, which have no phase, stay. Series that end far from where they
-    began gain a little power at high frequencies: the Fourier transform takes them as a cycle.
-    """
-    n = eeg.shape[1]
-    turn = np.exp(2j * np.pi * rng.random(n // 2 + 1))
-    turn[0] = 1
-    if n % 2 == 0:
-        turn[-1] = 1
-    surrogate = np.empty_like(eeg)
-    for channel, drawn in zip(eeg, surrogate, strict=True):  # one at a time, for the memory
-        drawn[:] = np.fft.irfft(np.fft.rfft(channel.astype(np.float64)) * turn, n)
-    return surrogate
-
-
-def surrogate_correlation(
+def mean_correlation(
     observed: Float[np.ndarray, "volumes voxels"],
-    predictions: Iterable[Float[np.ndarray, "_ voxels"]],
-) -> Float64[np.ndarray, " draws"]:
-    """Temporal correlation with predictions from EEG of other people or with random phases.
+    predicted: Float[np.ndarray, "volumes voxels"],
+) -> float:
+    """Temporal correlation, mean over the voxels where neither series is constant.
 
-    Parameters
-    ----------
-    observed
-        Volumes of one participant.
-    predictions
-        The same voxels as predicted from each surrogate, one after another; each is compared over
-        the volumes that both have.
-
-    Returns
-    -------
-    Mean over the voxels where neither series is constant, for each prediction; a prediction without
-    any counts as 0, for it tells nothing.
+    0 where there is no such voxel, for that prediction tells nothing.
     """
-    null = []
-    for predicted in predictions:
-        n = min(len(observed), len(predicted))
-        r = pearsoncorrelation(observed[:n], predicted[:n])
-        defined = r[np.isfinite(r)]
-        null.append(defined.mean() if defined.size else 0.0)
-    return np.array(null, np.float64)
+    total, voxels = 0.0, 0
+    for block in blocks(observed.shape[1]):
+        r = pearsoncorrelation(observed[:, block], predicted[:, block])
+        total += float(np.nansum(r))
+        voxels += int(np.isfinite(r).sum())
+    return total / max(voxels, 1)

@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from bids_eeg2fmri.evaluate.evidence import Evidence, Numbers, sum_up
+from bids_eeg2fmri.evaluate.evidence import Chance, Evidence, Numbers, sum_up
 from bids_eeg2fmri.evaluate.null import resolution, smallest_p
 from bids_eeg2fmri.evaluate.statistics import Interval
 from bids_eeg2fmri.evaluate.surrogates import NULLS
@@ -71,12 +71,14 @@ class Verdict:
         }
 
 
-def judge(participants: Sequence[Sequence[Evidence]]) -> Verdict:
+def judge(
+    participants: Sequence[Sequence[Evidence]], others: Mapping[str, Chance] | None = None
+) -> Verdict:
     """Judge a model by the runs of each test participant, one run of one participant included.
 
     See the top of this file for the rules and ``evidence.sum_up`` for the numbers.
     """
-    numbers = sum_up(participants)
+    numbers = sum_up(participants, others)
     label = _label(numbers)
     return Verdict(label, numbers, " ".join(_sentences(label, numbers)))
 
@@ -97,7 +99,7 @@ def _label(numbers: Numbers) -> Label:
 def _sentences(label: Label, numbers: Numbers) -> list[str]:
     """Put a verdict into words, what it rests on after what it is."""
     follows, over_people = numbers.p_r < ALPHA, numbers.over_people
-    other = ", ".join(f"against {NULLS[name].title} {_p(p)}" for name, p in numbers.p_other.items())
+    other = ", ".join(_against(numbers, name) for name in NULLS if name in numbers.p_other)
     reach = resolution(numbers.draws, ALPHA)
     remarks = {
         f"{reach[0].upper()}{reach[1:]}.": (smallest_p(numbers.draws) >= ALPHA and not over_people),
@@ -113,6 +115,12 @@ def _sentences(label: Label, numbers: Numbers) -> list[str]:
     }
     told = [remark for remark, holds in remarks.items() if holds]
     return [_OPENING[label], _correlation(numbers), _error(numbers), *told]
+
+
+def _against(numbers: Numbers, name: str) -> str:
+    n = numbers.draws_other[name]
+    draws = f"{n} draw{'s' * (n > 1)}" + " a run" * (numbers.runs > 1 and NULLS[name].by_run)
+    return f"against {NULLS[name].title} {_p(numbers.p_other[name])} ({draws})"
 
 
 def _correlation(numbers: Numbers) -> str:

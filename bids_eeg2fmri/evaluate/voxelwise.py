@@ -55,11 +55,13 @@ class Duel:
     participant: str
     """Whose run it is."""
     observed: Float32[np.ndarray, "volumes x y z"]
-    """May be memory-mapped, as the others; all three in one unit that participants share."""
+    """May be memory-mapped, as the others."""
     first: Float32[np.ndarray, "volumes x y z"]
     """As the first model has it."""
     second: Float32[np.ndarray, "volumes x y z"]
     """As the second model has it."""
+    unit: float = 1.0
+    """What all three are divided by to be in a unit that participants share."""
 
 
 def residual_maps(
@@ -204,10 +206,11 @@ def sign_flip_map(
 
 
 def decorrelation_block(duels: Sequence[Duel], mask: Bool[np.ndarray, "x y z"]) -> int:
-    """Count the volumes in a block: one, and as many on either side as it is correlated with.
+    """Count the volumes in a block: one, and twice as many on either side as it is correlated with.
 
     They end where the autocorrelation of the differences, mean over voxels and runs, first falls to
-    ``CORRELATED``.
+    ``CORRELATED``. Twice, as neighbouring blocks are still correlated at their edges: with once as
+    many, up to 9 of 100 voxels without a difference have p ≤ .05, with twice as many up to 7.
     """
     shortest = min(len(duel.observed) for duel in duels)
     total = np.zeros(shortest)
@@ -215,7 +218,7 @@ def decorrelation_block(duels: Sequence[Duel], mask: Bool[np.ndarray, "x y z"]) 
         for series in planes:
             total += _autocorrelation(series)[:shortest].sum(axis=1)
     lags = np.flatnonzero(total <= CORRELATED * total[0])
-    return 2 * int(lags[0] if lags.size else shortest) - 1 if total[0] else 1
+    return 4 * int(lags[0] if lags.size else shortest) - 3 if total[0] else 1
 
 
 def best_model(comparison: TMap, *, alpha: float = ALPHA) -> Int8[np.ndarray, "x y z"]:
@@ -243,7 +246,7 @@ def _difference(
         series[:, i, plane].astype(np.float64)
         for series in (duel.observed, duel.first, duel.second)
     )
-    return np.abs(y - second) - np.abs(y - first)
+    return (np.abs(y - second) - np.abs(y - first)) / duel.unit
 
 
 def _block_sums(

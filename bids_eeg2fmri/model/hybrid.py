@@ -63,6 +63,7 @@ class HaemodynamicPath(nn.Module):
     """
 
     averages: Float[Tensor, "bands freqs"]
+    steepness: Float[Tensor, ""]
     lags: Float[Tensor, " windows"]
     sizes: Float[Tensor, " features"]
     weights: Float[Tensor, "features voxels"]
@@ -76,6 +77,7 @@ class HaemodynamicPath(nn.Module):
         for band, (first, last) in zip(averages, shapes.bands, strict=True):
             band[first:last] = 1 / (last - first)
         self.register_buffer("averages", averages)
+        self.register_buffer("steepness", torch.tensor(0.0))
         self.register_buffer("lags", torch.tensor(shapes.lags))
         self.register_buffer("sizes", torch.ones(features))
         self.register_buffer("weights", torch.zeros(features, math.prod(shapes.bold)))
@@ -85,8 +87,18 @@ class HaemodynamicPath(nn.Module):
     def power(
         self, eeg: Float[Tensor, "batch channels freqs windows"]
     ) -> Float[Tensor, "batch features windows"]:
-        """Average the bins of each band, electrode by electrode; bands vary fastest."""
-        return torch.einsum("ncft,bf->ncbt", eeg, self.averages).flatten(1, 2)
+        r"""Average the bins of each band, electrode by electrode; bands vary fastest.
+
+        .. math:: \frac{1}{a} \log \frac{1}{|B|} \sum_{f \in B} e^{a x_f}
+
+        With the steepness :math:`a` that makes power of a logarithm in the model's units, this is
+        the logarithm of the band's mean power, each bin relative to its own level; at 0, for
+        spectrograms that hold none, the mean of the bins.
+        """
+        if self.steepness == 0:
+            return torch.einsum("ncft,bf->ncbt", eeg, self.averages).flatten(1, 2)
+        power = torch.einsum("ncft,bf->ncbt", torch.exp(self.steepness * eeg), self.averages)
+        return torch.log(power).flatten(1, 2) / self.steepness
 
     def forward(
         self, eeg: Float[Tensor, "batch channels freqs windows"]

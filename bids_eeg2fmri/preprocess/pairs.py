@@ -1,11 +1,11 @@
 """Pair each BOLD volume with the EEG that leads to it, §4.2 of Calhas & Henriques (2022)."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float32, Int64
 from numpy.typing import DTypeLike
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
@@ -63,18 +63,15 @@ def make_pairs(
     EEGError
         If fewer than three volumes have their EEG.
     """
-    window, spectro = _in_seconds(window, spectro, clock.tr)
+    window, spectro = in_seconds(window, spectro, clock.tr)
     windows, freqs = n_windows(window, spectro), bin_freqs(spectro)
-    first = np.ceil((clock.onset - window.start) * eeg.sfreq - EPS).astype(np.int64)
-    # No longer than the windows need: a sample more could lie at t - stop.
-    length = int(((windows - 1) * spectro.hop + spectro.window) * eeg.sfreq + EPS)
+    first, length = stretches(clock, eeg.sfreq, window, spectro)
     volume = _volumes_with_eeg(first, length, eeg, bold, clock, window, run)
     x = allocate("eeg", (len(volume), len(eeg.channels), len(freqs), windows), np.float32)
     y = allocate("bold", (len(volume), *grid), np.float32)
-    for i, v in enumerate(volume):
-        cut = eeg.data[:, first[v] : first[v] + length]
-        x[i], _ = spectrogram(cut, eeg.sfreq, spectro)
-        y[i] = resize(bold.data[..., v], grid)
+    for i, one in enumerate(spectrograms(eeg.data, eeg.sfreq, first[volume], length, spectro)):
+        x[i] = one
+        y[i] = resize(bold.data[..., volume[i]], grid)
     return Pairs(
         eeg=x,
         bold=y,
@@ -88,14 +85,40 @@ def make_pairs(
     )
 
 
-def _in_seconds(
+def in_seconds(
     window: WindowConfig, spectro: SpectrogramConfig, tr: float
 ) -> tuple[WindowConfig, SpectrogramConfig]:
+    """Count the times of these settings in seconds, whatever ``window.unit``."""
     unit = window.seconds(tr)
     return (
         WindowConfig(start=window.start * unit, stop=window.stop * unit),
         replace(spectro, window=spectro.window * unit, hop=spectro.hop * unit),
     )
+
+
+def stretches(
+    clock: VolumeClock, sfreq: float, window: WindowConfig, spectro: SpectrogramConfig
+) -> tuple[Int64[np.ndarray, " volumes"], int]:
+    """Find the EEG that leads to each volume: its first sample, and how many there are.
+
+    Settings in seconds; for volumes that lack some of their EEG it lies outside the recording.
+    """
+    first = np.ceil((clock.onset - window.start) * sfreq - EPS).astype(np.int64)
+    # No longer than the windows need: a sample more could lie at t - stop.
+    needed = (n_windows(window, spectro) - 1) * spectro.hop + spectro.window
+    return first, int(needed * sfreq + EPS)
+
+
+def spectrograms(
+    data: Float32[np.ndarray, "channels time"],
+    sfreq: float,
+    first: Int64[np.ndarray, " pairs"],
+    length: int,
+    spectro: SpectrogramConfig,
+) -> Iterator[Float32[np.ndarray, "channels freqs windows"]]:
+    """Transform stretches of one length, of which the first samples are given, one at a time."""
+    for start in first:
+        yield spectrogram(data[:, start : start + length], sfreq, spectro)[0]
 
 
 def _volumes_with_eeg(

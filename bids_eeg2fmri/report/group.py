@@ -61,7 +61,7 @@ class GroupReport:
     model: str
     """The model whose headline and maps these are; one of ``rows``."""
     outcomes: Mapping[str, Outcome]
-    """How well it did on each run of the test participants."""
+    """How well it did on each run of the test participants, its trainings averaged."""
     rows: Mapping[str, Mapping[str, Mapping[str, float]]]
     """Scores by run, model and metric."""
     values: Mapping[str, Mapping[str, Sequence[float]]]
@@ -103,6 +103,8 @@ class GroupReport:
     """Those whose scores chose the epoch; none where the training participants' did."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    """Where the mean of ``values`` over participants lies at 95 %; NaN for one alone."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Path of the participant's own report, relative to this one, by run and by participant."""
 
@@ -127,7 +129,7 @@ def write_group_report(
         "group.html.jinja",
         report=report,
         headline=_headline(report),
-        means=columns(report.values, report.metrics, report.rivals),
+        means=columns(report.values, report.metrics, report.rivals, report.intervals),
         everyone=everyone,
         scores=columns(everyone, report.metrics),
         scatter=scatter,
@@ -143,7 +145,9 @@ def _headline(report: GroupReport) -> tuple[str, ...]:
     if not (report.outcomes and report.model in report.verdicts):
         return group_headline(report.outcomes)
     runs = f"{counted(len(report.outcomes), 'run')} of held-out participants"
-    better = f"{_above_both(report.outcomes)} of {runs}"
+    better = f"{_above_both(report.outcomes)} of {runs}" + ", trainings averaged" * (
+        report.repeats > 1
+    )
     text = f"Its skill is above that of the mean volume and of shifted EEG in {better}."
     return (*told(report.verdicts[report.model]), text)
 

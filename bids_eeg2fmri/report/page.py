@@ -56,7 +56,7 @@ class Outcome:
     null: Float64[np.ndarray, " draws"]
     """The same correlation when the EEG is shifted in time; empty where the test was too short."""
     p: float
-    """One-sided p of ``r`` against ``null``; NaN where undefined."""
+    """One-sided p of ``r`` among all shifts of the EEG; NaN where undefined."""
 
     @property
     def shifted(self) -> Float64[np.ndarray, " draws"]:
@@ -133,6 +133,8 @@ class Column:
     """What it means."""
     cells: tuple[str, ...]
     """The values as text, in the order of the rows."""
+    intervals: tuple[str, ...]
+    """Where these lie at 95 %, as text; empty where nothing is known."""
     best: tuple[bool, ...]
     """Which of them no rival beats."""
 
@@ -141,6 +143,7 @@ def columns(
     rows: Mapping[Row, Mapping[str, float | Sequence[float]]],
     metrics: Mapping[str, Metric],
     rivals: Collection[Row] = (),
+    intervals: Mapping[Row, Mapping[str, tuple[float, float]]] | None = None,
 ) -> tuple[Column, ...]:
     """Turn scores by row into columns with as many decimals as their values need.
 
@@ -151,17 +154,28 @@ def columns(
     ----------
     rivals
         The rows among which the best of each column is sought.
+    intervals
+        Lower and upper end by row and metric, where they are known.
     """
+    ends = intervals or {}
     known = [name for name in metrics if any(name in row for row in rows.values())]
     ranked = np.array([row in rivals for row in rows], bool)
     return tuple(
-        _column(metrics[name], [row.get(name, ()) for row in rows.values()], ranked)
+        _column(
+            metrics[name],
+            [row.get(name, ()) for row in rows.values()],
+            [ends.get(row, {}).get(name, (math.nan, math.nan)) for row in rows],
+            ranked,
+        )
         for name in known
     )
 
 
 def _column(
-    metric: Metric, cells: Sequence[float | Sequence[float]], ranked: Bool[np.ndarray, " rows"]
+    metric: Metric,
+    cells: Sequence[float | Sequence[float]],
+    intervals: Sequence[tuple[float, float]],
+    ranked: Bool[np.ndarray, " rows"],
 ) -> Column:
     defined = [np.extract(np.isfinite(cell), cell) for cell in cells]
     values = np.array([cell.mean() if cell.size else np.nan for cell in defined])
@@ -177,7 +191,11 @@ def _column(
         + (f" ± {number(cell.std(ddof=1), decimals)}" if cell.size > 1 else "")
         for value, cell in zip(values, defined, strict=True)
     )
-    return Column(metric, texts, tuple(best.tolist()))
+    ends = tuple(
+        f"{number(low, decimals)} to {number(high, decimals)}" if math.isfinite(low) else ""
+        for low, high in intervals
+    )
+    return Column(metric, texts, ends, tuple(best.tolist()))
 
 
 def render(template: str, **context: object) -> str:

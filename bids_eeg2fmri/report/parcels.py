@@ -23,7 +23,7 @@ _SPELT: Mapping[str, Callable[[float], str]] = {
 }
 """How scores are written that are not written to three decimals."""
 _ENDS = ("r_low", "r_high")
-"""What stands in brackets behind the temporal r."""
+"""What stands below the temporal r."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +64,16 @@ class ParcelTable:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The scores of what is shown, as text."""
+        """The scores of what is shown, as text, with the intervals of temporal r."""
         rows = [*self.shown.values()]
-        unranked = (False,) * len(rows)
         return tuple(
-            Column(self.metrics[name], tuple(self._cell(name, i) for i in rows), unranked)
-            for name in self.scores
+            Column(
+                self.metrics[name],
+                tuple(_SPELT.get(name, number)(values[i]) for i in rows),
+                tuple(self._interval(i) if name == "pearsoncorrelation" else "" for i in rows),
+                (False,) * len(rows),
+            )
+            for name, values in self.scores.items()
             if name not in _ENDS
         )
 
@@ -87,12 +91,9 @@ class ParcelTable:
         }
         return tuple(sentence for sentence, holds in told.items() if holds)
 
-    def _cell(self, name: str, parcel: int) -> str:
-        text = _SPELT.get(name, number)(self.scores[name][parcel])
-        if name != "pearsoncorrelation" or np.isnan(self.scores["r_low"][parcel]):
-            return text
-        low, high = (number(self.scores[end][parcel], 2) for end in _ENDS)
-        return f"{text} ({low} to {high})"
+    def _interval(self, parcel: int) -> str:
+        low, high = (self.scores[end][parcel] for end in _ENDS)
+        return f"{number(low)} to {number(high)}" if np.isfinite(low) else ""
 
 
 def reach_of_q(p: Float64[np.ndarray, " parcels"], n_volumes: int) -> str:

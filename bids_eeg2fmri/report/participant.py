@@ -241,8 +241,8 @@ def _null_picture(run: str, outcome: Outcome) -> Picture:
         f"Histogram of temporal r under {counted(n, 'shift')} of the EEG, from {null.min():.3f} to "
         f"{null.max():.3f}; with the EEG in time it is {r:.3f}.",
         f"What the same model reaches when its EEG is shifted in time ({counted(n, 'draw')}), and "
-        f"what it reaches with the EEG in time; one-sided p = {probability(outcome.p)}. The "
-        f"smallest p that so many draws can give is {probability(1 / (1 + n))}.",
+        f"what it reaches with the EEG in time; one-sided p = {probability(outcome.p)}, among all "
+        "shifts, also those too short to be drawn here.",
     )
 
 

@@ -1,5 +1,6 @@
 """Solve the linear path of the hybrid before its network is trained; weigh the network after."""
 
+import math
 from collections.abc import Iterator
 from itertools import product
 
@@ -10,8 +11,10 @@ from jaxtyping import Float32, Float64
 from bids_eeg2fmri.evaluate.baselines import grid_mask
 from bids_eeg2fmri.evaluate.ridge import Design, choose_design, fit_ridge
 from bids_eeg2fmri.model.hybrid import Hybrid, Response, double_gamma
+from bids_eeg2fmri.preprocess.bands import Value
 from bids_eeg2fmri.preprocess.scale import to_model
 from bids_eeg2fmri.train.fit import Examples
+from bids_eeg2fmri.types import Scale
 
 RESPONSES = tuple(Response(*one) for one in product((-1.0, 0.0, 1.5, 3.0), (0.75, 1.0, 1.5)))
 """Haemodynamic responses among which cross-validation chooses; they peak 2.8 to 10.5 s late."""
@@ -20,26 +23,29 @@ BATCH = 16
 
 
 @torch.no_grad()
-def solve_linear_path(model: Hybrid, train: Examples, gap: float, seed: int) -> None:
+def solve_linear_path(model: Hybrid, train: Examples, value: Value, gap: float, seed: int) -> None:
     """Choose the response and fit the weights on the training pairs, by ridge regression.
 
     Parameters
     ----------
     train
         Training pairs of deviations; the volumes of one run are in memory at a time.
+    value
+        What the spectrograms hold.
     gap
         Seconds that pairs of a run must be apart to share no EEG.
     seed
         From which the voxels are drawn that choose response and penalty.
     """
+    model.linear.steepness.fill_(_steepness(train.scale, value))
     power = list(_power(model, train))
     mask = np.any([grid_mask(train.runs[r]) for r, _ in power], axis=0)
     designs = [
         [_design(train, r, values @ _weights(model, response)) for r, values in power]
         for response in RESPONSES
     ]
-    best = choose_design(designs, _volumes(train), mask, gap, seed=seed)
-    ridge = fit_ridge(designs[best], _volumes(train), mask, gap, seed=seed)
+    best = choose_design(designs, _volumes(train), mask, gap, seed=seed, whiten=True)
+    ridge = fit_ridge(designs[best], _volumes(train), mask, gap, seed=seed, whiten=True)
     sizes, weights = torch.from_numpy(ridge.sd), torch.from_numpy(ridge.weights)
     model.linear.solve(RESPONSES[best], sizes, weights)
 
@@ -59,6 +65,12 @@ def weigh_network(model: Hybrid, valid: Examples) -> None:
         along += float(((wanted - linear) * found).sum())
         size += float((found**2).sum())
     model.mix.fill_(min(max(along / size, 0.0), 1.0) if size else 0.0)
+
+
+def _steepness(scale: Scale, value: Value) -> float:
+    """Say what makes power of a scaled logarithm; 0 where spectrograms hold none any more."""
+    is_log = value == "log" and not scale.across_electrodes
+    return math.log(10) * scale.eeg_sd if is_log else 0.0
 
 
 def _power(

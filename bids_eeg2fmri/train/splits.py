@@ -153,7 +153,7 @@ def split_participants(
     if not rest:
         raise DataError(
             f"No participant is left to train on: {len(labels)} usable, {len(test)} held out. "
-            "The group level needs at least two."
+            "The group level needs at least two; for one, run the participant level."
         )
     n_valid = len(rest) // 4
     return tuple(sorted(rest[n_valid:])), tuple(sorted(rest[:n_valid])), tuple(sorted(test))

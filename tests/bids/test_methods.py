@@ -72,6 +72,18 @@ def test_other_settings_and_facts_give_other_words():
     assert "from the user. A volume" in " ".join(text.split())
 
 
+def test_the_nulls_that_ran_are_told():
+    text = methods_text(Config(), FACTS)
+    assert "for EEG with random phases (Prichard & Theiler, 1994; 39 draws a run)." in text
+    cfg = from_mapping({"evaluate": {"phase_draws": 0, "retrained_draws": 20}})
+    text = methods_text(cfg, Facts({**FACTS, "held_out": ["sub-03", "sub-07"]}))
+    assert "Prichard" not in text
+    assert (
+        "in blocks of another order, for the EEG of the other test participants; and what 20 "
+        "trainings of each network with the EEG of every run shifted give." in text
+    )
+
+
 def test_the_public_codes_choices_are_told():
     text = methods_text(from_mapping(PRESETS["calhas2022-code"]), FACTS)
     for part in (

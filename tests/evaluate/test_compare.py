@@ -7,6 +7,7 @@ from scipy import stats
 from bids_eeg2fmri.evaluate.compare import RunScore, compare_models, tabulate
 
 PEOPLE = ("01", "02", "03", "04")
+ALONE = "One test participant: no interval, and no test of these scores between models."
 
 
 def scores(
@@ -43,7 +44,24 @@ def test_one_value_has_no_deviation():
     (cell,) = tabulate(scores({"linear": np.ones((1, 1, 2))}), ["rmse"])
     assert cell.mean == 1
     assert np.isnan(cell.sd)
-    assert "1 test participant and 1 seed " in cell.spread
+    assert np.isnan([cell.interval.low, cell.interval.high]).all()
+    assert cell.spread == ALONE
+
+
+def test_seeds_of_one_participant_have_a_deviation_and_no_interval():
+    (cell,) = tabulate(scores({"linear": drawn(1, 3, 2)}), ["rmse"])
+    assert "over 1 test participant and 3 seeds (n = 3)" in cell.spread
+    assert cell.spread.endswith(f"not to be compared. {ALONE}")
+
+
+@pytest.mark.parametrize("metric", ["rmse", "pearsoncorrelation"])
+def test_the_interval_of_a_cell_is_over_participants_whose_seeds_are_averaged(metric):
+    values = np.tanh(drawn(4, 3, 2) / 3)
+    (cell,) = tabulate(scores({"linear": values}, metric=metric), [metric])
+    there, back = (np.arctanh, np.tanh) if metric == "pearsoncorrelation" else (np.array,) * 2
+    people = there(values.mean(axis=(1, 2)))
+    expected = back(stats.ttest_1samp(people, 0).confidence_interval(0.95))
+    np.testing.assert_allclose([cell.interval.low, cell.interval.high], expected)
 
 
 def test_undefined_scores_do_not_count():

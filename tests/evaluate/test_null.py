@@ -9,6 +9,7 @@ from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.evaluate.null import (
     admissible_shifts,
     correlation_by_shift,
+    draw_shift,
     least_shift,
     p_value,
     resolution,
@@ -120,6 +121,42 @@ def test_more_shifts_than_asked_for_are_drawn_without_repetition():
     assert drawn.min() >= 10
     assert drawn.max() <= 490
     np.testing.assert_array_equal(drawn, admissible_shifts(500, 10, 100, seed=3))
+
+
+def test_a_drawn_shift_keeps_its_distance_and_comes_once():
+    drawn = [draw_shift(100, 13, draw, seed=3) for draw in range(75)]
+    assert sorted(drawn) == [*range(13, 88)]
+    assert draw_shift(100, 13, 75, seed=3) == drawn[0]
+    assert drawn != [draw_shift(100, 13, draw, seed=4) for draw in range(75)]
+
+
+def test_a_series_too_short_for_its_distance_is_shifted_by_half():
+    assert [draw_shift(20, 13, draw, seed=0) for draw in range(2)] == [10, 10]
+
+
+def retrained_p(seed: int, coupling: float) -> float:
+    """Fit a linear model to the first volumes of a run and test it on the last, 20 times anew."""
+    eeg, noise = autoregressive(2 * seed, 0.5, 150, 3), autoregressive(2 * seed + 1, 0.5, 150, 4)
+    bold = coupling * eeg @ np.ones((3, 4)) + noise
+
+    def r(shift: int) -> float:
+        rolled = np.roll(eeg, shift, axis=0)
+        weights = np.linalg.lstsq(rolled[:90], bold[:90], rcond=None)[0]
+        return float(correlation(bold[100:], rolled[100:] @ weights).mean())
+
+    null = np.array([r(draw_shift(150, 10, draw, seed)) for draw in range(19)])
+    return p_value(r(0), null)
+
+
+def test_p_against_retrained_models_is_uniform_where_there_is_no_coupling():
+    # p takes 20 values; a draw within each makes them continuous
+    p = np.array([retrained_p(seed, 0.0) for seed in range(200)])
+    spread = p - np.random.default_rng(0).random(200) / 20
+    assert kstest(spread, "uniform").pvalue > 0.01
+
+
+def test_a_coupling_stands_out_from_retrained_models():
+    assert retrained_p(0, 1.0) == 1 / 20
 
 
 def test_a_planted_coupling_has_the_smallest_p_that_the_shifts_allow():

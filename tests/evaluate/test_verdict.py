@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import binom, kstest, ttest_1samp
 
-from bids_eeg2fmri.evaluate.evidence import Evidence, sum_up
+from bids_eeg2fmri.evaluate.evidence import Chance, Evidence, average, hold_against, sum_up
 from bids_eeg2fmri.evaluate.null import correlation_by_shift, skill_by_shift
 from bids_eeg2fmri.evaluate.verdict import judge
 
@@ -31,9 +31,9 @@ def weigh(observed: np.ndarray, predicted: np.ndarray, min_shift: int = 8, **oth
     )
 
 
-def coupled(seed: int, r: float, n: int = 120) -> tuple[np.ndarray, np.ndarray]:
+def coupled(seed: int, r: float, n: int = 120, phi: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
     """Observed, and what the EEG tells of it, shrunken so as to err least."""
-    told, rest = signal(2 * seed, n), signal(2 * seed + 1, n)
+    told, rest = signal(2 * seed, n, phi), signal(2 * seed + 1, n, phi)
     return r * told + np.sqrt(1 - r**2) * rest, r * told
 
 
@@ -108,7 +108,7 @@ def test_a_prediction_shrunken_to_its_correlation_is_no_constant_output(r):
         (numbers(p_r=0.05), "not distinguishable from shifted EEG"),
         (numbers(p_r=0.045, p_skill=0.045), "informative"),
         (numbers(r=np.nan), "not distinguishable from shifted EEG"),
-        (numbers(p_other={"block-permutation": 0.9}), "informative"),
+        (hold_against(numbers(), "block-permutation", np.ones(9)), "informative"),
     ],
 )
 def test_the_corners_of_the_rules(evidence, expected):
@@ -133,17 +133,49 @@ def test_without_coupling_p_is_uniform_and_few_models_are_called_informative():
     assert 0 < informative <= binom.ppf(0.99, 400, 0.05)
 
 
-def test_the_interval_of_a_run_covers_the_true_correlation():
-    covered = []
-    for seed in range(200):
-        r = sum_up([[weigh(*coupled(seed, 0.3))]]).r
-        covered.append(r.low < 0.3 < r.high)
-    assert np.mean(covered) > 0.9
+@pytest.mark.parametrize(("n", "phi"), [(38, 0.8), (120, 0.5)])
+def test_the_interval_of_a_run_covers_the_true_correlation_and_agrees_with_p(n, phi):
+    runs = [weigh(*coupled(seed, 0.3, n, phi), min_shift=13) for seed in range(300)]
+    found = [sum_up([[run]]) for run in runs]
+    assert np.mean([one.r.low < 0.3 < one.r.high for one in found]) > 0.93
+    assert np.mean([one.p_r >= 0.05 and one.r.low > 0 for one in found]) < 0.05
 
 
-def test_other_nulls_are_told():
-    verdict = judge([[numbers(p_other={"phase-randomised-eeg": 0.02})]])
-    assert "against EEG with random phases p = 0.02" in verdict.paragraph
+def test_a_test_too_short_for_p_has_no_interval():
+    r = sum_up([[weigh(*coupled(0, 0.5, 15))]]).r
+    assert np.isfinite(r.mean)
+    assert np.isnan([r.low, r.high]).all()
+
+
+def test_other_nulls_are_told_with_their_draws():
+    verdict = judge([[hold_against(numbers(r=0.1), "phase-randomised-eeg", np.zeros(39))]])
+    assert "against EEG with random phases p = 0.025 (39 draws)." in verdict.paragraph
+    assert verdict.summary()["verdict_numbers"]["draws_other"] == {"phase-randomised-eeg": 39}
+
+
+def test_a_null_without_draws_is_not_told():
+    assert hold_against(numbers(), "block-permutation", np.empty(0)).p_other == {}
+
+
+def test_a_null_over_all_participants_stands_beside_those_of_runs():
+    runs = [[hold_against(numbers(r=0.1), "phase-randomised-eeg", np.zeros(19))] for _ in range(2)]
+    verdict = judge(runs, {"other-participants": Chance(0.5, 1)})
+    told = verdict.numbers
+    # Fisher's method for two: p (1 - ln p) of their product
+    both = 0.05**2 * (1 - np.log(0.05**2))
+    assert told.p_other == {"phase-randomised-eeg": pytest.approx(both), "other-participants": 0.5}
+    assert told.draws_other == {"phase-randomised-eeg": 19, "other-participants": 1}
+    assert "against EEG with random phases p = 0.017 (19 draws a run)" in verdict.paragraph
+    assert "against the EEG of other participants p = 0.5 (1 draw)." in verdict.paragraph
+
+
+def test_trainings_of_one_test_keep_the_median_p_of_other_nulls():
+    trainings = [
+        hold_against(numbers(r=r), "retrained", np.arange(9) / 10) for r in (0.0, 0.35, 1.0)
+    ]
+    one = average(trainings)
+    assert one.p_other == {"retrained": (1 + 5) / 10}
+    assert one.draws_other == {"retrained": 9}
 
 
 def test_a_verdict_is_plain_json():

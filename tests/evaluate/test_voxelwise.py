@@ -144,6 +144,30 @@ def test_no_block_crosses_from_one_run_to_the_next():
     assert "5 blocks of 2 volumes of 2 test participants" in found.test
 
 
+def test_participants_weigh_alike_whatever_the_unit_of_their_scanner():
+    one, other = noise(40, *GRID), noise(40, *GRID, seed=1)
+    louder = duel(100 * other, "02")
+    louder = Duel("02", louder.observed, louder.first, louder.second, unit=100.0)
+    alike, scaled = (
+        sign_flip_map([duel(one), second], MASK, seed=0, block=4, n_flips=199)
+        for second in (duel(other, "02"), louder)
+    )
+    np.testing.assert_allclose(scaled.t[MASK], alike.t[MASK], rtol=1e-5)
+    np.testing.assert_array_equal(scaled.p[MASK], alike.p[MASK])
+
+
+@pytest.mark.parametrize("phi", [0.3, 0.6, 0.8])
+def test_without_a_difference_few_p_are_small_and_hardly_any_voxel_has_a_winner(phi):
+    everywhere = np.ones((1, 20, 20), bool)
+    maps = [
+        sign_flip_map([duel(autoregressive(200, (1, 20, 20), phi, seed))], everywhere, seed=seed,
+                      n_flips=199)
+        for seed in range(10)
+    ]  # fmt: skip
+    assert np.mean([found.p <= 0.05 for found in maps]) < 0.065
+    assert np.mean([best_model(found) != 0 for found in maps]) < 0.005
+
+
 @pytest.mark.parametrize(("blocks", "least"), [(5, 0.062), (6, 0.031)])
 def test_the_smallest_p_that_few_blocks_can_give_is_told(blocks, least):
     found = sign_flip_map([duel(np.ones((blocks, *GRID)) + noise(blocks, *GRID) / 100)], MASK,
@@ -161,7 +185,7 @@ def test_white_differences_need_blocks_of_one_volume():
 def test_a_block_holds_what_is_correlated_on_either_side(phi):
     lag = int(np.ceil(np.log(0.05) / np.log(phi)))  # of an autoregression: phi ** lag
     series = autoregressive(2000, GRID, phi, seed=0)
-    assert decorrelation_block([duel(series)], MASK) == pytest.approx(2 * lag - 1, abs=2)
+    assert decorrelation_block([duel(series)], MASK) == pytest.approx(4 * lag - 3, abs=4)
 
 
 def test_models_that_never_differ_need_no_blocks_and_have_no_p():
@@ -177,7 +201,7 @@ def test_correlated_volumes_do_not_inflate_the_error_rate():
     everywhere = np.ones(grid, bool)
     blocked = sign_flip_map([duel(series)], everywhere, seed=0, n_flips=499)
     naive = sign_flip_map([duel(series)], everywhere, seed=0, block=1, n_flips=499)
-    assert np.mean(blocked.p <= 0.05) < 0.08
+    assert np.mean(blocked.p <= 0.05) < 0.065
     assert np.mean(naive.p <= 0.05) > 0.2
 
 

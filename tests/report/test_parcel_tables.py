@@ -37,7 +37,8 @@ def test_few_parcels_are_all_shown_and_those_without_r_are_counted():
 
 def test_a_temporal_r_is_told_with_its_interval():
     (column,) = table([0.1, 0.3]).columns
-    assert column.cells == ("0.300 (0.20 to 0.40)", "0.100 (0.00 to 0.20)")
+    assert column.cells == ("0.300", "0.100")
+    assert column.intervals == ("0.200 to 0.400", "0.000 to 0.200")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_the_table_stands_in_the_report_of_the_run(tmp_path, participant, result
     page = Page(path.read_text(encoding="utf-8"))
     assert "#run-1-parcels" in page.links
     assert "run-1-parcels" in page.ids
-    for words in ("2 parcels: AAL2.nii. A remark.", FILE, "area <1>", "0.300 (0.20 to 0.40)"):
+    for words in ("2 parcels: AAL2.nii. A remark.", FILE, "area <1>", "0.200 to 0.400"):
         assert words in page.text
 
 

@@ -67,7 +67,7 @@ def test_the_linear_path_finds_the_planted_response_and_predicts_by_it(planted):
     pairs = coupled(planted, noise=0.5)
     train, test = parts(pairs)
     model = untrained()
-    solve_linear_path(model, train, gap=26.0, seed=0)
+    solve_linear_path(model, train, "power", gap=26.0, seed=0)
     assert (model.linear.delay.item(), model.linear.width.item()) == planted
     predicted = np.concatenate(list(synthesise(model, test)))
     observed = to_model(pairs.bold[test.index[0]], train.scale, pairs.run)
@@ -81,7 +81,7 @@ def test_no_pair_but_the_training_ones_moves_the_linear_path():
     pairs_too.bold[160:] = 0
     models = [untrained(), untrained()]
     for model, given in zip(models, (pairs, pairs_too), strict=True):
-        solve_linear_path(model, parts(given)[0], gap=26.0, seed=0)
+        solve_linear_path(model, parts(given)[0], "power", gap=26.0, seed=0)
     torch.testing.assert_close(models[0].state_dict(), models[1].state_dict(), rtol=0, atol=0)
 
 
@@ -101,7 +101,7 @@ def test_the_share_of_the_network_is_the_least_squares_one():
     pairs = coupled(RESPONSES[0], noise=1.0)
     train, test = parts(pairs)
     model = untrained().eval()
-    solve_linear_path(model, train, gap=26.0, seed=0)
+    solve_linear_path(model, train, "power", gap=26.0, seed=0)
     torch.nn.init.normal_(model.network.decoder.weight, std=0.3)
     eeg, wanted = test.take(np.arange(65), "cpu")
     with torch.no_grad():

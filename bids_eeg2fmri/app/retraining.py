@@ -1,0 +1,114 @@
+"""What models reach that learnt from EEG of another time."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.app.testing import (
+    Tested,
+    observed_volumes,
+    synthesise_natively,
+    window_volumes,
+)
+from bids_eeg2fmri.app.training import Learnt, learn, recipe
+from bids_eeg2fmri.app.triage import attempt
+from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.evaluate.baselines import grid_mask
+from bids_eeg2fmri.evaluate.evidence import Drawn
+from bids_eeg2fmri.evaluate.null import draw_shift, least_shift
+from bids_eeg2fmri.evaluate.surrogates import mean_correlation
+from bids_eeg2fmri.model.network import Shapes
+from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.execute import seed_for
+from bids_eeg2fmri.runtime.store import Unit
+from bids_eeg2fmri.train.splits import Index, Split
+from bids_eeg2fmri.types import Pairs
+
+NAME = "retrained"
+
+
+def retrain_all(
+    job: Job,
+    owner: str,
+    names: Sequence[str],
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+) -> tuple[dict[str, list[Unit]], dict[str, AppError]]:
+    """Repeat the training of each model as often as is asked for; give what failed too."""
+    draws = product(names, range(job.config.evaluate.retrained_draws))
+    done, failed = attempt(
+        lambda one: (one[0], retrain(job, owner, one[0], runs, split, shapes, one[1])),
+        {f"{owner} {name} {NAME} {draw + 1}": (name, draw) for name, draw in draws},
+    )
+    return {name: [unit for model, unit in done if model == name] for name in names}, failed
+
+
+def hold_against_retrained(tested: Tested, units: Sequence[Unit]) -> Tested:
+    """Hold a model's test against those of its repeated trainings."""
+    return replace(tested, nulls={**tested.nulls, NAME: tuple(units)})
+
+
+def retrain(
+    job: Job,
+    owner: str,
+    name: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+    draw: int,
+) -> Unit:
+    """Repeat a training with the EEG of every run shifted, and test it on EEG so shifted.
+
+    Everything else is as in the training itself, its random draws included. What is kept is the
+    temporal correlation of each test run; other models of the same draw see the same shifts.
+    """
+    config = [*recipe(job, owner, name, split, shapes), {"draw": draw}]
+    item, parents = f"{owner}_{name}_draw-{draw + 1}", [run.unit for run in runs]
+    key = job.store.key("retrain", item, config, parents)
+    title = f"{name}  retrained {draw + 1} of {job.config.evaluate.retrained_draws}"
+
+    def make(folder: Path) -> None:
+        scratch = job.store.scratch("retrain", key)
+        pairs = [_shift(job, run, draw, scratch) for run in runs]
+        gap = job.gap(run.clock.tr for run in runs)
+        learnt = learn(job, owner, name, pairs, split, shapes, gap, scratch, title)
+        tests = zip(runs, pairs, split.test, strict=True)
+        r = {one[0].files.name: np.array([_test(learnt, *one)]) for one in tests if len(one[2])}
+        arrays.save(folder, "drawn", Drawn(r))
+
+    unit = job.store.unit("retrain", item, config, parents, make)
+    r = arrays.load(unit.folder, "drawn", Drawn).r.values()
+    log.tell_unit(owner, "train", unit, f"{title}  temporal r {np.mean([*r]):.3f}")
+    return unit
+
+
+def _test(learnt: Learnt, run: PairedRun, shifted: Pairs, index: Index) -> float:
+    mask = shifted.mask
+    made = synthesise_natively(learnt.fitting.model, learnt.scale, shifted, index)
+    predicted = np.concatenate([batch[:, mask] for batch in made])
+    return mean_correlation(observed_volumes(run, index)[:, mask], predicted)
+
+
+def _shift(job: Job, run: PairedRun, draw: int, folder: Path) -> Pairs:
+    """Roll the EEG of a run against its volumes, on disk."""
+    pairs = run.pairs
+    shift = _draw_shift(job, run, draw)
+    name = f"{run.files.name}.eeg"
+    eeg = arrays.allocate(folder, name, pairs.eeg.shape, pairs.eeg.dtype)
+    eeg[shift:], eeg[:shift] = pairs.eeg[:-shift], pairs.eeg[-shift:]
+    return replace(pairs, eeg=eeg)
+
+
+def _draw_shift(job: Job, run: PairedRun, draw: int) -> int:
+    """Draw a shift in volumes beyond the window and the autocorrelation of spectra and BOLD."""
+    pairs = run.pairs
+    n, bold = len(pairs.volume), pairs.bold[:, grid_mask(pairs)]
+    spectra = pairs.eeg.mean(axis=-1).reshape(n, -1)
+    least = least_shift(bold, spectra, window_volumes(job, run))
+    return draw_shift(n, least, draw, seed_for(job.config.seed, run.files.name, NAME))
