@@ -98,13 +98,16 @@ def _add_clock(group: argparse._ArgumentGroup) -> None:
 
 def _add_learning(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--preset", choices=PRESETS, default="paper", help="settings to start from (paper)"
+        "--preset",
+        choices=PRESETS,
+        default="recommended",
+        help="settings to start from (recommended)",
     )
     group.add_argument(
         "--models",
         nargs="+",
         metavar="MODEL",
-        help=f"models to train, or all-paper: {', '.join(MODELS)} (topo-rff)",
+        help=f"models to train, or all-paper: {', '.join(MODELS)}; by default that of the preset",
     )
     group.add_argument(
         "--style",

@@ -12,6 +12,7 @@ from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 FAST = (
+    *("--preset", "paper"),
     *("--set", "model.latent=3"),
     *("--set", "spectrogram.fmax=30"),
     *("--epochs", "2"),

@@ -137,7 +137,8 @@ def test_settings_come_from_preset_file_set_and_options_the_later_ones_winning(t
 @pytest.mark.parametrize(
     ("options", "models"),
     [
-        ((), ("topo-rff",)),
+        ((), ("hybrid",)),
+        (("--preset", "paper"), ("topo-rff",)),
         (("--models", "all-paper"), ALL_PAPER),
         (("--models", "linear", "all-paper"), ("linear", *(m for m in ALL_PAPER if m != "linear"))),
         (("--models", "topo", "topo-rff", "--style", "prior"), ("topo-prior", "topo-rff-prior")),

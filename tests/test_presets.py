@@ -26,16 +26,17 @@ def test_a_preset_is_valid(name):
     validate(from_mapping(PRESETS[name]))
 
 
-def test_the_paper_is_the_default():
+def test_unset_settings_are_the_papers():
     assert from_mapping(PRESETS["paper"]) == Config()
 
 
-def test_a_preset_names_only_what_it_changes():
-    named = {
-        f"{section}.{key}" for section, keys in PRESETS["calhas2022-code"].items() for key in keys
-    }
-    defaults = dict(settings(Config()))
-    assert {name for name, value in settings(CODE) if value != defaults[name]} == named
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_names_only_what_it_changes(name):
+    sections = {key: keys for key, keys in PRESETS[name].items() if key != "models"}
+    named = {f"{section}.{key}" for section, keys in sections.items() for key in keys}
+    named |= PRESETS[name].keys() & {"models"}
+    defaults, found = dict(settings(Config())), settings(from_mapping(PRESETS[name]))
+    assert {key for key, value in found if value != defaults[key]} == named
 
 
 def test_settings_that_are_given_win_over_the_preset():

@@ -17,6 +17,7 @@ from bids_eeg2fmri import cli
 
 TINY = ("--sfreq", "100", "--runs-per-participant", "1")
 SETTINGS = (
+    *("--preset", "paper"),
     *("--epochs", "1", "--set", "spectrogram.fmax=30", "--set", "evaluate.phase_draws=0"),
     *("--n-cpus", "1", "--omp-nthreads", "1"),
 )

@@ -21,7 +21,16 @@ from bids_eeg2fmri import cli
 RUN = Path(__file__).parents[1] / "run.py"
 ONE = ("--participant-label", "01")
 CANDIDATES = ("--set", "search.candidates=3", "--set", "search.epochs=2")
-TINY = ("--set", "optimise.epochs=1", "--set", "spectrogram.fmax=30", "--n-cpus", "1")
+TINY = (
+    "--preset",
+    "paper",
+    "--set",
+    "optimise.epochs=1",
+    "--set",
+    "spectrogram.fmax=30",
+    "--n-cpus",
+    "1",
+)
 SPACE = ("--set", "optimise.latent=[2,3]")
 BOTH = ("--optimise", "1", "2", "--iterations", "2", *TINY, *SPACE)
 SEARCHES = ("bold", "eeg")

@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from numpy.polynomial.legendre import legvander
 
-from bids_eeg2fmri.evaluate.ridge import Design, Ridge, fit_ridge, predict
+from bids_eeg2fmri.evaluate.cross_validation import Design
+from bids_eeg2fmri.evaluate.ridge import Ridge, fit_ridge, predict
 from bids_eeg2fmri.preprocess.bands import Value, hrf_features
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.scale import own_scale, scale_bold, transfer, unscale_bold

@@ -6,33 +6,24 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.linalg import eigh
 
+from bids_eeg2fmri.evaluate.cross_validation import (
+    Design,
+    blocked_folds,
+    run_of,
+    validation_error,
+)
 from bids_eeg2fmri.evaluate.prewhiten import autocorrelation, prewhiten
 from bids_eeg2fmri.types import typed
 
 PENALTIES = np.logspace(3, -3, 13)
 """Penalties tried, the largest first. A prediction that is shrunk a thousandfold still has a
 temporal correlation; more would be lost in the rounding of the volume that it is added to."""
-FOLDS = 5
-"""Parts of the training pairs of which each is predicted once from the others."""
 VOXELS = 2000
 """Voxels by which the penalty is chosen."""
+SURE = 2.0
+"""Standard errors by which another design must be better than the first."""
 NO_SPREAD = 1e-9
 """A standard deviation below this part of the largest value is rounding, and counts as zero."""
-
-Fold = tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"]]
-"""The pairs that are fitted and those that are predicted."""
-
-
-@typed
-class Design:
-    """What the volumes of one run are predicted from."""
-
-    values: Float64[np.ndarray, "pairs features"]
-    """Features in any unit."""
-    onset: Float64[np.ndarray, " pairs"]
-    """Onset of each volume in seconds on the run's own clock."""
-    participant: str
-    """Whose run it is."""
 
 
 @typed
@@ -91,8 +82,8 @@ def fit_ridge(
     x, mean, sd = _standardise(designs)
     offset, cross, sample, memory = _pass_over(volumes, designs, x, mask, seed, whiten)
     design, folds = _prewhiten(x, designs, memory), blocked_folds(designs, gap)
-    error = validation_error(design, sample, _run_of(designs), folds, penalties)
-    penalty = float(penalties[np.argmin(error)])
+    error = validation_error(design, sample, run_of(designs), folds, penalties)
+    penalty = float(penalties[np.argmin(error.sum(axis=0))])
     power, axes = eigh(design.T @ design)
     inverse = (axes / (power + len(design) * penalty)) @ axes.T
     weights = (inverse.astype(np.float32) @ cross).reshape(-1, *mask.shape)
@@ -120,29 +111,6 @@ def predict(
     return np.asarray(change.reshape(-1, *ridge.offset.shape))
 
 
-def blocked_folds(designs: Sequence[Design], gap: float) -> list[Fold]:
-    """Divide pairs, laid end to end, into parts to be predicted from pairs that share no EEG.
-
-    Of several participants, some are predicted from the others. Of one, a stretch of time is, and
-    the pairs of its run less than ``gap`` seconds away from it are left out.
-
-    Returns
-    -------
-    Up to ``FOLDS``, each with what is fitted and what is predicted; fewer, or none, where the pairs
-    are too few for the gaps.
-    """
-    run = _run_of(designs)
-    onset = np.concatenate([design.onset for design in designs])
-    people, person = np.unique([design.participant for design in designs], return_inverse=True)
-    stretch = np.arange(len(run)) * FOLDS // len(run)
-    part = person[run] % FOLDS if len(people) > 1 else stretch
-    folds = [
-        (np.flatnonzero(_apart(part == k, run, onset, gap)), np.flatnonzero(part == k))
-        for k in range(FOLDS)
-    ]
-    return [(fitted, predicted) for fitted, predicted in folds if len(fitted) and len(predicted)]
-
-
 def choose_design(
     candidates: Sequence[Sequence[Design]],
     volumes: Iterable[Float32[np.ndarray, "_ x y z"]],
@@ -153,7 +121,10 @@ def choose_design(
     whiten: bool = False,
     penalties: Float64[np.ndarray, " penalties"] = PENALTIES,
 ) -> int:
-    """Find which of several designs predicts best at its best penalty; of equals, the first.
+    """Find which of several designs predicts best at its best penalty, or keep to the first.
+
+    That is the one to believe in: another must err less by ``SURE`` standard errors over the folds,
+    or weak couplings would have theirs drawn by lot.
 
     Parameters
     ----------
@@ -165,37 +136,15 @@ def choose_design(
     nothing = [design.values[:, :0] for design in candidates[0]]
     _, _, sample, memory = _pass_over(volumes, candidates[0], nothing, mask, seed, whiten)
     folds = blocked_folds(candidates[0], gap)
-    least = []
+    errors = []
     for designs in candidates:
         x = _prewhiten(_standardise(designs)[0], designs, memory)
-        error = validation_error(x, sample, _run_of(designs), folds, penalties)
-        least.append(error.min())
-    return int(np.argmin(least))
-
-
-def validation_error(
-    x: Float64[np.ndarray, "pairs features"],
-    y: Float64[np.ndarray, "pairs voxels"],
-    run: Int64[np.ndarray, " pairs"],
-    folds: Sequence[Fold],
-    penalties: Float64[np.ndarray, " penalties"],
-) -> Float64[np.ndarray, " penalties"]:
-    """Sum the squared error of each penalty over the folds; zero where there is none.
-
-    ``run`` numbers the run of each pair: in each fold, features and volumes are taken about the
-    mean of what is fitted of it.
-    """
-    error = np.zeros(len(penalties))
-    for fitted, predicted in folds:
-        # Not about the mean of all: it would tell a drift where the predicted pairs lie.
-        design, wanted = (_about_runs(values, run, fitted) for values in (x, y))
-        power, axes = eigh(design[fitted].T @ design[fitted])
-        coupling = axes.T @ (design[fitted].T @ wanted[fitted])
-        z = design[predicted] @ axes
-        for i, penalty in enumerate(penalties):
-            shrunk = z / (power + len(fitted) * penalty)
-            error[i] += np.sum((wanted[predicted] - shrunk @ coupling) ** 2)
-    return error
+        error = validation_error(x, sample, run_of(designs), folds, penalties)
+        errors.append(error[:, error.sum(axis=0).argmin()])
+    best = int(np.argmin(np.sum(errors, axis=1)))
+    gain = errors[0] - errors[best]
+    is_sure = len(folds) > 1 and gain.mean() > SURE * gain.std(ddof=1) / np.sqrt(len(folds))
+    return best if is_sure else 0
 
 
 def _pass_over(
@@ -252,39 +201,6 @@ def _standardise(
     together = np.concatenate([design.values for design in designs])
     sd = _spread(np.concatenate(within), np.abs(together).max())
     return [centred / sd for centred in within], together.mean(axis=0), sd
-
-
-def _run_of(designs: Sequence[Design]) -> Int64[np.ndarray, " pairs"]:
-    return np.repeat(np.arange(len(designs)), [len(design.onset) for design in designs])
-
-
-def _about_runs(
-    values: Float64[np.ndarray, "pairs columns"],
-    run: Int64[np.ndarray, " pairs"],
-    fitted: Int64[np.ndarray, " _"],
-) -> Float64[np.ndarray, "pairs columns"]:
-    """Subtract the mean of each run's fitted pairs, or where it has none, of all its pairs."""
-    centred = values.copy()
-    for one in np.unique(run):
-        own = np.flatnonzero(run == one)
-        known = np.intersect1d(own, fitted)
-        centred[own] -= values[known if len(known) else own].mean(axis=0)
-    return centred
-
-
-def _apart(
-    held: Bool[np.ndarray, " pairs"],
-    run: Int64[np.ndarray, " pairs"],
-    onset: Float64[np.ndarray, " pairs"],
-    gap: float,
-) -> Bool[np.ndarray, " pairs"]:
-    """Find the pairs ``gap`` seconds or more from a stretch of time, in each run that it is in."""
-    apart = ~held
-    for one in np.unique(run[held]):
-        times = onset[held & (run == one)]
-        near = (onset > times[0] - gap) & (onset < times[-1] + gap)
-        apart &= ~(near & (run == one))
-    return apart
 
 
 def _draw(mask: Bool[np.ndarray, "x y z"], seed: int) -> Int64[np.ndarray, " voxels"]:

@@ -57,14 +57,14 @@ class HaemodynamicPath(nn.Module):
 
     Notes
     -----
-    Spectrograms come in the model's units, each electrode and frequency about its mean, so that no
-    offset is needed. The weights are those of a ridge regression, in which the response was chosen
-    too; training then moves the response alone.
+    Weights and levels are those of a ridge regression, in which the response was chosen too;
+    training then moves the response alone.
     """
 
-    averages: Float[Tensor, "bands freqs"]
+    averages: Float[Tensor, "channels bands freqs"]
     steepness: Float[Tensor, ""]
     lags: Float[Tensor, " windows"]
+    levels: Float[Tensor, " features"]
     sizes: Float[Tensor, " features"]
     weights: Float[Tensor, "features voxels"]
 
@@ -73,12 +73,13 @@ class HaemodynamicPath(nn.Module):
         channels, freqs, _ = shapes.eeg
         self.grid = shapes.bold
         features = channels * len(shapes.bands)
-        averages = torch.zeros(len(shapes.bands), freqs)
-        for band, (first, last) in zip(averages, shapes.bands, strict=True):
-            band[first:last] = 1 / (last - first)
+        averages = torch.zeros(channels, len(shapes.bands), freqs)
+        for band, (first, last) in enumerate(shapes.bands):
+            averages[:, band, first:last] = 1 / (last - first)
         self.register_buffer("averages", averages)
         self.register_buffer("steepness", torch.tensor(0.0))
         self.register_buffer("lags", torch.tensor(shapes.lags))
+        self.register_buffer("levels", torch.zeros(features))
         self.register_buffer("sizes", torch.ones(features))
         self.register_buffer("weights", torch.zeros(features, math.prod(shapes.bold)))
         self.delay = nn.Parameter(torch.tensor(0.0))
@@ -89,35 +90,52 @@ class HaemodynamicPath(nn.Module):
     ) -> Float[Tensor, "batch features windows"]:
         r"""Average the bins of each band, electrode by electrode; bands vary fastest.
 
-        .. math:: \frac{1}{a} \log \frac{1}{|B|} \sum_{f \in B} e^{a x_f}
+        .. math:: \frac{1}{a} \log \sum_{f \in B} w_f e^{a x_f}
 
-        With the steepness :math:`a` that makes power of a logarithm in the model's units, this is
-        the logarithm of the band's mean power, each bin relative to its own level; at 0, for
-        spectrograms that hold none, the mean of the bins.
+        With what `raise_logarithms` sets this is the logarithm of the band's mean power; without,
+        at :math:`a = 0`, the mean of its bins.
         """
         if self.steepness == 0:
-            return torch.einsum("ncft,bf->ncbt", eeg, self.averages).flatten(1, 2)
-        power = torch.einsum("ncft,bf->ncbt", torch.exp(self.steepness * eeg), self.averages)
+            return torch.einsum("ncft,cbf->ncbt", eeg, self.averages).flatten(1, 2)
+        power = torch.einsum("ncft,cbf->ncbt", torch.exp(self.steepness * eeg), self.averages)
         return torch.log(power).flatten(1, 2) / self.steepness
+
+    @torch.no_grad()
+    def raise_logarithms(self, levels: Float[Tensor, "channels freqs"], steepness: float) -> None:
+        """Average power where spectrograms hold its logarithm, instead of averaging that.
+
+        Parameters
+        ----------
+        levels
+            Decimal logarithm of the power about which each bin was scaled.
+        steepness
+            What turns a scaled value into the natural logarithm of power over that.
+        """
+        weights = self.averages * 10 ** (levels - levels.max(dim=1, keepdim=True).values)[:, None]
+        self.averages.copy_(weights / weights.sum(dim=-1, keepdim=True))
+        self.steepness.fill_(steepness)
 
     def forward(
         self, eeg: Float[Tensor, "batch channels freqs windows"]
     ) -> Float[Tensor, "batch x y z"]:
         """Predict the deviation for each spectrogram."""
         response = double_gamma(self.lags, self.delay, self.width)
-        volumes: Tensor = (self.power(eeg) @ response / self.sizes) @ self.weights
+        power = self.power(eeg) - self.levels[:, None]
+        volumes: Tensor = (power @ response / self.sizes) @ self.weights
         return volumes.view(-1, *self.grid)
 
     @torch.no_grad()
     def solve(
         self,
         response: Response,
+        levels: Float[Tensor, " features"],
         sizes: Float[Tensor, " features"],
         weights: Float[Tensor, "features x y z"],
     ) -> None:
-        """Take over a ridge regression: the response, and each feature's size and weights."""
+        """Take over a ridge regression: the response; each feature's level, size and weights."""
         self.delay.fill_(response.delay)
         self.width.fill_(response.width)
+        self.levels.copy_(levels)
         self.sizes.copy_(sizes)
         self.weights.copy_(weights.flatten(1))
 

@@ -9,15 +9,23 @@ import torch
 from jaxtyping import Float32, Float64
 
 from bids_eeg2fmri.evaluate.baselines import grid_mask
-from bids_eeg2fmri.evaluate.ridge import Design, choose_design, fit_ridge
+from bids_eeg2fmri.evaluate.cross_validation import Design
+from bids_eeg2fmri.evaluate.ridge import choose_design, fit_ridge
 from bids_eeg2fmri.model.hybrid import Hybrid, Response, double_gamma
 from bids_eeg2fmri.preprocess.bands import Value
 from bids_eeg2fmri.preprocess.scale import to_model
 from bids_eeg2fmri.train.fit import Examples
-from bids_eeg2fmri.types import Scale
 
-RESPONSES = tuple(Response(*one) for one in product((-1.0, 0.0, 1.5, 3.0), (0.75, 1.0, 1.5)))
-"""Haemodynamic responses among which cross-validation chooses; they peak 2.8 to 10.5 s late."""
+RESPONSES = (
+    Response(),
+    *(
+        Response(*one)
+        for one in product((-1.0, 0.0, 1.5, 3.0), (0.75, 1.0, 1.5))
+        if one != Response()
+    ),
+)
+"""Haemodynamic responses among which cross-validation chooses, the canonical one unless another is
+clearly better; they peak 2.8 to 10.5 s late."""
 BATCH = 16
 """Pairs in memory at a time."""
 
@@ -37,7 +45,10 @@ def solve_linear_path(model: Hybrid, train: Examples, value: Value, gap: float, 
     seed
         From which the voxels are drawn that choose response and penalty.
     """
-    model.linear.steepness.fill_(_steepness(train.scale, value))
+    scale = train.scale
+    if value == "log" and not scale.across_electrodes:
+        steepness = math.log(10) * scale.eeg_sd
+        model.linear.raise_logarithms(torch.from_numpy(scale.eeg_mean), steepness)
     power = list(_power(model, train))
     mask = np.any([grid_mask(train.runs[r]) for r, _ in power], axis=0)
     designs = [
@@ -46,8 +57,9 @@ def solve_linear_path(model: Hybrid, train: Examples, value: Value, gap: float, 
     ]
     best = choose_design(designs, _volumes(train), mask, gap, seed=seed, whiten=True)
     ridge = fit_ridge(designs[best], _volumes(train), mask, gap, seed=seed, whiten=True)
-    sizes, weights = torch.from_numpy(ridge.sd), torch.from_numpy(ridge.weights)
-    model.linear.solve(RESPONSES[best], sizes, weights)
+    levels = np.concatenate([values for _, values in power]).mean(axis=(0, 2), dtype=np.float64)
+    given = (torch.from_numpy(values) for values in (levels, ridge.sd, ridge.weights))
+    model.linear.solve(RESPONSES[best], *given)
 
 
 @torch.no_grad()
@@ -65,12 +77,6 @@ def weigh_network(model: Hybrid, valid: Examples) -> None:
         along += float(((wanted - linear) * found).sum())
         size += float((found**2).sum())
     model.mix.fill_(min(max(along / size, 0.0), 1.0) if size else 0.0)
-
-
-def _steepness(scale: Scale, value: Value) -> float:
-    """Say what makes power of a scaled logarithm; 0 where spectrograms hold none any more."""
-    is_log = value == "log" and not scale.across_electrodes
-    return math.log(10) * scale.eeg_sd if is_log else 0.0
 
 
 def _power(

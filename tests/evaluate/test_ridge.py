@@ -5,16 +5,18 @@ import pytest
 from sklearn.linear_model import Ridge as ScikitRidge
 from sklearn.preprocessing import StandardScaler
 
-from bids_eeg2fmri.evaluate.ridge import (
+from bids_eeg2fmri.evaluate.cross_validation import (
     FOLDS,
-    PENALTIES,
     Design,
-    Ridge,
     blocked_folds,
+    validation_error,
+)
+from bids_eeg2fmri.evaluate.ridge import (
+    PENALTIES,
+    Ridge,
     choose_design,
     fit_ridge,
     predict,
-    validation_error,
 )
 from bids_eeg2fmri.runtime import arrays
 
@@ -121,7 +123,7 @@ def test_the_penalty_is_the_ratio_of_planted_noise_and_weights(planted):
     y = x @ rng.normal(size=(40, 1000)) + rng.normal(size=(n, 1000)) * np.sqrt(n * planted)
     folds = blocked_folds([Design(x, TR * np.arange(400.0), "sub-01")], 26.0)
     error = validation_error(x, y, np.zeros(n, int), folds, PENALTIES)
-    found = PENALTIES[np.argmin(error)]
+    found = PENALTIES[np.argmin(error.sum(axis=0))]
     assert abs(np.log10(found / planted)) <= 0.51  # the next of the grid
 
 
@@ -136,7 +138,7 @@ def test_the_penalty_is_that_of_scikit_learn_with_an_intercept_in_each_fold():
         return sum(np.sum((y[j] - fitted.predict(x[j])) ** 2) for fitted, j in fits)
 
     error = validation_error(x, y, np.zeros(n, int), folds, PENALTIES)
-    found = PENALTIES[np.argmin(error)]
+    found = PENALTIES[np.argmin(error.sum(axis=0))]
     assert found == min(PENALTIES, key=of_scikit)
     assert PENALTIES[0] > found > PENALTIES[-1]
 
@@ -217,3 +219,15 @@ def test_the_design_that_volumes_follow_is_chosen_among_others():
     ]
     given = (iter([y, z]), MASK, 26.0)
     assert choose_design([others, [first, second], others], *given, seed=0) == 1
+
+
+def test_the_first_design_is_kept_where_another_is_not_clearly_better():
+    design, _ = run(n=120)
+    rng, kept = np.random.default_rng(6), 0
+    for _ in range(20):
+        noise = rng.normal(size=(120, *MASK.shape)).astype(np.float32)
+        others = [
+            [Design(rng.normal(size=design.values.shape), design.onset, "sub-01")] for _ in range(4)
+        ]
+        kept += choose_design([[design], *others], [noise], MASK, 26.0, seed=0) == 0
+    assert kept >= 16

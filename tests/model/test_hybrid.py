@@ -31,8 +31,9 @@ def solved(model):
     """Give the linear path some weights."""
     rng = torch.Generator().manual_seed(2)
     sizes, weights = torch.rand(10, generator=rng) + 1, torch.randn(10, 5, 6, 5, generator=rng)
-    model.solve(Response(1.0, 1.5), sizes, weights)
-    return sizes, weights
+    levels = torch.randn(10, generator=rng)
+    model.solve(Response(1.0, 1.5), levels, sizes, weights)
+    return levels, sizes, weights
 
 
 def test_the_response_is_the_canonical_one_without_delay_at_width_one():
@@ -55,12 +56,27 @@ def test_nothing_responds_before_its_cause():
 
 def test_the_linear_path_is_band_means_through_the_response_times_weights():
     path = HaemodynamicPath(SHAPES)
-    sizes, weights = solved(path)
+    levels, sizes, weights = solved(path)
     low, high = EEG[:, :, :2].mean(2), EEG[:, :, 2:].mean(2)
     h = torch.as_tensor(response(SHAPES.lags, 1.0, 1.5), dtype=torch.float32)
-    features = torch.stack([low @ h, high @ h], dim=2).flatten(1) / sizes
+    power = torch.stack([low, high], dim=2).flatten(1, 2) - levels[:, None]
+    features = power @ h / sizes
     expected = torch.einsum("nf,fxyz->nxyz", features, weights)
     torch.testing.assert_close(path(EEG), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_of_logarithms_it_takes_the_logarithm_of_the_mean_power_in_a_band():
+    power = np.random.default_rng(0).gamma(2.0, 1e-12, size=(7, *SHAPES.eeg))
+    logarithm = np.log10(power)
+    levels, sd = logarithm.mean(axis=(0, 3)), logarithm.std()
+    scaled = torch.tensor((logarithm - levels[..., None]) / sd, dtype=torch.float32)
+    path = HaemodynamicPath(SHAPES)
+    path.raise_logarithms(torch.tensor(levels), np.log(10) * sd)
+    bands = [power[:, :, first:last].mean(axis=2) for first, last in SHAPES.bands]
+    wanted = np.log10(np.stack(bands, axis=2)).reshape(7, -1, SHAPES.eeg[2]) / sd
+    found = path.power(scaled).numpy()
+    # But for a constant of each feature, which goes with its level.
+    np.testing.assert_allclose(np.diff(found, axis=0), np.diff(wanted, axis=0), atol=1e-4)
 
 
 def test_an_untrained_hybrid_is_its_linear_path():
