@@ -47,6 +47,7 @@ def make_parser() -> Parser:
     _add_selection(parser.add_argument_group("which recordings"))
     _add_clock(parser.add_argument_group("how the clocks are tied"))
     _add_learning(parser.add_argument_group("learning"))
+    _add_scoring(parser.add_argument_group("scoring"))
     _add_running(parser.add_argument_group("where and how it runs"))
     _add_telling(parser.add_argument_group("what you are told"))
     return parser
@@ -154,6 +155,18 @@ def _add_learning(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="SECTION.KEY=VALUE",
         help="one setting; may be given several times",
+    )
+
+
+def _add_scoring(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--atlas",
+        nargs="+",
+        type=Path,
+        default=(),
+        metavar=("NIFTI", "LABELS.tsv"),
+        help="parcels: a label image in the space of the BOLD, and the names of its labels; "
+        "without it a segmentation by fMRIPrep, spheres in MNI space, or blocks",
     )
 
 

@@ -85,6 +85,10 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
 
     config = configure(args)
     _check_arguments(args, config)
+    if args.atlas:
+        from bids_eeg2fmri.bids.atlas import read_atlas
+
+        read_atlas(*args.atlas)  # to refuse what is none before hours are spent
     work = args.work_dir or args.output_dir / "work"
     if not args.dry_run:
         from bids_eeg2fmri.bids.write import check_output
@@ -104,6 +108,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         config=config,
         selection=_selection(args),
         test_participants=tuple(args.test_participants),
+        atlas=tuple(path.resolve() for path in args.atlas),
         device="cpu" if args.dry_run else _device(args.device),
         n_cpus=args.n_cpus,
         threads=args.omp_nthreads,
@@ -188,6 +193,14 @@ def _check_together(args: argparse.Namespace, config: Config) -> None:
         (
             args.optimise and several,
             "--optimise: with --folds, who gives scores would be tested too; drop one of them.",
+        ),
+        (
+            args.optimise and args.atlas,
+            "--atlas: a search for hyperparameters scores no parcels; drop one of them.",
+        ),
+        (
+            len(args.atlas) > len(("image", "table")),
+            f"--atlas: {len(args.atlas)} files; give one image and, at most, one table.",
         ),
     ):
         if clash:

@@ -136,7 +136,7 @@ class Parcels:
     names: tuple[str, ...]
     """Name of each parcel."""
     origin: str
-    """Where they come from, in words."""
+    """Where they come from, in words; what follows a semicolon is a remark."""
 
 
 @typed

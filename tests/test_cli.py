@@ -92,6 +92,9 @@ def test_an_unknown_level_has_its_own_code(simulated, tmp_path, app):
         (("--optimise", "3"), "--optimise: invalid choice: 3"),
         (("--optimise", "1", "--iterations", "0"), "optimise.iterations = 0: must be 1 or more"),
         (("--iterations", "3"), "--iterations goes with --optimise"),
+        (("--atlas",), "--atlas: expected at least one argument"),
+        (("--atlas", "a.nii", "b.tsv", "c.tsv"), "--atlas: 3 files; give one image"),
+        (("--atlas", "a.nii", "--optimise", "1"), "--atlas: a search for hyperparameters scores"),
     ],
 )
 def test_a_wrong_option_is_one_line(options, complaint, simulated, tmp_path, app):

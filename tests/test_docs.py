@@ -10,6 +10,7 @@ import pytest
 from bids_eeg2fmri import errors
 from bids_eeg2fmri.arguments import make_parser
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
+from bids_eeg2fmri.evaluate.parcels import PARCEL_MEANS, PARCEL_SCORES
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "bids_eeg2fmri"
@@ -57,7 +58,7 @@ def test_usage_explains_each_exit_code(code):
     assert f"\n| {code} | " in (ROOT / "docs" / "usage.md").read_text()
 
 
-@pytest.mark.parametrize("metric", sorted({*METRICS, *MAPS}))
+@pytest.mark.parametrize("metric", sorted({*METRICS, *MAPS, *PARCEL_SCORES, *PARCEL_MEANS}))
 def test_outputs_explains_each_score(metric):
     assert f"`{metric}`" in (ROOT / "docs" / "outputs.md").read_text()
 

@@ -174,6 +174,21 @@ def test_the_map_of_residuals_averages_what_each_fold_left(simulated, each_left_
     np.testing.assert_allclose(found[inside], np.mean(left, axis=0)[inside], rtol=1e-4)
 
 
+def test_parcels_are_averaged_over_participants_by_fishers_z(each_left_out):
+    found = table(each_left_out, "desc-parcels_metrics")
+    assert found["model"].unique().tolist() == [*MODELS, "hrf-ridge"]
+    z = {}
+    for label in ("01", "02"):
+        (scores,) = each_left_out.glob(f"work/parcel-scores/sub-{label}_task-rest_linear__*")
+        (parcels,) = each_left_out.glob(f"work/parcels/sub-{label}_task-rest__*")
+        names = json.loads((scores / "scores.json").read_text())["names"]
+        r = np.load(scores / "scores.values.npy")[names.index("pearsoncorrelation")]
+        z[label] = pd.Series(np.arctanh(r), np.load(parcels / "parcels.index.npy"))
+    own = found[found["model"] == "linear"].set_index("index")["pearsoncorrelation"]
+    pd.testing.assert_series_equal(own, np.tanh(pd.DataFrame(z).mean(axis=1)), check_names=False)
+    assert f"{len(own)} parcels: blocks" in (each_left_out / "group.html").read_text()
+
+
 def test_the_map_of_t_is_scipys_over_participants_whose_trainings_are_averaged(people, compared):
     folds = json.loads((compared / f"{GROUP}_metrics.json").read_text())["participants"]
     tested = [(i + 1, label) for i, fold in enumerate(folds) for label in fold["test"]]

@@ -133,6 +133,15 @@ class Beside:
         return [self.unit, *chain(*self.nulls.values())]
 
     @property
+    def mean(self) -> Float32[np.ndarray, "x y z"]:
+        """The mean training volume on the native grid, in the units of the run's participant."""
+        return self.fitted.reference.on(self.run, self.fitted.scale)
+
+    def predicted(self, name: str) -> Float32[np.ndarray, "volumes x y z"]:
+        """Read the volumes of a baseline that looks at the EEG, on the native grid."""
+        return np.asarray(np.load(self.unit.folder / f"predicted.{name}.npy", mmap_mode="r"))
+
+    @property
     def scores(self) -> dict[str, Scores]:
         """Scores by baseline, in the order of ``BASELINES``."""
         folder = self.unit.folder
@@ -168,6 +177,7 @@ def test(job: Job, fitted: Fitted, run: PairedRun, train: Index, index: Index) -
             if BASELINES[name].eeg:
                 evidence = weigh(job, run, target, volumes, mean)
                 arrays.save(folder, f"evidence.{name}", evidence)
+                np.save(folder / f"predicted.{name}.npy", volumes)
 
     item = f"{run.files.name}_baselines"
     unit = job.store.unit("test", item, recipe(job, index), [fitted.unit, run.unit], make)

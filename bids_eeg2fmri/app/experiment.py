@@ -12,6 +12,7 @@ from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.exchange import Exchanged, weigh_exchanges
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members
+from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested, shifted
 from bids_eeg2fmri.app.training import Trained
@@ -71,6 +72,8 @@ class Experiment:
     """The fold of each test of the baselines, and what they made of it."""
     exchanges: Sequence[Exchanged] = ()
     """What models made of the EEG of other test participants."""
+    parcels: Sequence[ParcelTest] = ()
+    """What models and baselines made of the parcels of each test."""
 
     @property
     def models(self) -> list[str]:

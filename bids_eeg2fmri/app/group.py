@@ -11,11 +11,13 @@ from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.exchange import Exchanged, exchange, exchange_beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
+from bids_eeg2fmri.app.group_parcels import score_all, sum_up_parcels, write_group_parcels
 from bids_eeg2fmri.app.group_report import report_group
 from bids_eeg2fmri.app.group_tables import write_tables
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices
+from bids_eeg2fmri.app.parcels import parcellate
 from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
 from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain
@@ -90,6 +92,10 @@ def run_task(
     folds = draw_folds(job, [*dict.fromkeys(run.files.participant for run in runs)])
     owner = f"group{job.selection.suffix(task)}"
     splits = [_split(job, runs, members) for members in folds]
+    tested = {label for members in folds for label in members["test"]}
+    parcellations, unfit = parcellate(
+        job, [run.recording for run in runs if run.files.participant in tested]
+    )
     names = fold_names(owner, len(folds))
     with limited_threads(job.threads):
         encoders = [
@@ -117,12 +123,13 @@ def run_task(
         for label, (of_training, _) in done.items()
         for one in of_training
     ]
-    lost |= unfitted | unrepeated
+    lost |= unfitted | unrepeated | unfit
     problems |= lost
     told = {**before, **problems}
     besides = [one for of_fold, _ in beside.values() for one in of_fold]
     exchanges = [one for _, found in (*done.values(), *beside.values()) for one in found]
-    given = (runs, folds, splits, encoders, results, besides, exchanges)
+    parcels = score_all(job, parcellations, results, besides)
+    given = (runs, folds, splits, encoders, results, besides, exchanges, parcels)
     experiment = Experiment(job, owner, task, *given)
     page = job.out / ("group.html" if alone else f"{owner}.html")
     _deliver(experiment, told, page)
@@ -266,12 +273,16 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
         duels = compare_maps(experiment, maps.mask) if maps is not None else {}
         if maps is not None:
             write_maps(experiment, maps, duels)
+        parcels, no_parcels = sum_up_parcels(experiment.parcels)
+        if parcels is not None:
+            write_group_parcels(experiment, parcels)
         names = fold_names(owner, len(experiment.folds))
         for name, encoders in zip(names, experiment.encoders, strict=True):
             write_choices(job, name, encoders)
         for trained in experiment.published:
             publish_model(job, owner, trained)
-        report_group(experiment, page, maps, coverage, duels, problems, links)
+        about_parcels = (parcels, no_parcels)
+        report_group(experiment, page, maps, coverage, duels, problems, links, *about_parcels)
 
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]
@@ -279,5 +290,6 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     units = [unit for one in experiment.results for unit in one.tested.units]
     units += [unit for _, one in experiment.beside for unit in one.units]
     units += [one.unit for one in experiment.exchanges]
+    units += [unit for one in experiment.parcels for unit in one.units.values()]
     units += [choice.unit for one in experiment.encoders for choice in one.choices]
     deliver(job, owner, units, patterns, problems, facts, write)

@@ -9,9 +9,11 @@ import numpy as np
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.group_maps import Pair
+from bids_eeg2fmri.app.group_parcels import GroupParcels, group_parcels_path
 from bids_eeg2fmri.app.outputs import shown, summaries_of
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.reports import (
+    beside_baselines,
     encoder_name,
     search_pictures,
     stand_in,
@@ -24,6 +26,7 @@ from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.evidence import average
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD, METRICS
 from bids_eeg2fmri.evaluate.null import shift_p
+from bids_eeg2fmri.evaluate.parcels import PARCEL_MEANS
 from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
 from bids_eeg2fmri.report.experiments import (
     best_model_picture,
@@ -33,10 +36,13 @@ from bids_eeg2fmri.report.experiments import (
 )
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport, write_group_report
 from bids_eeg2fmri.report.page import Outcome
+from bids_eeg2fmri.report.parcels import ParcelTable, reach_over_people
 from bids_eeg2fmri.report.pictures import Picture
 
 COMPARED = ("rmse", "ssim", "pearsoncorrelation", "skill")
 """Scores whose comparisons are drawn: those of the paper, and those that tell of the EEG."""
+OF_PARCELS = ("pearsoncorrelation", "r_low", "r_high", "p", "q", "skill", "n_participants")
+"""The scores of parcels that are shown."""
 
 
 def report_group(
@@ -47,6 +53,8 @@ def report_group(
     duels: Mapping[Pair, TMap],
     problems: Mapping[str, AppError],
     links: Mapping[str, str],
+    parcels: GroupParcels | None,
+    no_parcels: str,
 ) -> None:
     """Write the report of a group.
 
@@ -54,6 +62,8 @@ def report_group(
     ----------
     coverage
         What the maps rest on, or why there are none.
+    parcels, no_parcels
+        Scores of parcels, or why there are none.
     """
     job, folds = experiment.job, experiment.folds
     task = job.selection.suffix(experiment.task).removeprefix("_")
@@ -87,9 +97,16 @@ def report_group(
         metrics=METRICS,
         training=tuple(map(training, experiment.published)),
         provenance=provenance(
-            job, experiment.published, experiment.runs, experiment.splits[0], folds
+            job,
+            experiment.published,
+            experiment.runs,
+            experiment.splits[0],
+            folds,
+            experiment.parcels,
         ),
         maps=maps,
+        parcels=_parcels(experiment, parcels) if parcels else None,
+        no_parcels=no_parcels,
         models=_comparison_pictures(experiment, f"group_{task}", maps, duels),
         coverage=coverage,
         search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),
@@ -149,6 +166,20 @@ def _comparison_pictures(
             test += ". This is the test of the first pair; blocks of others differ, see their maps"
         pictures.append(best_model_picture(prefix, best, maps.mean, maps.mask, maps.affine, test))
     return tuple(pictures)
+
+
+def _parcels(experiment: Experiment, parcels: GroupParcels) -> ParcelTable:
+    """Pick what is shown of parcels, of the first model that has any."""
+    known = (*experiment.models, *parcels.scores)
+    model = next(name for name in known if name in parcels.scores)
+    return ParcelTable(
+        model,
+        parcels.origin,
+        tuple(parcels.names.values()),
+        *beside_baselines(model, parcels.scores, PARCEL_MEANS, OF_PARCELS),
+        reach_over_people(int(parcels.scores[model]["n_participants"].max())),
+        group_parcels_path(experiment).name,
+    )
 
 
 def _choices(folds: Sequence[Encoders]) -> dict[str, dict[int, list[int]]]:

@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Work = TypeVar("Work")
 
 
-FORM = 3
+FORM = 4
 """Of what is stored; raised when its form changes between releases."""
 
 
@@ -35,6 +35,8 @@ class Job:
     selection: Selection = field(default_factory=Selection)
     test_participants: tuple[str, ...] = ()
     """Participants to hold out at group level; drawn if none is named."""
+    atlas: tuple[Path, ...] = ()
+    """Label image that gives the parcels and, if need be, its table; without it some are found."""
     device: str = "cpu"
     """Where networks are trained, as torch names it."""
     n_cpus: int = 1

@@ -9,6 +9,7 @@ from bids_eeg2fmri.app.choosing import choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import publish_model, write_choices, write_results
+from bids_eeg2fmri.app.parcels import parcellate, score_run, write_parcel_scores
 from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
 from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.reports import report_participant
@@ -69,6 +70,8 @@ def run_participant(
     split = split_in_time(onsets, tasks, job.config.split, gap)
     owner = _owner(job, label)
     page = job.out / f"{owner}.html"
+    chosen = [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
+    parcellations, unfit = parcellate(job, [run.recording for run, _ in chosen])
     encoders = choose_encoders(job, owner, runs, split)
     trained, untrained = attempt(
         lambda name: train(job, owner, name, runs, split, encoders.shapes),
@@ -77,7 +80,6 @@ def run_participant(
     baselines, unfitted = attempt(
         lambda _: test_baselines(job, owner, runs, split), {f"{owner} baselines": None}
     )
-    chosen = [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
     tested = [[test(job, model, run, index) for model in trained] for run, index in chosen]
     tested = [[randomise_phases(job, one) for one in of_run] for of_run in tested]
     besides = {
@@ -89,15 +91,22 @@ def run_participant(
         [hold_against_retrained(one, retrained[one.trained.name]) for one in of_run]
         for of_run in tested
     ]
-    failed |= untrained | unfitted | unrepeated
+    failed |= untrained | unfitted | unrepeated | unfit
+    by_run = {of_run[0].run.files.name: of_run for of_run in tested}
+    parcels = {
+        name: score_run(job, parcellation, by_run[name], besides.get(name))
+        for name, parcellation in parcellations.items()
+    }
 
     def write() -> None:
         for of_run in tested:
             write_results(job, owner, of_run, besides.get(of_run[0].run.files.name))
+        for name, of_parcels in parcels.items():
+            write_parcel_scores(job, owner, of_parcels, by_run[name])
         write_choices(job, owner, encoders)
         for model in trained:
             publish_model(job, owner, model)
-        given = (runs, split, encoders, trained, tested, besides, failed)
+        given = (runs, split, encoders, trained, tested, besides, parcels, failed)
         report_participant(job, page, label, *given)
 
     names = [*(run.files.name for run, _ in chosen), owner]
@@ -106,6 +115,7 @@ def run_participant(
     units = [unit for of_run in tested for one in of_run for unit in one.units]
     units += [choice.unit for choice in encoders.choices]
     units += [unit for one in besides.values() for unit in one.units]
+    units += [unit for one in parcels.values() for unit in one.units.values()]
     facts = {"dataset": job.dataset_name}
     deliver(job, owner, units, patterns, failed, facts, write)
     told = {of_run[0].run.files.name: [headline(one) for one in of_run] for of_run in tested}

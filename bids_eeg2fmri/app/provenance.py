@@ -1,11 +1,12 @@
 """How results came about: what the methods text and the reports' last pages say."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members
+from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.methods import Network, methods_text
@@ -22,6 +23,7 @@ def provenance(
     runs: Sequence[PairedRun],
     split: Split,
     folds: Sequence[Members] = (),
+    parcels: Iterable[ParcelTest] = (),
 ) -> Provenance:
     """Say how results came about, in words and with what to cite.
 
@@ -31,6 +33,8 @@ def provenance(
         The parts of each run; of the first fold, if there are several.
     folds
         The participants of each part, fold by fold; none at participant level.
+    parcels
+        Tests whose parcels were scored too.
     """
     members: Members = folds[0] if folds else {}
     software = trained[0].card["software"]
@@ -56,6 +60,7 @@ def provenance(
             "choosing": [f"sub-{label}" for label in members.get("valid", ())],
             "held_out": [f"sub-{label}" for label in members.get("test", ())],
             "folds": len(folds) or 1,
+            "parcels": sorted({one.parcellation.kind for one in parcels}),
             "networks": [_describe(one) for one in trained],
             "software": software,
         },

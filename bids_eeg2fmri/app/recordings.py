@@ -39,6 +39,11 @@ class Recording:
         """The BOLD series, memory-mapped."""
         return arrays.load(self.unit.folder, "bold", BOLD)
 
+    @property
+    def mask(self) -> Bool[np.ndarray, "x y z"]:
+        """The brain, on the grid of the BOLD series."""
+        return np.asarray(np.load(self.unit.folder / "mask.npy"))
+
 
 @dataclass(frozen=True)
 class PairedRun:
@@ -95,7 +100,7 @@ def read(job: Job, files: RunFiles) -> Recording:
         arrays.save(folder, "eeg", eeg)
         arrays.save(folder, "bold", bold)
         np.save(folder / "mask.npy", mask)
-        _keep_notes(folder, notes)
+        keep_notes(folder, notes)
 
     parents = [fingerprint(files.root, files.files())]
     unit = job.store.unit("read", files.name, [job.config.read], parents, make)
@@ -130,7 +135,7 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
                 eeg,
                 bold,
                 clock,
-                np.load(recording.unit.folder / "mask.npy"),
+                recording.mask,
                 grid,
                 cfg.window,
                 cfg.spectrogram,
@@ -139,7 +144,7 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
             )
         arrays.save(folder, "pairs", pairs)
         arrays.save(folder, "clock", clock)
-        _keep_notes(folder, notes)
+        keep_notes(folder, notes)
 
     config = [cfg.clock, cfg.window, cfg.spectrogram, {"grid": grid, "channels": channels}]
     unit = job.store.unit("pairs", files.name, config, [recording.unit], make)
@@ -209,7 +214,8 @@ def _mask(files: RunFiles, bold: BOLD) -> Bool[np.ndarray, "x y z"]:
         raise BOLDError(f"{files.relative(files.bold)}: {error}") from None
 
 
-def _keep_notes(folder: Path, notes: list[str]) -> None:
+def keep_notes(folder: Path, notes: list[str]) -> None:
+    """Write what was odd in the data of a unit."""
     (folder / "notes.json").write_text(json.dumps(notes, ensure_ascii=False), encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 """What the report of a participant shows, and both reports, gathered from results."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,12 @@ from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Choice, Encoders
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import shown, summaries_of, verdicts_of
+from bids_eeg2fmri.app.parcels import (
+    ParcelTest,
+    ScoreOfParcels,
+    ScoresByModel,
+    parcel_scores_path,
+)
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
@@ -17,8 +24,10 @@ from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.baselines import BASELINES
-from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.evaluate.metrics import METRICS, Metric
+from bids_eeg2fmri.evaluate.parcels import PARCEL_SCORES
 from bids_eeg2fmri.report.page import Outcome
+from bids_eeg2fmri.report.parcels import ParcelTable, reach_of_q
 from bids_eeg2fmri.report.participant import (
     ParticipantReport,
     RunResult,
@@ -32,6 +41,8 @@ from bids_eeg2fmri.train.splits import Split
 
 BEST = 0.1
 """Share of the voxels whose mean is shown as the best-fitting ones."""
+OF_PARCELS = ("pearsoncorrelation", "r_low", "r_high", "p", "q", "skill")
+"""The scores of parcels that are shown."""
 
 
 def report_participant(
@@ -44,6 +55,7 @@ def report_participant(
     trained: Sequence[Trained],
     tested: Sequence[Sequence[Tested]],
     besides: Mapping[str, Beside],
+    parcels: Mapping[str, ParcelTest],
     problems: Mapping[str, AppError],
 ) -> None:
     """Write the report of one participant.
@@ -54,16 +66,24 @@ def report_participant(
         Results of all models, run by run; the pictures are those of the first one.
     besides
         Results of the baselines, by run.
+    parcels
+        Results on parcels, by run; of those that have any.
     """
+    names = [of_run[0].run.files.name for of_run in tested]
     report = ParticipantReport(
         participant=f"sub-{label}",
         dataset=job.dataset_name,
-        runs=tuple(summarise(run, split, i) for i, run in enumerate(runs)),
-        results=tuple(show(of_run, besides.get(of_run[0].run.files.name)) for of_run in tested),
+        runs=tuple(
+            summarise(run, split, i, parcels.get(run.files.name)) for i, run in enumerate(runs)
+        ),
+        results=tuple(
+            show(job, of_run, besides.get(name), parcels.get(name))
+            for name, of_run in zip(names, tested, strict=True)
+        ),
         training=tuple(map(training, trained)),
         search=search_pictures(job, page.stem, encoders),
         metrics=METRICS,
-        provenance=provenance(job, trained, runs, split),
+        provenance=provenance(job, trained, runs, split, parcels=parcels.values()),
         problems=told(problems),
         stand_in=stand_in(job, trained[0].name),
     )
@@ -88,8 +108,9 @@ def training(trained: Trained) -> Training:
     )
 
 
-def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
+def summarise(run: PairedRun, split: Split, i: int, parcels: ParcelTest | None) -> RunSummary:
     """Describe one run and how it was divided."""
+    notes = (*run.notes, *(parcels.parcellation.notes if parcels else ()))
     pairs, files, eeg = run.pairs, run.files, run.recording.eeg
     return RunSummary(
         name=files.name,
@@ -104,7 +125,7 @@ def summarise(run: PairedRun, split: Split, i: int) -> RunSummary:
         n_channels=len(pairs.channels),
         sfreq=eeg.sfreq,
         grid=pairs.mask.shape,
-        notes=tuple(note.removeprefix(f"{files.name}: ") for note in run.notes),
+        notes=tuple(note.removeprefix(f"{files.name}: ") for note in notes),
     )
 
 
@@ -149,7 +170,9 @@ def stand_in(job: Job, shown: str) -> str:
     return f"{first}, the first model asked for, has no result. What is shown is of {shown}."
 
 
-def show(of_run: Sequence[Tested], beside: Beside | None) -> RunResult:
+def show(
+    job: Job, of_run: Sequence[Tested], beside: Beside | None, parcels: ParcelTest | None
+) -> RunResult:
     """Pick what is shown of one run: a volume and two signals of its first model, all scores."""
     tested = of_run[0]
     scores, target = tested.scores[tested.trained.name], tested.target
@@ -185,7 +208,33 @@ def show(of_run: Sequence[Tested], beside: Beside | None) -> RunResult:
             _course(title, target[:, where], tested.synthesised[:, where])
             for title, where in courses.items()
         ),
+        parcels=show_parcels(job, tested, parcels) if parcels else None,
     )
+
+
+def show_parcels(job: Job, tested: Tested, parcels: ParcelTest) -> ParcelTable:
+    """Pick what is shown of the parcels of one run."""
+    model, scores, found = tested.trained.name, parcels.scores, parcels.parcellation.parcels
+    return ParcelTable(
+        model,
+        found.origin,
+        found.names,
+        *beside_baselines(model, scores, PARCEL_SCORES, OF_PARCELS),
+        reach_of_q(scores[model]["p"], len(tested.index)),
+        parcel_scores_path(job, parcels).relative_to(job.out).as_posix(),
+    )
+
+
+def beside_baselines(
+    model: str, scores: ScoresByModel, metrics: Mapping[str, Metric], shown: Sequence[str]
+) -> tuple[dict[str, ScoreOfParcels], dict[str, Metric]]:
+    """Put some scores of a model beside the temporal r of baselines; give what they mean too."""
+    values = {name: scores[model][name] for name in shown}
+    meanings, r = {name: metrics[name] for name in shown}, metrics["pearsoncorrelation"]
+    for baseline in scores.keys() & BASELINES.keys():
+        values[baseline] = scores[baseline]["pearsoncorrelation"]
+        meanings[baseline] = replace(r, name=f"{r.name} of {baseline}")
+    return values, meanings
 
 
 def _course(

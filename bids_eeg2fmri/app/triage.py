@@ -68,16 +68,27 @@ def find(job: Job) -> Found:
 def attempt(
     fn: Callable[[Item], Result], items: Mapping[str, Item]
 ) -> tuple[list[Result], dict[str, AppError]]:
+    """Apply ``fn`` to each item as ``try_each`` does, unless nothing is left.
+
+    Raises
+    ------
+    DataError
+        The first reason, if all failed.
+    """
+    done, failed = try_each(fn, items)
+    if failed and not done:
+        raise next(iter(failed.values()))
+    return done, failed
+
+
+def try_each(
+    fn: Callable[[Item], Result], items: Mapping[str, Item]
+) -> tuple[list[Result], dict[str, AppError]]:
     """Apply ``fn`` to each item by its name, so that a broken one does not stop the others.
 
     Returns
     -------
     What was given, and for each item that failed the reason.
-
-    Raises
-    ------
-    DataError
-        The first reason, if nothing is left.
     """
     done: list[Result] = []
     failed: dict[str, AppError] = {}
@@ -87,8 +98,6 @@ def attempt(
         except DataError as error:
             failed[name] = error
             log.tell_failure(name, error)
-    if failed and not done:
-        raise next(iter(failed.values()))
     return done, failed
 
 

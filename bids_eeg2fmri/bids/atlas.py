@@ -1,7 +1,7 @@
-"""Read atlases: label images, and the tables that name their labels."""
+"""Read and write atlases: label images, and the tables that name their labels."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import nibabel as nib
@@ -10,8 +10,9 @@ import pandas as pd
 from jaxtyping import Float64, Int32, Int64
 
 from bids_eeg2fmri.bids.sidecars import inherited, read_table
+from bids_eeg2fmri.bids.write import make_image, replacing, write_table
 from bids_eeg2fmri.errors import DataError, MissingInputError
-from bids_eeg2fmri.types import typed
+from bids_eeg2fmri.types import Parcels, typed
 
 _SHOWN = 5
 """Of a longer list, what an error names."""
@@ -61,6 +62,46 @@ def read_atlas(image: Path, table: Path | None = None) -> Atlas:
     labels = np.where(values == 0, 0, np.searchsorted(index, values) + 1).astype(np.int32)
     names = _names(image, table or _table_beside(image), index)
     return Atlas(image.name, labels, index, names, affine)
+
+
+def atlas_files(image: Path, table: Path | None = None) -> tuple[Path, ...]:
+    """Name the files that ``read_atlas`` reads: the image and, where there is one, its table."""
+    return tuple(filter(None, (image, table or _table_beside(image))))
+
+
+def write_parcels(
+    path: Path,
+    parcels: Parcels,
+    affine: Float64[np.ndarray, "4 4"],
+    *,
+    metadata: Mapping[str, object],
+) -> None:
+    """Write parcels as a label image, and beside it the table of its labels; both share a sidecar.
+
+    Parameters
+    ----------
+    path
+        Of the image; ends in ``_dseg.nii.gz``.
+    affine
+        From voxel indices to scanner millimetres.
+    metadata
+        For the sidecar, see ``write.write_mask``.
+
+    Raises
+    ------
+    OutputError
+        The files cannot be written.
+    """
+    columns = {
+        "index": {"Description": "Value of the parcel in the image", "Format": "integer"},
+        "name": {"Description": "Name of the parcel"},
+    }
+    table = path.with_name(path.name.replace(".nii.gz", ".tsv"))
+    rows = {"index": parcels.index.tolist(), "name": parcels.names}
+    write_table(table, rows, columns, metadata=metadata)
+    labels = np.concatenate([[0], parcels.index])[parcels.labels].astype(np.int32)
+    with replacing(path) as temporary:
+        make_image(labels, affine).to_filename(temporary)
 
 
 def shorten(things: Collection[object]) -> str:

@@ -13,6 +13,7 @@ from bids_eeg2fmri.errors import DatasetError, DataWarning
 
 _DESCRIPTIONS = {
     "brain": "Voxels inside the brain",
+    "parcels": "Parcels, and scores of their mean signals",
     "residual": "Observed minus synthesised BOLD",
     "synth": "BOLD synthesised from the EEG alone, and scores of it",
     "target": "Observed BOLD of the volumes that were synthesised",
@@ -45,6 +46,7 @@ Made by bids_eeg2fmri {version} from simultaneous EEG and fMRI.
 | `sub-*/func/*_stat-*_desc-synth_boldmap.nii.gz` | Scores by voxel |
 | `sub-*/func/*_desc-synth_timeseries.tsv` | Scores by volume |
 | `sub-*/func/*_desc-synth_metrics.tsv` | Scores by model |
+| `sub-*/func/*_desc-parcels_metrics.tsv`, `…_dseg.*` | Scores by parcel, and the parcels |
 | `group_task-*_metrics.tsv`, `group/` | Scores and maps of participants that no model had seen |
 | `models/` | Trained models |
 | `logs/` | What to cite; of each call the log, the settings, the software |

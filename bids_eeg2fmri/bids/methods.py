@@ -61,6 +61,8 @@ class Facts(TypedDict):
     """Participants that only tested the model; none at participant level."""
     folds: int
     """Divisions of the participants; one at participant level."""
+    parcels: Sequence[str]
+    """Where the parcels come from that were scored too, in words; none where there are none."""
     networks: Sequence[Network]
     """The models."""
     software: Mapping[str, str]
@@ -145,6 +147,8 @@ gives for predictions in blocks of another order
 {%- if held_out | length > 1 %}, for the EEG of the other test participants{% endif %}
 {%- if evaluate.retrained_draws %}; and what {{ count(evaluate.retrained_draws, "training") }}
 of each network with the EEG of every run shifted give{% endif %}.
+{% if parcels %}Likewise scored were the mean signals of parcels: {{ listed(parcels) }}; q is the
+false discovery rate over them ({{ cite("benjamini1995") }}). {% endif %}
 {% if held_out %}Models and baselines were compared over participants, runs averaged first, by
 paired t and signed-rank tests, and voxel by voxel by paired t or, of fewer than three
 participants, by sign flips of blocks of volumes; q is the false discovery rate

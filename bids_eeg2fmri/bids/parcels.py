@@ -18,13 +18,14 @@ from scipy.spatial import KDTree
 
 from bids_eeg2fmri.bids.atlas import Atlas, read_atlas, shorten
 from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.references import cite
 from bids_eeg2fmri.bids.segmentation import read_segmentation
 from bids_eeg2fmri.bids.sidecars import entities_of
 from bids_eeg2fmri.errors import DataError, DataWarning
 from bids_eeg2fmri.types import Parcels
 
-SPHERES = ("dosenbach", "power", "seitzman")
-"""Sets of spheres in MNI space that nilearn brings with it, first the one that is the default."""
+SPHERES = {"dosenbach": "dosenbach2010", "power": "power2011", "seitzman": "seitzman2020"}
+"""Sets of spheres in MNI space that nilearn brings with it, and the work that each is from."""
 RADIUS = 5.0
 """Of a sphere whose authors' table names none, in millimetres."""
 LEAST = 0.5
@@ -77,7 +78,7 @@ def find_parcels(
     """
     segmentation = _segmentation_parcels(run, mask, affine)
     if segmentation is None and _in_mni(run) and voxel_sizes(affine).max() <= RADIUS:
-        return sphere_parcels(SPHERES[0], run, mask, affine)
+        return sphere_parcels("dosenbach", run, mask, affine)
     return segmentation
 
 
@@ -108,7 +109,10 @@ def sphere_parcels(
     labels = np.zeros(mask.shape, np.int32)
     labels[mask] = np.where(distance <= radii[nearest], nearest + 1, 0)
     size = f"{radii.min():g}–{radii.max():g}" if np.ptp(radii) else f"{radii[0]:g}"
-    origin = f"{len(names)} spheres of {size} mm radius in MNI space ({name}, from nilearn)"
+    origin = (
+        f"{len(names)} spheres of {size} mm radius in MNI space ({cite(SPHERES[name])}) from "
+        f"Nilearn ({cite('abraham2014')})"
+    )
     parcels = Parcels(labels, np.arange(1, len(names) + 1), names, origin)
     _tell_empty(parcels, f"the spheres {name}", run, mask)
     return parcels

@@ -100,6 +100,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Tools and Algorithms for the Construction and Analysis of Systems, 337–340",
         "https://doi.org/10.1007/978-3-540-78800-3_24",
     ),
+    "dosenbach2010": Reference(
+        "article",
+        "Dosenbach, Nico U. F. and others",
+        2010,
+        "Prediction of Individual Brain Maturity Using fMRI",
+        "Science, 329(5997), 1358–1361",
+        "https://doi.org/10.1126/science.1194144",
+    ),
     "friston1998": Reference(
         "article",
         "Friston, Karl J. and others",
@@ -182,6 +190,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Scientific Data, 6, 103",
         "https://doi.org/10.1038/s41597-019-0104-8",
     ),
+    "power2011": Reference(
+        "article",
+        "Power, Jonathan D. and others",
+        2011,
+        "Functional Network Organization of the Human Brain",
+        "Neuron, 72(4), 665–678",
+        "https://doi.org/10.1016/j.neuron.2011.09.006",
+    ),
     "prichard1994": Reference(
         "article",
         "Prichard, Dean and Theiler, James",
@@ -205,6 +221,15 @@ REFERENCES: Mapping[str, Reference] = {
         "Picture Thresholding Using an Iterative Selection Method",
         "IEEE Transactions on Systems, Man, and Cybernetics, 8(8), 630–632",
         "https://doi.org/10.1109/TSMC.1978.4310039",
+    ),
+    "seitzman2020": Reference(
+        "article",
+        "Seitzman, Benjamin A. and others",
+        2020,
+        "A set of functionally-defined brain regions with improved representation of the "
+        "subcortex and cerebellum",
+        "NeuroImage, 206, 116290",
+        "https://doi.org/10.1016/j.neuroimage.2019.116290",
     ),
     "wang2004": Reference(
         "article",

@@ -35,10 +35,10 @@ def read_segmentation(run: RunFiles) -> Atlas | None:
     found = find_segmentation(run)
     if found is None:
         return None
-    image, transform = found
-    tables = inherited(run.root, image, "dseg", ".tsv")  # at the top of fMRIPrep's output
-    atlas = read_atlas(image, tables[-1] if tables else None)
-    return replace(atlas, affine=read_transform(transform) @ atlas.affine)
+    image, transform, *table = found
+    atlas = read_atlas(image, *table)
+    name = f"FreeSurfer's segmentation ({entities_of(image)['desc']}) by fMRIPrep"
+    return replace(atlas, name=name, affine=read_transform(transform) @ atlas.affine)
 
 
 def read_transform(path: Path) -> Float64[np.ndarray, "4 4"]:
@@ -67,8 +67,8 @@ def read_transform(path: Path) -> Float64[np.ndarray, "4 4"]:
     return np.asarray(flip @ transform @ flip)
 
 
-def find_segmentation(run: RunFiles) -> tuple[Path, Path] | None:
-    """Find the segmentation of the T1-weighted image and the run's coregistration to it."""
+def find_segmentation(run: RunFiles) -> tuple[Path, ...] | None:
+    """Find the segmentation of the T1-weighted image, the run's coregistration to it, its table."""
     func = run.bold.parent.relative_to(run.root)
     coregistrations = f"*/{func}/{run.name}_from-*_to-T1w_mode-image*_xfm.txt"
     for transform in sorted((run.root / "derivatives").glob(coregistrations)):
@@ -78,5 +78,6 @@ def find_segmentation(run: RunFiles) -> tuple[Path, Path] | None:
                 images = sorted(anat.glob(f"sub-{run.participant}_*{ending}.nii.gz"))
                 native = [image for image in images if "space" not in entities_of(image)]
                 if native:
-                    return native[0], transform
+                    tables = inherited(run.root, native[0], "dseg", ".tsv")  # fMRIPrep: at its top
+                    return native[0], transform, *tables[-1:]
     return None

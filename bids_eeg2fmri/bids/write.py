@@ -116,7 +116,7 @@ def write_image(
     OutputError
         The files cannot be written.
     """
-    image = _image(data.astype(np.float32, copy=False), affine)
+    image = make_image(data.astype(np.float32, copy=False), affine)
     timing = {}
     if tr is not None:
         image.header.set_zooms((*image.header.get_zooms()[:3], tr))
@@ -141,7 +141,7 @@ def write_mask(
     OutputError
         The files cannot be written.
     """
-    _write_nifti(path, _image(mask.astype(np.uint8), affine), {"Type": "Brain", **metadata})
+    _write_nifti(path, make_image(mask.astype(np.uint8), affine), {"Type": "Brain", **metadata})
 
 
 def write_table(
@@ -248,7 +248,8 @@ def sweep(out: Path, patterns: Sequence[str]) -> None:
                 path.unlink(missing_ok=True)
 
 
-def _image(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
+def make_image(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
+    """Lay data on the grid of a scanner, in millimetres and seconds."""
     image = nib.Nifti1Image(data, affine)
     image.set_sform(affine, code="scanner")
     image.set_qform(affine, code="scanner")

@@ -5,7 +5,6 @@ for q to be kind.
 """
 
 from collections.abc import Mapping
-from math import prod
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
@@ -15,7 +14,14 @@ from bids_eeg2fmri.evaluate.effective import effective_size
 from bids_eeg2fmri.evaluate.metrics import MAPS, Metric, pearsoncorrelation, sd_ratio, skill
 from bids_eeg2fmri.evaluate.null import shifted_p
 from bids_eeg2fmri.evaluate.similarity import mse
-from bids_eeg2fmri.evaluate.statistics import false_discovery_q, fisher_interval
+from bids_eeg2fmri.evaluate.statistics import (
+    false_discovery_q,
+    fisher_interval,
+    fisher_z,
+    mean_correlation_interval,
+    mean_interval,
+    paired_t,
+)
 from bids_eeg2fmri.types import Parcels
 
 PARCEL_SCORES: Mapping[str, Metric] = {
@@ -35,6 +41,19 @@ PARCEL_SCORES: Mapping[str, Metric] = {
     "sd_ratio": MAPS["sdratio"],
 }
 """The scores of ``score_parcels``, each of the mean signal over the voxels of a parcel."""
+PARCEL_MEANS: Mapping[str, Metric] = {
+    "n_participants": Metric("n", "1", "Test participants whose parcel has a temporal r.", None),
+    "pearsoncorrelation": Metric(
+        "Mean temporal r", "1", "Mean of temporal r over participants by Fisher's z.", True
+    ),
+    "r_low": Metric("Lower end", "1", "95 % interval of that mean over participants.", None),
+    "r_high": Metric("Upper end", "1", "95 % interval of that mean over participants.", None),
+    "t": Metric("t", "1", "Fisher's z of temporal r against 0 over participants.", True),
+    "p": Metric("p", "1", "One-sided p of t, uncorrected.", False),
+    "q": Metric("q", "1", "p adjusted over the parcels (Benjamini & Hochberg 1995).", False),
+    "skill": Metric("Mean skill", "1", "Mean over participants.", True),
+}
+"""The scores of ``average_parcels``."""
 _SLABS = (
     ("left lateral", "left medial", "right medial", "right lateral"),
     ("posterior", "mid-posterior", "central", "mid-anterior", "anterior"),
@@ -68,8 +87,8 @@ def block_parcels(mask: Bool[np.ndarray, "x y z"], affine: Float64[np.ndarray, "
         labels,
         np.asarray(present + 1, np.int64),
         tuple(names[i] for i in present),
-        f"{len(present)} of {prod(shape)} blocks that part the brain along left–right, back–front "
-        "and down–up; they are places and no anatomical areas",
+        f"blocks (places, no anatomical areas) that part the brain into "
+        f"{'×'.join(map(str, shape))} along left–right, back–front and down–up",
     )
 
 
@@ -157,4 +176,36 @@ def score_parcels(
         "r2": skill(error, y.var(axis=0)),
         "skill": skill(error, mse(y, mean, axis=0)),
         "sd_ratio": sd_ratio(y_hat.var(axis=0), y.var(axis=0)),
+    }
+
+
+def average_parcels(
+    r: Float64[np.ndarray, "participants parcels"],
+    skill: Float64[np.ndarray, "participants parcels"],
+) -> dict[str, Float64[np.ndarray, " parcels"]]:
+    """Sum the scores of each parcel up over participants, in every way of ``PARCEL_MEANS``.
+
+    Parameters
+    ----------
+    r, skill
+        Temporal correlation and skill of each participant; NaN, as where a participant lacks the
+        parcel, is left out of that parcel.
+
+    Returns
+    -------
+    Columns of a table, one row a parcel. Interval, t, p and q take two participants or more.
+    """
+    known = [column[np.isfinite(column)] for column in r.T]
+    intervals = [mean_correlation_interval(one) for one in known]
+    t, two_sided = np.array([paired_t(fisher_z(one)) for one in known]).reshape(-1, 2).T
+    p = np.where(t > 0, two_sided / 2, 1 - two_sided / 2)
+    return {
+        "n_participants": np.array([float(len(one)) for one in known]),
+        "pearsoncorrelation": np.array([one.mean for one in intervals]),
+        "r_low": np.array([one.low for one in intervals]),
+        "r_high": np.array([one.high for one in intervals]),
+        "t": t,
+        "p": p,
+        "q": false_discovery_q(p),
+        "skill": np.array([mean_interval(column).mean for column in skill.T]),
     }

@@ -20,6 +20,7 @@ from bids_eeg2fmri.report.page import (
     told,
     write,
 )
+from bids_eeg2fmri.report.parcels import ParcelTable
 from bids_eeg2fmri.report.pictures import Picture, Training, map_picture, training_picture
 from bids_eeg2fmri.report.words import counted, number, signed
 from bids_eeg2fmri.types import typed
@@ -90,6 +91,10 @@ class GroupReport:
     """Mean maps, where the participants share a grid."""
     coverage: str = ""
     """What the maps rest on where that is not every test, or why there are none."""
+    parcels: ParcelTable | None = None
+    """How well the model tells the mean signals of parcels, where the participants share them."""
+    no_parcels: str = ""
+    """Why there are none."""
     stand_in: str = ""
     """Whose pictures these are, where the first model that was asked for has no result."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)

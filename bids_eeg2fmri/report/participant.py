@@ -20,6 +20,7 @@ from bids_eeg2fmri.report.page import (
     told,
     write,
 )
+from bids_eeg2fmri.report.parcels import ParcelTable
 from bids_eeg2fmri.report.pictures import (
     Picture,
     Training,
@@ -115,6 +116,8 @@ class RunResult:
     """Signals to be shown, the best-fitting voxels first."""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
     """Whether to believe each of ``rows`` that looks at the EEG."""
+    parcels: ParcelTable | None = None
+    """How well it tells the mean signals of parcels; none where the atlas does not fit the run."""
     bold_units: str = "units of the scanner"
     """Of the volumes."""
     signal_units: str = "% of the mean"

@@ -9,7 +9,7 @@ import pytest
 from nibabel.affines import apply_affine
 from nilearn.datasets import load_mni152_brain_mask
 
-from bids_eeg2fmri.bids.atlas import read_atlas
+from bids_eeg2fmri.bids.atlas import atlas_files, read_atlas, write_parcels
 from bids_eeg2fmri.bids.parcels import (
     SPHERES,
     find_parcels,
@@ -17,6 +17,7 @@ from bids_eeg2fmri.bids.parcels import (
     space_of,
     sphere_parcels,
 )
+from bids_eeg2fmri.bids.references import reference_list
 from bids_eeg2fmri.bids.segmentation import read_transform
 from bids_eeg2fmri.errors import DataError, DataWarning, MissingInputError
 
@@ -290,6 +291,18 @@ def test_the_xml_of_aal2_is_no_table(aal2):
         read_atlas(aal2, aal2.with_suffix(".xml"))
 
 
+def test_written_parcels_are_an_atlas_with_its_table_beside_it(tmp_path, image, run):
+    image.with_name("regions.tsv").write_text(TABLE)
+    parcels = read_parcels(image, None, run, MASK, AFFINE)
+    path = tmp_path / "out" / "sub-01_desc-parcels_dseg.nii.gz"
+    write_parcels(path, parcels, AFFINE, metadata={"Description": "A test"})
+    again = read_atlas(path)
+    np.testing.assert_array_equal(np.asarray(nib.load(path).dataobj), labels_of())
+    np.testing.assert_array_equal(again.labels, parcels.labels)
+    assert again.parcels == parcels.names
+    assert [file.name for file in atlas_files(path)] == [path.name, "sub-01_desc-parcels_dseg.tsv"]
+
+
 # Spheres
 
 
@@ -323,7 +336,9 @@ def test_spheres_are_for_mni_space_only(run):
 
 @pytest.mark.filterwarnings("ignore:.*have no voxel")
 def test_in_mni_space_the_first_spheres_are_found(mni):
-    assert "160 spheres of 5 mm" in find_parcels(*mni).origin
+    origin = find_parcels(*mni).origin
+    assert "160 spheres of 5 mm" in origin
+    assert [line.split(",")[0] for line in reference_list(origin)] == ["Abraham", "Dosenbach"]
 
 
 def test_between_coarse_voxels_spheres_are_not_looked_for(mni):

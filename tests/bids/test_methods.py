@@ -34,6 +34,7 @@ FACTS = Facts(
     choosing=[],
     held_out=[],
     folds=1,
+    parcels=["AAL2.nii"],
     networks=[TOPO_RFF],
     software={"bids_eeg2fmri": "0.1.0", "torch": "2.13.0"},
 )
@@ -51,6 +52,7 @@ def test_the_text_tells_what_was_run():
         "44,741,047 weights",
         "120 pairs after them in time chose the epoch",
         "the test had 290 pairs, the last of each task. Between parts of one recording 26 s were",
+        "Likewise scored were the mean signals of parcels: AAL2.nii; q is the false discovery rate",
         "what was kept is the network of epoch 8.",
         "bids_eeg2fmri 0.1.0 and torch 2.13.0.",
     ):

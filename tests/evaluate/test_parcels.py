@@ -10,7 +10,9 @@ from scipy.signal import detrend
 from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.evaluate.null import shifted_p
 from bids_eeg2fmri.evaluate.parcels import (
+    PARCEL_MEANS,
     PARCEL_SCORES,
+    average_parcels,
     block_parcels,
     parcel_means,
     score_parcels,
@@ -166,6 +168,36 @@ def test_every_column_is_described_in_order():
     volumes = noise(30, *GRID)
     found = score_parcels(volumes, volumes, volumes[0], random_parcels(2), MASK, 5)
     assert [*found] == [*PARCEL_SCORES]
+
+
+# Over participants
+
+
+def test_a_parcel_is_summed_up_over_those_who_have_it():
+    rng = np.random.default_rng(0)
+    r, skill = rng.uniform(-0.2, 0.6, (2, 7, 3))
+    r[:4, 1], r[1:, 2] = np.nan, np.nan
+    found = average_parcels(r, skill)
+    assert found["n_participants"].tolist() == [7, 3, 1]
+    for i in (0, 1):
+        z = np.arctanh(r[np.isfinite(r[:, i]), i])
+        expected = stats.ttest_1samp(z, 0, alternative="greater")
+        low, high = stats.ttest_1samp(z, 0).confidence_interval()
+        assert found["t"][i] == pytest.approx(expected.statistic)
+        assert found["p"][i] == pytest.approx(expected.pvalue)
+        assert found["pearsoncorrelation"][i] == pytest.approx(np.tanh(z.mean()))
+        assert (found["r_low"][i], found["r_high"][i]) == pytest.approx(np.tanh([low, high]))
+    np.testing.assert_allclose(found["skill"], skill.mean(axis=0))
+    np.testing.assert_allclose(found["q"][:2], stats.false_discovery_control(found["p"][:2]))
+
+
+def test_a_parcel_of_one_participant_has_its_r_and_no_test():
+    found = average_parcels(np.array([[0.3, np.nan]]), np.array([[0.1, np.nan]]))
+    assert [*found] == [*PARCEL_MEANS]
+    assert found["pearsoncorrelation"][0] == pytest.approx(0.3)
+    for name in ("r_low", "r_high", "t", "p", "q"):
+        assert np.isnan(found[name]).all()
+    assert np.isnan(found["skill"][1])
 
 
 # Blocks
