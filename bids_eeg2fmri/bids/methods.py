@@ -106,8 +106,10 @@ style where there is one, and decoded by one dense layer; {{ start[cfg.train.sta
 trained for up to {{ count(cfg.search.epochs, "epoch") }}{% endif %}. {% endif %}
 {%- if "hybrid" in kinds %}The linear path of the hybrid is a ridge regression
 ({{ cite("hoerl1970") }}) of deviations from the mean volume on the band power of each electrode
-through a haemodynamic response ({{ cite("friston1998") }}), whose delay, width and penalty were
-chosen by cross-validation in blocks of training pairs; the output of its network was added as far
+through a haemodynamic response ({{ cite("friston1998") }}), both prewhitened
+({{ cite("cochrane1949") }}). Penalty, and delay and width of the response where they clearly
+differed from the canonical one, were chosen by cross-validation in blocks of training pairs; the
+output of its network was added as far
 as validation pairs bore it out. {% endif %}
 {%- if "transcoder" in kinds %}The convolutional transcoder follows {{ cite("liu2019sajda") }}.
 {%- endif %}
@@ -137,7 +139,8 @@ error, peak signal-to-noise ratio, three-dimensional structural similarity
 skill ({{ cite("murphy1988") }}): one minus the squared error over that of the mean training volume,
 which stands beside the model as a baseline. So do a ridge regression ({{ cite("hoerl1970") }}) on
 the band power of each electrode through the canonical haemodynamic response
-({{ cite("friston1998") }}), one on the time since the run began, and oracles. Chance is what
+({{ cite("friston1998") }}), both prewhitened ({{ cite("cochrane1949") }}), one on the time since
+the run began, and oracles. Chance is what
 circular shifts of the EEG in time give, those of {{ time(cfg.window.start) }} or more and beyond
 the autocorrelation of the signals; p ranks the true score among those of all shifts. Beside it
 stands, with p = (1 + b) / (1 + n) where b of n draws reach the true score, what the same model

@@ -92,6 +92,15 @@ REFERENCES: Mapping[str, Reference] = {
         "arXiv:2203.03481",
         "https://arxiv.org/abs/2203.03481",
     ),
+    "cochrane1949": Reference(
+        "article",
+        "Cochrane, Donald and Orcutt, Guy H.",
+        1949,
+        "Application of least squares regression to relationships containing auto-correlated error "
+        "terms",
+        "Journal of the American Statistical Association, 44, 32–61",
+        "https://doi.org/10.1080/01621459.1949.10483290",
+    ),
     "demoura2008": Reference(
         "inproceedings",
         "de Moura, Leonardo and Bjørner, Nikolaj",
