@@ -4,6 +4,7 @@ import json
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.signal import detrend
 
@@ -141,6 +142,16 @@ def test_no_eeg_with_random_phases_does_as_well_as_what_is_coupled(coupled):
     for name in ("topo-rff", "hrf-ridge"):
         numbers = coupled[3][name]["verdict_numbers"]
         assert numbers["p_other"]["phase-randomised-eeg"] == pytest.approx(1 / 21)
+
+
+def test_the_ten_best_parcels_hold_a_coupled_region(coupled, folder):
+    func = folder / "out" / STEM
+    labels = np.asarray(nib.load(f"{func}_desc-parcels_dseg.nii.gz").dataobj)
+    regions = nib.load(folder / "bids/sourcedata/simulation_regions.nii.gz").get_fdata() > 0
+    scores = pd.read_table(f"{func}_desc-parcels_metrics.tsv")
+    share = scores["index"].map(lambda index: regions[labels == index].mean())
+    for _, own in scores.groupby("model"):
+        assert (share[own["pearsoncorrelation"].nlargest(10).index] > 0.3).all()
 
 
 def test_the_verdict_stands_with_the_numbers_behind_it(coupled):
