@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 import tomllib
@@ -14,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from apart import start
 from observed import complaints, issues_of, stamps
 
 from bids_eeg2fmri import cli
 
-RUN = Path(__file__).parents[1] / "run.py"
 ONE = ("--participant-label", "01")
 CANDIDATES = ("--set", "search.candidates=3", "--set", "search.epochs=2")
 TINY = ("--set", "optimise.epochs=1", "--set", "spectrogram.fmax=30", "--n-cpus", "1")
@@ -80,12 +78,12 @@ def best(out, phase):
 
 def kill_when(moment, out, call):
     """Call the app in another process and kill it as soon as a file appears."""
-    with subprocess.Popen([sys.executable, RUN, *call], stderr=subprocess.PIPE) as process:
-        while process.poll() is None and not [*out.glob(moment)]:
-            time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process = start(out.with_name("said"), *call)
+    while process.is_alive() and not [*out.glob(moment)]:
+        time.sleep(0.001)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
 
 
 def kill_workers(out, times, killed):
