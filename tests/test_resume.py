@@ -141,14 +141,6 @@ def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, ap
     assert results(finished) == results(undisturbed)
 
 
-def test_results_do_not_depend_on_the_number_of_workers(
-    simulated, undisturbed, tmp_path, app, fast
-):
-    told = app(simulated, tmp_path / "out", "participant", *fast, "--n-cpus", "2")
-    assert told.code == 0
-    assert results(tmp_path / "out") == results(undisturbed)
-
-
 def test_killed_at_any_moment_it_goes_on_to_the_same_results(
     simulated, undisturbed, tmp_path, fast
 ):

@@ -23,6 +23,7 @@ TINY = ("--set", "optimise.epochs=1", "--set", "spectrogram.fmax=30", "--n-cpus"
 SPACE = ("--set", "optimise.latent=[2,3]")
 BOTH = ("--optimise", "1", "2", "--iterations", "2", *TINY, *SPACE)
 SEARCHES = ("bold", "eeg")
+NO_PHASES = ("--set", "evaluate.phase_draws=0", "--n-cpus", "1")
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +243,7 @@ def test_no_trial_reads_a_test_volume(simulated, finished, app):
 
 def test_a_participant_can_be_run_with_the_best_point(simulated, optimised, tmp_path, app):
     out, file = again(optimised, tmp_path), optimised / "search/sub-01_phase-2_best.toml"
-    options = ("--config", file, "--epochs", "1", "--set", "spectrogram.fmax=30")
+    options = ("--config", file, "--epochs", "1", "--set", "spectrogram.fmax=30", *NO_PHASES)
     assert app(simulated, out, "participant", *ONE, *options).code == 0
     used = card(out)["config"]
     for section, values in best(optimised, 2).items():
@@ -293,8 +294,8 @@ def test_trials_side_by_side_do_not_depend_on_the_number_of_workers(
     simulated, finished, tmp_path, app
 ):
     begun, tables = again(finished, tmp_path / "begun"), []
-    options = (*ONE, "--optimise", "1", "--iterations", "2", *TINY, *SPACE)
-    for out, n_cpus in ((begun, 2), (finished, 4)):  # two threads each
+    options = (*ONE, "--optimise", "1", "--iterations", "2", *TINY, *SPACE, "--omp-nthreads", "1")
+    for out, n_cpus in ((begun, 1), (finished, 2)):
         call = (simulated, out, "participant", *options, "--set", "optimise.parallel=2")
         assert app(*call, "--n-cpus", n_cpus).code == 0
         tables.append(trials(out, 1))

@@ -11,7 +11,7 @@ from bids_eeg2fmri import cli
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 SIZES = {"participants": 1, "volumes": 600, "channels": 16, "grid": (12, 14, 11)}
-SETTINGS = ("--set", "spectrogram.fmax=20", "--epochs", "5", "--n-cpus", "1", "--omp-nthreads", "1")
+SETTINGS = ("--set", "spectrogram.fmax=20", "--epochs", "3", "--n-cpus", "1", "--omp-nthreads", "1")
 STEM = "sub-01/func/sub-01_task-rest"
 LEAST_SHIFT = 13
 """Volumes of 2 s that carry the EEG out of its window of 26 s."""
