@@ -10,7 +10,7 @@ VERSION := $(shell cat version)
 BIN := .venv/bin
 # Small enough for minutes; up to 20 Hz is where the simulated coupling lies.
 DEMO := --epochs 5 --set spectrogram.fmax=20
-# Tests run side by side, each on one thread.
+# Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test lint docs benchmarks lock image clean
@@ -23,7 +23,7 @@ demo: .venv/installed demo/simulated  ## simulate a dataset and run the app on i
 	$(BIN)/python run.py demo/bids demo/out group $(DEMO)
 
 test: lint  ## lint, check types and imports, run the tests
-	$(SERIAL) $(BIN)/pytest -n 2 --dist worksteal
+	$(SERIAL) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/tested  ## lint, check types and the import contract
 	$(BIN)/ruff check

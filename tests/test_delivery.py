@@ -1,19 +1,15 @@
 """What stands in the output folder is what its job has made, whoever else delivers there."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from apart import start
 from observed import results
 
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.bids.write import write_text
 from bids_eeg2fmri.config import Config
-
-RUN = Path(__file__).parents[1] / "run.py"
 
 
 @pytest.fixture
@@ -84,10 +80,12 @@ def test_a_damaged_record_is_as_none(job, damage):
 
 
 def test_two_equal_jobs_side_by_side_both_succeed(simulated, undisturbed, tmp_path, fast):
-    out = tmp_path / "out"
-    call = [sys.executable, RUN, simulated, out, "participant", "--participant-label", "01", *fast]
-    jobs = [subprocess.Popen(call, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [job.communicate()[1] for job in jobs]
-    assert [job.returncode for job in jobs] == [0, 0], said
+    out, files = tmp_path / "out", [tmp_path / "first", tmp_path / "second"]
+    call = (simulated, out, "participant", "--participant-label", "01", *fast)
+    jobs = [start(said, *call) for said in files]
+    for job in jobs:
+        job.join()
+    said = [file.read_text() for file in files]
+    assert [job.exitcode for job in jobs] == [0, 0], said
     assert results(out) == results(undisturbed, "sub-01")
     assert {path.name for path in out.rglob(".*")} == {".bidsignore"}

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from observed import complaints, issues_of, stamps
+from observed import complaints, issues_of, results, stamps
 from safetensors.numpy import load_file
 from scipy.signal import detrend
 from scipy.stats import ttest_1samp, ttest_rel
@@ -245,17 +245,18 @@ def test_a_second_run_of_a_group_does_nothing_again(simulated, each_left_out, ap
     assert told.code == 0
     lines = [line for line in told.err.splitlines() if line.split("  ", 1)[0] != "group task-rest"]
     assert sum(line.endswith("(kept)") for line in lines) >= 2 * 3 + 4 * 2
-    results = [line.split("  ")[1:4] for line in lines if "  result  " in line]
-    assert results == [["result", fold, model] for fold in ("fold 1", "fold 2") for model in MODELS]
+    told_of = [line.split("  ")[1:4] for line in lines if "  result  " in line]
+    assert told_of == [["result", fold, model] for fold in ("fold 1", "fold 2") for model in MODELS]
     assert stamps(*each_left_out.glob("work/t*"), each_left_out / "group") == before
 
 
-def test_group_results_do_not_depend_on_the_number_of_workers(
+def test_results_of_both_levels_do_not_depend_on_the_number_of_workers(
     simulated, undisturbed, each_left_out, tmp_path, app, fast
 ):
-    out = Path(shutil.copytree(undisturbed, tmp_path / "out", copy_function=os.link))
-    call = (simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
-    assert app(*call, "--n-cpus", "2").code == 0
+    out, two = tmp_path / "out", (*fast, "--n-cpus", "2")
+    assert app(simulated, out, "participant", *two).code == 0
+    assert results(out) == results(undisturbed)
+    assert app(simulated, out, "group", *two, "--models", *MODELS, "--folds", "loo").code == 0
     assert group_results(out) == group_results(each_left_out)
 
 

@@ -1,16 +1,14 @@
 """Work that is done is not done again, whatever happened in between."""
 
 import json
+import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
+from apart import start
 from observed import complaints, results, stamps
 
-RUN = Path(__file__).parents[1] / "run.py"
 MOMENTS = (
     ("work/tmp-*/eeg.data.npy", signal.SIGTERM, 75),
     ("work/scratch/train/*/fitting.safetensors", signal.SIGKILL, -signal.SIGKILL),
@@ -143,31 +141,27 @@ def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, ap
     assert results(finished) == results(undisturbed)
 
 
-def test_results_do_not_depend_on_the_number_of_workers(
-    simulated, undisturbed, tmp_path, app, fast
-):
-    told = app(simulated, tmp_path / "out", "participant", *fast, "--n-cpus", "2")
-    assert told.code == 0
-    assert results(tmp_path / "out") == results(undisturbed)
-
-
 def test_killed_at_any_moment_it_goes_on_to_the_same_results(
     simulated, undisturbed, tmp_path, fast
 ):
-    out, said = tmp_path / "out", []
-    options = ("--participant-label", "01", *fast)
-    call = [sys.executable, RUN, simulated, out, "participant", *options]
+    out, said = tmp_path / "out", tmp_path / "said"
+    call = (said, simulated, out, "participant", "--participant-label", "01", *fast)
+    heard = []
     for moment, end, code in MOMENTS:
-        with subprocess.Popen(call, stderr=subprocess.PIPE, text=True) as process:
-            while process.poll() is None and not [*out.glob(moment)]:
-                time.sleep(0.001)
-            process.send_signal(end)
-            said.append(process.communicate()[1])
-        assert process.returncode == code
-    assert "error: Interrupted. Run the same command again" in said[0]
-    said.append(subprocess.run(call, capture_output=True, text=True, check=True).stderr)
-    assert "Traceback" not in "".join(said)
-    assert "taken up after epoch 1" in said[2]
+        process = start(*call)
+        while process.is_alive() and not [*out.glob(moment)]:
+            time.sleep(0.001)
+        os.kill(process.pid, end)
+        process.join()
+        heard.append(said.read_text())
+        assert process.exitcode == code
+    assert "error: Interrupted. Run the same command again" in heard[0]
+    process = start(*call)
+    process.join()
+    heard.append(said.read_text())
+    assert process.exitcode == 0
+    assert "Traceback" not in "".join(heard)
+    assert "taken up after epoch 1" in heard[2]
     assert results(out) == results(undisturbed, "sub-01")
     assert {path.name for path in out.rglob(".*")} == {".bidsignore"}
     assert [*out.glob("work/tmp-*"), *out.glob("work/scratch/*/*")] == []

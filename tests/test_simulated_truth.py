@@ -13,16 +13,9 @@ from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 SIZES = {"participants": 1, "volumes": 600, "channels": 16, "grid": (12, 14, 11)}
 SETTINGS = (
-    "--preset",
-    "paper",
-    "--set",
-    "spectrogram.fmax=20",
-    "--epochs",
-    "5",
-    "--n-cpus",
-    "1",
-    "--omp-nthreads",
-    "1",
+    *("--preset", "paper"),
+    *("--set", "spectrogram.fmax=20", "--epochs", "3"),
+    *("--n-cpus", "1", "--omp-nthreads", "1"),
 )
 STEM = "sub-01/func/sub-01_task-rest"
 LEAST_SHIFT = 13

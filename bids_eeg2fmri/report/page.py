@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -200,6 +201,12 @@ def _column(
 
 def render(template: str, **context: object) -> str:
     """Fill a page; everything that comes from a dataset is escaped."""
+    return _environment().get_template(template).render(context)
+
+
+@cache
+def _environment() -> Environment:
+    """Compile each template once in a process."""
     environment = Environment(
         loader=PackageLoader("bids_eeg2fmri.report"),
         autoescape=True,
@@ -209,7 +216,7 @@ def render(template: str, **context: object) -> str:
     )
     for function in (number, signed, probability, counted, duration, zip):
         environment.filters[function.__name__] = function
-    return environment.get_template(template).render(context)
+    return environment
 
 
 def write(
