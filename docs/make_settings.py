@@ -20,9 +20,9 @@ INTRODUCTION = """\
 
 Every setting can stand in a file given with `--config FILE.toml` or be changed alone with
 `--set section.key=value`; later ones win. The values below are those of `--preset paper`, the
-paper's where it names one (Calhas & Henriques 2022, to which the section, table and equation numbers
-refer); what `--preset recommended`, with which a call begins unless told otherwise, changes of them
-stands in [usage](usage.md#presets). `--set section.key=none`
+paper's where it names one (Calhas & Henriques 2022, to which the section, table and equation
+numbers refer); what `--preset recommended`, with which a call begins unless told otherwise, changes
+of them stands in [usage](usage.md#presets). `--set section.key=none`
 unsets a setting that may be unset. What a call really used stands in `logs/…_config.toml` of its
 output.
 """

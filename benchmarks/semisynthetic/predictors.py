@@ -11,6 +11,7 @@ from sklearn.linear_model import RidgeCV
 
 from bids_eeg2fmri.app.choosing import first_shapes
 from bids_eeg2fmri.app.reference import units
+from bids_eeg2fmri.config import ScaleConfig
 from bids_eeg2fmri.evaluate.baselines import fit_baselines, make_designs, predict_baselines
 from bids_eeg2fmri.model.hybrid import Hybrid
 from bids_eeg2fmri.model.names import MODELS, find
@@ -47,22 +48,16 @@ def predict_by_lags(task: Task) -> list[Volumes]:
     """Predict by a plain ridge on the band power of every window, as anyone would write it."""
     value = task.config.spectrogram.value
     designs = [band_power(p.eeg, p.freqs, value).reshape(len(p.eeg), -1) for p in task.pairs]
-    known = [
-        part for part in zip(designs, task.pairs, task.split.train, strict=True) if len(part[2])
-    ]
-    x, y = (
-        np.concatenate([values[i] - values[i].mean(axis=0) for values, i in columns])
-        for columns in ([(d, i) for d, _, i in known], [(p.bold, i) for _, p, i in known])
-    )
+    x, y = (_about_runs(values, task) for values in (designs, [p.bold for p in task.pairs]))
     size = x.std(axis=0)
     fitted = RidgeCV(PENALTIES * len(x)).fit(x / size, y.reshape(len(y), -1))
-    tested = zip(_of_tested(task, designs), task.tested, strict=True)
-    return [
-        fitted.predict((own[test] - own[train if len(train) else test].mean(axis=0)) / size)
-        .reshape(-1, *pairs.bold.shape[1:])
-        .astype(np.float32)
-        for own, (_, pairs, train, test) in tested
-    ]
+    mean = mean_volume(task.pairs, task.split.train, units(ScaleConfig(), task.pairs, task.split))
+    found = []
+    for own, (_, _, train, test) in zip(_of_tested(task, designs), task.tested, strict=True):
+        level = own[train if len(train) else test].mean(axis=0)
+        change = fitted.predict((own[test] - level) / size)
+        found.append(mean + change.reshape(-1, *mean.shape).astype(np.float32))
+    return found
 
 
 def predict_by_network(name: str, task: Task) -> list[Volumes]:
