@@ -252,7 +252,7 @@ def test_no_trial_reads_a_test_volume(simulated, finished, app):
 
 def test_a_participant_can_be_run_with_the_best_point(simulated, optimised, tmp_path, app):
     out, file = again(optimised, tmp_path), optimised / "search/sub-01_phase-2_best.toml"
-    options = ("--config", file, "--epochs", "1", "--set", "spectrogram.fmax=30", *NO_PHASES)
+    options = (*TINY, "--config", file, "--epochs", "1", *NO_PHASES)
     assert app(simulated, out, "participant", *ONE, *options).code == 0
     used = card(out)["config"]
     for section, values in best(optimised, 2).items():
