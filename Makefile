@@ -9,7 +9,7 @@ DOCKER ?= docker
 VERSION := $(shell cat version)
 BIN := .venv/bin
 # Small enough for minutes; up to 20 Hz is where the simulated coupling lies.
-DEMO := --epochs 5 --set spectrogram.fmax=20
+DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 

@@ -1,4 +1,4 @@
-"""What is around the program: the versions of libraries, and folders they can write to.
+"""What is around the program: versions of libraries, folders they can write to, how they wait.
 
 In a read-only container tempfile finds no folder at all, and matplotlib and MNE fail for want of a
 home. Only the standard library may be imported here.
@@ -22,13 +22,16 @@ SOFTWARE = ("torch", "mne", "mne-bids", "pybids", "nibabel", "nilearn", "numpy",
 def prepare_environment(work_dir: Path) -> None:
     """Move the home and temporary folders into `work_dir` where they cannot be written to.
 
-    Makes no folder where they can. Workers inherit the result.
+    Makes no folder where they can. Workers inherit the result, and that threads of OpenMP sleep
+    while they wait, unless the user chose: threads that spin hold up those that they wait for where
+    others use the machine too, and training takes ten times as long.
 
     Raises
     ------
     OutputError
         If something has to move into `work_dir`, and that cannot be written to either.
     """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is loaded
     if not _is_writable(os.environ.get("HOME", "")):
         os.environ["HOME"] = _make(work_dir / "home")
     for name in CACHES:

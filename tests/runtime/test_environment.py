@@ -19,8 +19,15 @@ def test_an_unset_home_moves_into_the_work_folder(tmp_path, monkeypatch):
     assert os.environ["HOME"] == str(tmp_path / "work" / "home")
 
 
+def test_threads_sleep_while_they_wait(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    prepare_environment(tmp_path)
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 def test_folders_that_can_be_written_to_stay_and_nothing_is_made(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
     before = dict(os.environ)
     prepare_environment(tmp_path / "work")
