@@ -19,7 +19,7 @@ from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.bands import band_power, band_ranges, window_lags
 from bids_eeg2fmri.preprocess.scale import expected, from_model, mean_volume, meet
 from bids_eeg2fmri.train.fit import Examples, drawing, fit, start, synthesise
-from bids_eeg2fmri.train.hybrid import solve_linear_path, weigh_network
+from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
 
 from .task import Task
 
@@ -79,11 +79,11 @@ def predict_by_network(name: str, task: Task) -> list[Volumes]:
         Examples(task.pairs, part, scale) for part in (task.split.train, task.split.valid)
     )
     if isinstance(model, Hybrid):
-        solve_linear_path(model, train, cfg.spectrogram.value, task.gap, task.seed)
+        response = solve_linear_path(model, train, cfg.spectrogram.value, task.gap, task.seed)
     for _ in fit(fitting, train, valid, cfg.train, task.seed):
         pass
     if isinstance(model, Hybrid):
-        weigh_network(model, valid)
+        settle(model, valid, response)
     found = []
     for _, pairs, _, test in task.tested:
         met = meet(scale, pairs, test)

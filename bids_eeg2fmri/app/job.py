@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Work = TypeVar("Work")
 
 
-FORM = 4
+FORM = 5
 """Of what is stored; raised when its form changes between releases."""
 
 

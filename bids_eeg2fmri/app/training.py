@@ -26,7 +26,7 @@ from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
-from bids_eeg2fmri.train.hybrid import solve_linear_path, weigh_network
+from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
 from bids_eeg2fmri.train.splits import Split, extents
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -153,10 +153,10 @@ def learn(
     fitting = start(model, cfg.train, expected(reference.mean, scale))
     parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
     if isinstance(model, Hybrid):
-        solve_linear_path(model, parts[0], job.config.spectrogram.value, gap, seed)
+        response = solve_linear_path(model, parts[0], job.config.spectrogram.value, gap, seed)
     _fit(job, owner, title or name, fitting, parts, checkpoints, seed)
     if isinstance(model, Hybrid):
-        weigh_network(model, parts[1])
+        settle(model, parts[1], response)
     return Learnt(fitting, scale, reference)
 
 

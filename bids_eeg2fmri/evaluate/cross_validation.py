@@ -10,6 +10,8 @@ from bids_eeg2fmri.types import typed
 
 FOLDS = 5
 """Parts of the training pairs of which each is predicted once from the others."""
+SURE = 2.0
+"""Standard errors by which a gain must be above zero to count."""
 
 Fold = tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"]]
 """The pairs that are fitted and those that are predicted."""
@@ -73,6 +75,12 @@ def validation_error(
             shrunk = z / (power + len(fitted) * penalty)
             of_fold[i] = np.sum((wanted[predicted] - shrunk @ coupling) ** 2)
     return error
+
+
+def is_clear(gain: Float64[np.ndarray, " parts"]) -> bool:
+    """Tell whether a gain is above zero by ``SURE`` standard errors over the parts it is from."""
+    n = len(gain)
+    return n > 1 and bool(gain.mean() > SURE * gain.std(ddof=1) / np.sqrt(n))
 
 
 def run_of(designs: Sequence[Design]) -> Int64[np.ndarray, " pairs"]:

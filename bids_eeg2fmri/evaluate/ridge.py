@@ -9,6 +9,7 @@ from scipy.linalg import eigh
 from bids_eeg2fmri.evaluate.cross_validation import (
     Design,
     blocked_folds,
+    is_clear,
     run_of,
     validation_error,
 )
@@ -20,8 +21,6 @@ PENALTIES = np.logspace(3, -3, 13)
 temporal correlation; more would be lost in the rounding of the volume that it is added to."""
 VOXELS = 2000
 """Voxels by which the penalty is chosen."""
-SURE = 2.0
-"""Standard errors by which another design must be better than the first."""
 NO_SPREAD = 1e-9
 """A standard deviation below this part of the largest value is rounding, and counts as zero."""
 
@@ -123,8 +122,8 @@ def choose_design(
 ) -> int:
     """Find which of several designs predicts best at its best penalty, or keep to the first.
 
-    That is the one to believe in: another must err less than it, and than what knows nothing, by
-    ``SURE`` standard errors over the folds, or weak couplings would have theirs drawn by lot.
+    That is the one to believe in: another must clearly err less than it, and than what knows
+    nothing, see ``is_clear``, or weak couplings would have theirs drawn by lot.
 
     Parameters
     ----------
@@ -143,13 +142,7 @@ def choose_design(
         errors.append(error[:, error[:, :-1].sum(axis=0).argmin()])
     best = int(np.argmin(np.sum(errors, axis=1)))
     rivals = (errors[0], error[:, -1])  # of infinite penalty, which knows nothing
-    return best if all(_is_clear(rival - errors[best]) for rival in rivals) else 0
-
-
-def _is_clear(gain: Float64[np.ndarray, " folds"]) -> bool:
-    """Tell whether a mean over folds is above 0 by ``SURE`` standard errors."""
-    n = len(gain)
-    return n > 1 and bool(gain.mean() > SURE * gain.std(ddof=1) / np.sqrt(n))
+    return best if all(is_clear(rival - errors[best]) for rival in rivals) else 0
 
 
 def _pass_over(

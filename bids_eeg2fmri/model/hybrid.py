@@ -133,11 +133,16 @@ class HaemodynamicPath(nn.Module):
         weights: Float[Tensor, "features x y z"],
     ) -> None:
         """Take over a ridge regression: the response; each feature's level, size and weights."""
-        self.delay.fill_(response.delay)
-        self.width.fill_(response.width)
+        self.respond(response)
         self.levels.copy_(levels)
         self.sizes.copy_(sizes)
         self.weights.copy_(weights.flatten(1))
+
+    @torch.no_grad()
+    def respond(self, response: Response) -> None:
+        """Take over a response."""
+        self.delay.fill_(response.delay)
+        self.width.fill_(response.width)
 
 
 class Hybrid(Network):
@@ -155,7 +160,7 @@ class Hybrid(Network):
     Notes
     -----
     :math:`b` is 1 while the network is trained and is then fitted to the validation pairs, between
-    0 and 1: where the network adds nothing, what is left is the best linear answer.
+    0 and 1: where the network adds nothing that is clear, what is left is the best linear answer.
     """
 
     mix: Float[Tensor, ""]

@@ -1,4 +1,4 @@
-"""Solve the linear path of the hybrid before its network is trained; weigh the network after."""
+"""Solve the linear path of the hybrid before training; settle after it what is to stay."""
 
 import math
 from collections.abc import Iterator
@@ -7,9 +7,10 @@ from itertools import product
 import numpy as np
 import torch
 from jaxtyping import Float32, Float64
+from torch import Tensor
 
 from bids_eeg2fmri.evaluate.baselines import grid_mask
-from bids_eeg2fmri.evaluate.cross_validation import Design
+from bids_eeg2fmri.evaluate.cross_validation import Design, is_clear
 from bids_eeg2fmri.evaluate.ridge import choose_design, fit_ridge
 from bids_eeg2fmri.model.hybrid import Hybrid, Response, double_gamma
 from bids_eeg2fmri.preprocess.bands import Value
@@ -28,10 +29,14 @@ RESPONSES = (
 clearly better; they peak 2.8 to 10.5 s late."""
 BATCH = 16
 """Pairs in memory at a time."""
+STRETCHES = 10
+"""Stretches of the validation pairs that must agree on what the network is worth."""
 
 
 @torch.no_grad()
-def solve_linear_path(model: Hybrid, train: Examples, value: Value, gap: float, seed: int) -> None:
+def solve_linear_path(
+    model: Hybrid, train: Examples, value: Value, gap: float, seed: int
+) -> Response:
     """Choose the response and fit the weights on the training pairs, by ridge regression.
 
     Parameters
@@ -44,6 +49,10 @@ def solve_linear_path(model: Hybrid, train: Examples, value: Value, gap: float, 
         Seconds that pairs of a run must be apart to share no EEG.
     seed
         From which the voxels are drawn that choose response and penalty.
+
+    Returns
+    -------
+    The response chosen.
     """
     scale = train.scale
     if value == "log" and not scale.across_electrodes:
@@ -60,23 +69,65 @@ def solve_linear_path(model: Hybrid, train: Examples, value: Value, gap: float, 
     levels = np.concatenate([values for _, values in power]).mean(axis=(0, 2), dtype=np.float64)
     given = (torch.from_numpy(values) for values in (levels, ridge.sd, ridge.weights))
     model.linear.solve(RESPONSES[best], *given)
+    return RESPONSES[best]
 
 
 @torch.no_grad()
-def weigh_network(model: Hybrid, valid: Examples) -> None:
-    r"""Fit the share of the network to the validation pairs by least squares, held to [0, 1].
+def settle(model: Hybrid, valid: Examples, solved: Response) -> None:
+    r"""Keep of what training moved what the validation pairs bear out.
 
-    .. math:: b = \frac{\langle y - L(x), N(x) \rangle}{\langle N(x), N(x) \rangle}
+    The response stays where it errs less than the one that was solved. The network N counts by its
+    least-squares share of what the linear path L leaves, both about their mean, held to [0, 1],
+
+    .. math:: b = \frac{\langle y - L(x), N(x) \rangle}{\langle N(x), N(x) \rangle},
+
+    and not at all unless what that gains is clear, see ``is_clear``.
+
+    Parameters
+    ----------
+    solved
+        What `solve_linear_path` chose.
     """
     model.eval()
-    along, size = 0.0, 0.0
-    for first in range(0, len(valid), BATCH):
-        chosen = np.arange(first, min(first + BATCH, len(valid)))
-        eeg, wanted = valid.take(chosen, str(model.device))
-        linear, found = model.linear(eeg), model.network(eeg).bold
-        along += float(((wanted - linear) * found).sum())
-        size += float((found**2).sum())
-    model.mix.fill_(min(max(along / size, 0.0), 1.0) if size else 0.0)
+    linear = model.linear
+    errors = {}
+    for response in (solved, Response(linear.delay.item(), linear.width.item())):
+        linear.respond(response)
+        rests = (wanted - linear(eeg) for eeg, wanted in _batches(model, valid))
+        errors[response] = sum(float((rest**2).sum()) for rest in rests)
+    linear.respond(min(errors, key=lambda response: errors[response]))
+    along, size = _compare(model, valid)
+    share = min(max(along.sum() / size.sum(), 0.0), 1.0) if size.any() else 0.0
+    gain = 2 * share * along - share**2 * size
+    parts = [part.sum() for part in np.array_split(gain, STRETCHES)]
+    model.mix.fill_(share if is_clear(np.array(parts)) else 0.0)
+
+
+def _compare(
+    model: Hybrid, valid: Examples
+) -> tuple[Float64[np.ndarray, " pairs"], Float64[np.ndarray, " pairs"]]:
+    """Multiply for each pair the network with what the linear path leaves, and with itself."""
+
+    def deviations() -> Iterator[tuple[Tensor, Tensor]]:
+        for eeg, wanted in _batches(model, valid):
+            yield wanted - model.linear(eeg), model.network(eeg).bold
+
+    rest = found = torch.zeros((), device=model.device)
+    for rests, outputs in deviations():
+        rest = rest + rests.double().sum(dim=0) / len(valid)
+        found = found + outputs.double().sum(dim=0) / len(valid)
+    along, size = [], []
+    for rests, outputs in deviations():
+        own = (outputs - found).flatten(1)
+        along.append(((rests - rest).flatten(1) * own).sum(dim=1).cpu().numpy())
+        size.append((own**2).sum(dim=1).cpu().numpy())
+    return np.concatenate(along), np.concatenate(size)
+
+
+def _batches(model: Hybrid, pairs: Examples) -> Iterator[tuple[Tensor, Tensor]]:
+    for first in range(0, len(pairs), BATCH):
+        chosen = np.arange(first, min(first + BATCH, len(pairs)))
+        yield pairs.take(chosen, str(model.device))
 
 
 def _power(

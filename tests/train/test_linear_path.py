@@ -6,12 +6,12 @@ import torch
 
 from bids_eeg2fmri.config import ModelConfig, ScaleConfig
 from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation
-from bids_eeg2fmri.model.hybrid import Response
+from bids_eeg2fmri.model.hybrid import Hybrid, Response
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, to_model
 from bids_eeg2fmri.train.fit import Examples, synthesise
-from bids_eeg2fmri.train.hybrid import RESPONSES, solve_linear_path, weigh_network
+from bids_eeg2fmri.train.hybrid import RESPONSES, settle, solve_linear_path
 from bids_eeg2fmri.types import Architecture, Pairs
 
 LAGS = np.arange(19.0, 0, -2)
@@ -85,27 +85,51 @@ def test_no_pair_but_the_training_ones_moves_the_linear_path():
     torch.testing.assert_close(models[0].state_dict(), models[1].state_dict(), rtol=0, atol=0)
 
 
-def test_a_network_that_errs_is_left_out_and_one_that_is_right_counts_fully():
-    pairs = coupled(RESPONSES[0], noise=0.0)
-    _, test = parts(pairs)
-    model = untrained()
-    for sign, share in ((1, 1.0), (-1, 0.0)):
-        wanted = torch.from_numpy(sign * to_model(pairs.bold, test.scale, pairs.run))
-        with torch.no_grad():  # a decoder that knows the mean deviation of the test
-            model.network.decoder.bias.copy_(wanted[test.index[0]].mean(0).flatten())
-        weigh_network(model, test)
-        assert model.mix.item() == pytest.approx(share, abs=1e-4)
-
-
-def test_the_share_of_the_network_is_the_least_squares_one():
-    pairs = coupled(RESPONSES[0], noise=1.0)
+def beside_a_solved_path(pairs: Pairs, size: float) -> tuple[Hybrid, Examples, Response]:
+    """A hybrid that knows nothing beside a network that predicts so many times too much."""
     train, test = parts(pairs)
-    model = untrained().eval()
-    solve_linear_path(model, train, "power", gap=26.0, seed=0)
-    torch.nn.init.normal_(model.network.decoder.weight, std=0.3)
+    inner, outer = untrained(), untrained()
+    solved = solve_linear_path(inner, train, "power", gap=26.0, seed=0)
+    inner.linear.weights.mul_(size)
+    return Hybrid(outer.linear, inner).eval(), test, solved
+
+
+@pytest.mark.parametrize(("size", "share"), [(1.0, 1.0), (-1.0, 0.0)])
+def test_a_network_that_errs_is_left_out_and_one_that_is_right_counts_fully(size, share):
+    model, test, solved = beside_a_solved_path(coupled(RESPONSES[0], noise=0.0), size)
+    settle(model, test, solved)
+    assert model.mix.item() == pytest.approx(share, abs=0.05)
+
+
+def test_the_share_of_the_network_is_the_least_squares_one_of_what_varies():
+    model, test, solved = beside_a_solved_path(coupled(RESPONSES[0], noise=1.0), 3.0)
     eeg, wanted = test.take(np.arange(65), "cpu")
     with torch.no_grad():
-        found, rest = model.network(eeg).bold.flatten(), (wanted - model.linear(eeg)).flatten()
-    share = torch.linalg.lstsq(found[:, None], rest).solution.item()
-    weigh_network(model, test)
-    assert model.mix.item() == pytest.approx(np.clip(share, 0, 1), abs=1e-4)
+        found, rest = (v - v.mean(dim=0) for v in (model.network(eeg).bold, wanted))
+    share = torch.linalg.lstsq(found.reshape(-1, 1), rest.flatten()).solution.item()
+    settle(model, test, solved)
+    assert 0.2 < share < 0.5
+    assert model.mix.item() == pytest.approx(share, abs=1e-4)
+
+
+def test_what_a_network_gains_by_luck_does_not_count():
+    counted = 0
+    for seed in range(20):
+        _, test = parts(coupled(RESPONSES[0], noise=1e3, seed=seed))
+        model = untrained()
+        torch.nn.init.normal_(model.network.decoder.weight)
+        settle(model, test, RESPONSES[0])
+        counted += model.mix.item() > 0
+    assert counted <= 1
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_response_that_training_moved_stays_where_validation_bears_it_out(right):
+    planted, other = Response(1.5, 1.0), Response(-1.0, 1.5)
+    pairs = coupled(planted, noise=0.3)
+    train, test = parts(pairs)
+    model = untrained()
+    solve_linear_path(model, train, "power", gap=26.0, seed=0)
+    model.linear.respond(planted if right else other)
+    settle(model, test, other if right else planted)
+    assert (model.linear.delay.item(), model.linear.width.item()) == planted
