@@ -1,8 +1,8 @@
 """The knobs: one frozen dataclass for each stage. The defaults are the paper's where it names one.
 
 A stage sees only its own dataclass; what a stage does not see cannot make its stored results stale.
-Settings come, later ones winning, from the defaults, ``--config FILE.toml``, ``--set`` and options
-such as ``--epochs``.
+Settings come, later ones winning, from the defaults, ``--preset``, ``--config FILE.toml``,
+``--set`` and options such as ``--epochs``.
 """
 
 from dataclasses import dataclass, field

@@ -28,7 +28,7 @@ def burst(at):
     return EEG(data.astype(np.float32), SFREQ, names, np.full((len(names), 3), np.nan))
 
 
-@pytest.mark.parametrize(("response", "peak"), [("canonical", 6), ("late", 9), ("wide", 9)])
+@pytest.mark.parametrize(("response", "peak"), [("canonical", 6), ("late", 8.2), ("wide", 7.5)])
 def test_what_follows_alpha_falls_when_its_response_peaks(response, peak):
     followed = drive(burst(at=100), CLOCK, Coupling(0.5, "power", response))["alpha"]
     assert CLOCK.onset[np.argmin(followed)] == pytest.approx(100 + peak, abs=1.0)

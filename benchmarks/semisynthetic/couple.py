@@ -62,10 +62,11 @@ KINDS = ("power", "log", "threshold", "gated")
 power while that of the next rhythm is low."""
 RESPONSES: Mapping[str, tuple[float, float]] = {
     "canonical": (0.0, 1.0),
-    "late": (3.0, 1.0),
-    "wide": (0.0, 1.6),
+    "late": (2.2, 1.0),
+    "wide": (0.0, 1.3),
 }
-"""Haemodynamic responses: seconds by which they begin later, factor by which they are longer."""
+"""Haemodynamic responses: seconds by which they begin later, factor by which they are longer. None
+but the first is among those that the hybrid chooses from."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def eegbci(data: Path, coupling: Coupling, seed: int) -> list[Recording]:
 def eegmat(data: Path, coupling: Coupling, seed: int) -> list[Recording]:
     """Make four minutes of each of seven participants: rest, then arithmetic, 19 electrodes.
 
-    All have the same maps and their own noise, and no two the same noise at one time.
+    All have the same maps, and each a cut of its own of the noise of three people.
     """
     people = range(1, 8)
     return [

@@ -5,14 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bids_eeg2fmri.config import Config, SpectrogramConfig, WindowConfig
+from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.preprocess.pairs import make_pairs
 from bids_eeg2fmri.train.splits import Index, Split, hold_back, split_in_time
 from bids_eeg2fmri.types import Pairs
 
 from .record import Recording
-
-_PAIRED: dict[tuple[str, WindowConfig, SpectrogramConfig], Pairs] = {}
 
 
 @dataclass(frozen=True)
@@ -34,9 +32,14 @@ class Task:
 
 
 def prepare(recordings: Sequence[Recording], config: Config, seed: int) -> Iterator[Task]:
-    """Pair recordings and divide them: one in time, of several each is held out once."""
+    """Pair recordings and divide them.
+
+    One is divided in time, as the program does. Of several each is held out once, and the last part
+    of each other validates, where the program sets one of them aside.
+    """
     pairs = [_pair(recording, config) for recording in recordings]
-    onsets, gap = [p.onset for p in pairs], config.window.start
+    onsets, unit = [p.onset for p in pairs], config.window.seconds(recordings[0].clock.tr)
+    gap = unit * (config.window.start if config.split.gap is None else config.split.gap)
     if len(pairs) == 1:
         split = split_in_time(onsets, ["rest"], config.split, gap)
         yield Task(recordings, pairs, split, config, gap, seed)
@@ -52,11 +55,9 @@ def prepare(recordings: Sequence[Recording], config: Config, seed: int) -> Itera
 
 
 def _pair(recording: Recording, config: Config) -> Pairs:
-    """Pair a recording; its EEG is the same whatever BOLD follows it, and is transformed once."""
-    key = (recording.name, config.window, config.spectrogram)
-    if key not in _PAIRED:
-        given = (recording.eeg, recording.bold, recording.clock, recording.mask)
-        _PAIRED[key] = make_pairs(*given, recording.mask.shape, *key[1:], recording.name)
-    known = _PAIRED[key]
-    volumes = np.moveaxis(recording.bold.data, -1, 0)[known.volume]
-    return replace(known, bold=np.ascontiguousarray(volumes))
+    """Pair a recording; volumes are those recorded, as rounding would blur the maps."""
+    given = (recording.eeg, recording.bold, recording.clock, recording.mask)
+    settings = (config.window, config.spectrogram)
+    pairs = make_pairs(*given, recording.mask.shape, *settings, recording.name)
+    volumes = np.moveaxis(recording.bold.data, -1, 0)[pairs.volume]
+    return replace(pairs, bold=np.ascontiguousarray(volumes))

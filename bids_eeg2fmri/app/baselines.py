@@ -85,6 +85,7 @@ def fit(job: Job, owner: str, runs: Sequence[PairedRun], split: Split) -> Fitted
     """Fit the baselines to the training pairs of some runs, in the scanner's units."""
     seed, cfg = job.seed_of(owner, "baselines"), job.config
     given = {"seed": seed, "split": {part: extents(index) for part, index in vars(split).items()}}
+    given["gap"] = job.config.split.gap
     tables = [(run.files.root, find_confounds(run.files)) for run in runs]
     motion = [fingerprint(root, [path]) for root, path in tables if path is not None]
 

@@ -290,6 +290,7 @@ class _Search:
             f"# Found with optimise.batch_size = {cfg.optimise.batch_size} and "
             f"optimise.epochs = {cfg.optimise.epochs};",
             "# train.batch_size and train.epochs are not set here and stay what they are.",
+            "# All else is as the search was told: give its --preset and settings too.",
             f"# Kept back for the test, whatever settings: {self.ground.kept_back}.",
         ]
         values = {"model.latent": cfg.model.latent, **best.values}

@@ -1,11 +1,13 @@
 """What models reach that learnt from EEG of another time."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int64
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
@@ -20,7 +22,7 @@ from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.baselines import grid_mask
 from bids_eeg2fmri.evaluate.evidence import Drawn
-from bids_eeg2fmri.evaluate.null import draw_shift, least_shift
+from bids_eeg2fmri.evaluate.null import least_shift, shuffled_shifts
 from bids_eeg2fmri.evaluate.surrogates import mean_correlation
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.runtime import arrays, log
@@ -40,8 +42,16 @@ def retrain_all(
     split: Split,
     shapes: Shapes,
 ) -> tuple[dict[str, list[Unit]], dict[str, AppError]]:
-    """Repeat the training of each model as often as is asked for; give what failed too."""
-    draws = product(names, range(job.config.evaluate.retrained_draws))
+    """Repeat the training of each model as often as is asked for; give what failed too.
+
+    There are no more draws than shifts in the run that has most: others would be repetitions.
+    """
+    asked = job.config.evaluate.retrained_draws
+    possible = min(asked, max(len(_shifts(job, run)) for run in runs)) if asked else 0
+    if possible < asked:
+        text = f"{possible} of {asked} draws of {NAME} EEG: there are no more shifts"
+        log.tell(owner, "train", text, logging.WARNING)
+    draws = product(names, range(possible))
     done, failed = attempt(
         lambda one: (one[0], retrain(job, owner, one[0], runs, split, shapes, one[1])),
         {f"{owner} {name} {NAME} {draw + 1}": (name, draw) for name, draw in draws},
@@ -98,17 +108,18 @@ def _test(learnt: Learnt, run: PairedRun, shifted: Pairs, index: Index) -> float
 def _shift(job: Job, run: PairedRun, draw: int, folder: Path) -> Pairs:
     """Roll the EEG of a run against its volumes, on disk."""
     pairs = run.pairs
-    shift = _draw_shift(job, run, draw)
+    shifts = _shifts(job, run)
+    shift = int(shifts[draw % len(shifts)])
     name = f"{run.files.name}.eeg"
     eeg = arrays.allocate(folder, name, pairs.eeg.shape, pairs.eeg.dtype)
     eeg[shift:], eeg[:shift] = pairs.eeg[:-shift], pairs.eeg[-shift:]
     return replace(pairs, eeg=eeg)
 
 
-def _draw_shift(job: Job, run: PairedRun, draw: int) -> int:
-    """Draw a shift in volumes beyond the window and the autocorrelation of spectra and BOLD."""
+def _shifts(job: Job, run: PairedRun) -> Int64[np.ndarray, " draws"]:
+    """Draw shifts in volumes beyond the window and the autocorrelation of spectra and BOLD."""
     pairs = run.pairs
     n, bold = len(pairs.volume), pairs.bold[:, grid_mask(pairs)]
     spectra = pairs.eeg.mean(axis=-1).reshape(n, -1)
     least = least_shift(bold, spectra, window_volumes(job, run))
-    return draw_shift(n, least, draw, seed_for(job.config.seed, run.files.name, NAME))
+    return shuffled_shifts(n, least, seed_for(job.config.seed, run.files.name, NAME))

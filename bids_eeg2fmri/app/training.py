@@ -112,6 +112,7 @@ def recipe(job: Job, owner: str, name: str, split: Split, shapes: Shapes) -> lis
     seed, cfg = job.seed_of(owner, name), _with_target(job.config, name)
     given = {"model_name": name, "shapes": asdict(shapes), "seed": seed, "device": job.device}
     given |= {"split": {part: extents(index) for part, index in vars(split).items()}}
+    given["gap"] = job.config.split.gap
     return [cfg.model, cfg.train, cfg.scale, given]
 
 

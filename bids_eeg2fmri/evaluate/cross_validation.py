@@ -5,13 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 from scipy.linalg import eigh
+from scipy.stats import t
 
 from bids_eeg2fmri.types import typed
 
 FOLDS = 5
 """Parts of the training pairs of which each is predicted once from the others."""
-SURE = 2.0
-"""Standard errors by which a gain must be above zero to count."""
+SURE = 0.05
+"""One-sided p below which a gain is clear."""
+APART = 4
+"""Participants from which on some of them are predicted from the others; of fewer, times are."""
 
 Fold = tuple[Int64[np.ndarray, " _"], Int64[np.ndarray, " _"]]
 """The pairs that are fitted and those that are predicted."""
@@ -32,8 +35,8 @@ class Design:
 def blocked_folds(designs: Sequence[Design], gap: float) -> list[Fold]:
     """Divide pairs, laid end to end, into parts to be predicted from pairs that share no EEG.
 
-    Of several participants, some are predicted from the others. Of one, a stretch of time is, and
-    the pairs of its run less than ``gap`` seconds away from it are left out.
+    Of ``APART`` participants or more, some are predicted from the others. Of fewer, a stretch of
+    time is, and the pairs of its run less than ``gap`` seconds away from it are left out.
 
     Returns
     -------
@@ -44,7 +47,7 @@ def blocked_folds(designs: Sequence[Design], gap: float) -> list[Fold]:
     onset = np.concatenate([design.onset for design in designs])
     people, person = np.unique([design.participant for design in designs], return_inverse=True)
     stretch = np.arange(len(run)) * FOLDS // len(run)
-    part = person[run] % FOLDS if len(people) > 1 else stretch
+    part = person[run] % FOLDS if len(people) >= APART else stretch
     folds = [
         (np.flatnonzero(_apart(part == k, run, onset, gap)), np.flatnonzero(part == k))
         for k in range(FOLDS)
@@ -78,9 +81,9 @@ def validation_error(
 
 
 def is_clear(gain: Float64[np.ndarray, " parts"]) -> bool:
-    """Tell whether a gain is above zero by ``SURE`` standard errors over the parts it is from."""
+    """Tell whether a gain is above zero over the parts it is from, by Student's t at ``SURE``."""
     n = len(gain)
-    return n > 1 and bool(gain.mean() > SURE * gain.std(ddof=1) / np.sqrt(n))
+    return n > 1 and bool(gain.mean() > t.ppf(1 - SURE, n - 1) * gain.std(ddof=1) / np.sqrt(n))
 
 
 def run_of(designs: Sequence[Design]) -> Int64[np.ndarray, " pairs"]:

@@ -65,20 +65,16 @@ def admissible_shifts(
     return np.sort(shifts)
 
 
-def draw_shift(n: int, min_shift: int, draw: int, seed: int) -> int:
-    """Give the shift in volumes of one draw; none comes again before all others have come.
+def shuffled_shifts(n: int, min_shift: int, seed: int) -> Int64[np.ndarray, " draws"]:
+    """List every admissible shift in volumes once, in an order that follows from the seed.
 
     Parameters
     ----------
     n, min_shift
         As in ``admissible_shifts``; a series that is too short for any is shifted by half.
-    draw
-        Number of the draw, from zero.
-    seed
-        From which all draws follow.
     """
     shifts = admissible_shifts(n, min(min_shift, n // 2), n, seed)
-    return int(np.random.default_rng(seed).permutation(shifts)[draw % len(shifts)])
+    return np.random.default_rng(seed).permutation(shifts)
 
 
 def correlation_by_shift(

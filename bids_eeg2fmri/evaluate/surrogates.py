@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, Float64, Int64
 
 from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation
-from bids_eeg2fmri.evaluate.null import p_values
 from bids_eeg2fmri.evaluate.series import blocks, standardise
 
 
@@ -114,25 +113,6 @@ def permuted_correlation(
         total += r[1:, defined].sum(axis=1)
         voxels += int(defined.sum())
     return np.asarray(total / (voxels or np.nan))
-
-
-def permuted_p(
-    observed: Float[np.ndarray, "volumes voxels"],
-    predicted: Float[np.ndarray, "volumes voxels"],
-    block: int,
-    max_draws: int,
-    seed: int,
-) -> Float64[np.ndarray, " voxels"]:
-    """One-sided p of each voxel's correlation against ``permuted_correlation``; uncorrected.
-
-    NaN where either series is constant, and everywhere where the series is shorter than two blocks.
-    """
-    orders = block_orders(len(observed), block, max_draws, seed)
-    p = np.full(observed.shape[1], np.nan)
-    for part in blocks(len(p)):
-        r = _reordered(observed[:, part], predicted[:, part], orders)
-        p[part] = p_values(r[0], r[1:])
-    return p
 
 
 def _reordered(

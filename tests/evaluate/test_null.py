@@ -9,12 +9,12 @@ from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.evaluate.null import (
     admissible_shifts,
     correlation_by_shift,
-    draw_shift,
     least_shift,
     p_value,
     resolution,
     shift_p,
     shifted_p,
+    shuffled_shifts,
     skill_by_shift,
     smallest_p,
 )
@@ -124,14 +124,13 @@ def test_more_shifts_than_asked_for_are_drawn_without_repetition():
 
 
 def test_a_drawn_shift_keeps_its_distance_and_comes_once():
-    drawn = [draw_shift(100, 13, draw, seed=3) for draw in range(75)]
+    drawn = shuffled_shifts(100, 13, seed=3).tolist()
     assert sorted(drawn) == [*range(13, 88)]
-    assert draw_shift(100, 13, 75, seed=3) == drawn[0]
-    assert drawn != [draw_shift(100, 13, draw, seed=4) for draw in range(75)]
+    assert drawn != shuffled_shifts(100, 13, seed=4).tolist()
 
 
 def test_a_series_too_short_for_its_distance_is_shifted_by_half():
-    assert [draw_shift(20, 13, draw, seed=0) for draw in range(2)] == [10, 10]
+    assert shuffled_shifts(20, 13, seed=0) == [10]
 
 
 def retrained_p(seed: int, coupling: float) -> float:
@@ -144,7 +143,7 @@ def retrained_p(seed: int, coupling: float) -> float:
         weights = np.linalg.lstsq(rolled[:90], bold[:90], rcond=None)[0]
         return float(correlation(bold[100:], rolled[100:] @ weights).mean())
 
-    null = np.array([r(draw_shift(150, 10, draw, seed)) for draw in range(19)])
+    null = np.array([r(shift) for shift in shuffled_shifts(150, 10, seed)[:19]])
     return p_value(r(0), null)
 
 

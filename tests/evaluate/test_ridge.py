@@ -7,8 +7,10 @@ from sklearn.preprocessing import StandardScaler
 
 from bids_eeg2fmri.evaluate.cross_validation import (
     FOLDS,
+    SURE,
     Design,
     blocked_folds,
+    is_clear,
     validation_error,
 )
 from bids_eeg2fmri.evaluate.ridge import (
@@ -196,6 +198,13 @@ def test_of_several_participants_some_are_predicted_from_the_others():
         assert len(fitted) + len(predicted) == len(owner)
 
 
+def test_of_few_participants_times_are_predicted_from_other_times():
+    designs = [run(n=100, participant=name)[0] for name in ("sub-01", "sub-02", "sub-03")]
+    folds = blocked_folds(designs, 26.0)
+    assert len(folds) == FOLDS
+    np.testing.assert_array_equal(np.concatenate([part for _, part in folds]), np.arange(300))
+
+
 def test_pairs_too_few_for_the_gaps_get_the_largest_penalty():
     design, volumes = run(n=12)
     assert blocked_folds([design], 26.0) == []
@@ -221,13 +230,25 @@ def test_the_design_that_volumes_follow_is_chosen_among_others():
     assert choose_design([others, [first, second], others], *given, seed=0) == 1
 
 
-def test_the_first_design_is_kept_where_another_is_not_clearly_better():
-    design, _ = run(n=120)
+@pytest.mark.parametrize("people", [1, 2, 3, 6])
+def test_the_first_design_is_kept_where_another_is_not_clearly_better(people):
     rng, kept = np.random.default_rng(6), 0
+
+    def drawn() -> list[Design]:
+        onset, names = TR * np.arange(60.0), [f"sub-{i}" for i in range(people)]
+        return [Design(rng.normal(size=(60, 5)), onset, name) for name in names]
+
     for _ in range(20):
-        noise = rng.normal(size=(120, *MASK.shape)).astype(np.float32)
-        others = [
-            [Design(rng.normal(size=design.values.shape), design.onset, "sub-01")] for _ in range(4)
-        ]
-        kept += choose_design([[design], *others], [noise], MASK, 26.0, seed=0) == 0
+        noise = [rng.normal(size=(60, *MASK.shape)).astype(np.float32) for _ in range(people)]
+        kept += choose_design([drawn() for _ in range(5)], noise, MASK, 26.0, seed=0) == 0
     assert kept >= 16
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 10])
+def test_a_gain_by_luck_is_clear_as_seldom_as_is_said(n):
+    gains = np.random.default_rng(0).normal(size=(4000, n))
+    assert np.mean([is_clear(gain) for gain in gains]) == pytest.approx(SURE, abs=0.011)
+
+
+def test_a_gain_from_one_part_is_never_clear():
+    assert not is_clear(np.array([1.0]))
