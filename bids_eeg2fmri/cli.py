@@ -113,6 +113,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         n_cpus=args.n_cpus,
         threads=args.omp_nthreads,
         stop_on_first_crash=args.stop_on_first_crash,
+        reports_only=args.reports_only,
         command=shlex.join(["bids-eeg2fmri", *argv]),
     )
     with interruptible():
@@ -181,6 +182,10 @@ def _check_together(args: argparse.Namespace, config: Config) -> None:
         (
             args.json and not args.dry_run,
             "--json goes with --dry-run: it prints what would be run.",
+        ),
+        (
+            args.reports_only and (args.optimise or args.dry_run),
+            "--reports-only: nothing is searched or looked up then; drop --optimise or --dry-run.",
         ),
         (
             args.iterations is not None and not args.optimise,

@@ -1,0 +1,106 @@
+"""Which axial slices of a brain are shown, and how they are laid side by side."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int64
+from nibabel import orientations
+
+from bids_eeg2fmri.types import Grid, typed
+
+Volume = Float[np.ndarray, "x y z"]
+Affine = Float[np.ndarray, "4 4"]
+Mask = Bool[np.ndarray, "x y z"]
+
+
+@typed
+class AxialView:
+    """Which axial slices are shown, and how they come to lie left to right, back to front."""
+
+    orientation: Float64[np.ndarray, "3 2"]
+    """What turns and flips the stored axes to right, anterior, superior; as nibabel has it."""
+    box: tuple[slice, slice]
+    """Columns and rows around the brain."""
+    levels: Int64[np.ndarray, " slices"]
+    """Index of each slice, from below."""
+    heights: Float64[np.ndarray, " slices"]
+    """Height of each slice's centre in millimetres."""
+    aspect: float
+    """Height of a voxel over its width."""
+    columns: int
+    """Slices in a row of the picture."""
+    grid: Grid
+    """Voxels along each axis, as they are stored."""
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """Width and height of one slice in voxels, with the seam to its neighbour."""
+        return self.box[0].stop - self.box[0].start + 1, self.box[1].stop - self.box[1].start + 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Columns and rows of the picture in voxels."""
+        rows = -(-len(self.levels) // self.columns)
+        return self.columns * self.tile[0] - 1, rows * self.tile[1] - 1
+
+    def corner(self, number: int) -> tuple[int, int]:
+        """Column and row of the picture at which a slice begins."""
+        row, column = divmod(number, self.columns)
+        return column * self.tile[0], self.shape[1] + 1 - (row + 1) * self.tile[1]
+
+    @property
+    def extent(self) -> tuple[float, float, float, float]:
+        """Left, right, lower and upper edge of the picture in voxels."""
+        columns, rows = self.shape
+        return -0.5, columns - 0.5, -0.5, rows - 0.5
+
+    def lay_out(self, volume: Volume) -> Float[np.ndarray, "rows columns"]:
+        """Lay the slices side by side, the lowest first; NaN between them.
+
+        Each voxel of the grid may be cut into several of the volume, as many along each axis.
+        """
+        fine = volume.shape[0] // self.grid[0]
+        columns, rows = (slice(fine * side.start, fine * side.stop) for side in self.box)
+        ras = orientations.apply_orientation(volume, self.orientation)[columns, rows]
+        picture = np.full([fine * side for side in reversed(self.shape)], np.nan)
+        for number, level in enumerate(self.levels):
+            left, bottom = (fine * side for side in self.corner(number))
+            piece = ras[:, :, fine * level + fine // 2].T
+            picture[bottom : bottom + piece.shape[0], left : left + piece.shape[1]] = piece
+        return picture
+
+
+def axial_view(mask: Mask, affine: Affine, *, slices: int, columns: int) -> AxialView:
+    """Choose evenly spaced axial slices through the mask, or the whole volume if it is empty.
+
+    Parameters
+    ----------
+    mask
+        Brain mask.
+    affine
+        From voxel indices to millimetres.
+    slices
+        How many; fewer where the grid has not as many.
+    columns
+        Most slices in a row of the picture; the rows are made even.
+    """
+    orientation = orientations.io_orientation(affine)
+    canonical = affine @ orientations.inv_ornt_aff(orientation, mask.shape)
+    brain = orientations.apply_orientation(mask if mask.any() else ~mask, orientation)
+    x, y, z = (np.flatnonzero(brain.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1)))
+    levels = np.unique(np.linspace(z[0], z[-1], min(slices, len(z)) + 2)[1:-1].round().astype(int))
+    rows = -(-len(levels) // columns)
+    centre = np.array([[x.mean(), y.mean(), level, 1.0] for level in levels])
+    width, height, _ = np.linalg.norm(canonical[:3, :3], axis=0)
+    return AxialView(
+        orientation,
+        (_around(x, brain.shape[0]), _around(y, brain.shape[1])),
+        levels,
+        (centre @ canonical.T)[:, 2],
+        float(height / width),
+        -(-len(levels) // rows),
+        mask.shape,
+    )
+
+
+def _around(found: Int64[np.ndarray, " found"], size: int) -> slice:
+    """One voxel of air on each side, where there is any."""
+    return slice(max(int(found[0]) - 1, 0), min(int(found[-1]) + 2, size))
