@@ -114,7 +114,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         threads=args.omp_nthreads,
         stop_on_first_crash=args.stop_on_first_crash,
         reports_only=args.reports_only,
-        command=shlex.join(["bids-eeg2fmri", *argv]),
+        command=_command(argv),
     )
     with interruptible():
         if args.dry_run:  # without torch, which takes seconds to import
@@ -125,6 +125,12 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         with log.keeping_crashes(job.out / "logs", args.analysis_level):
             _begin(job)
             _run_level(job, args.analysis_level, sorted(set(args.optimise)))
+
+
+def _command(argv: Sequence[str]) -> str:
+    """Spell the command that gives the results, be it only their pages that are made this time."""
+    kept = [word for word in argv if with_hyphens([word]) != ["--reports-only"]]
+    return shlex.join(["bids-eeg2fmri", *kept])
 
 
 def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import time
+from urllib.parse import unquote
 
 from apart import start
 from observed import complaints, results, stamps
@@ -21,6 +23,11 @@ def stages(told):
     """Stage and text of each line that reports a stage."""
     lines = [line.split("  ", 1)[1].split(maxsplit=1) for line in told.err.splitlines()]
     return [line for line in lines if line[0] not in ("result", "report")]
+
+
+def units(out):
+    """Name what the store holds."""
+    return {path.parent for path in out.glob("work/*/*/meta.json")}
 
 
 def test_a_second_run_does_nothing_again(simulated, undisturbed, app, fast):
@@ -131,6 +138,43 @@ def test_each_call_keeps_its_settings_and_versions(simulated, finished, app, fas
         assert {path.name for path in finished.glob(f"logs/*_{kind}")} == {
             f"{log}_{kind}" for log in logs
         }
+
+
+def test_reports_alone_are_made_again_from_what_is_stored(
+    simulated, finished, undisturbed, app, fast
+):
+    call = (simulated, finished, "participant", "--participant-label", "01", *fast)
+    assert app(*call).code == 0
+    stored = units(finished)
+    (finished / "sub-01.html").unlink()
+    told = app(*call, "--reports-only")
+    assert (told.code, complaints(told)) == (0, [])
+    page = (finished / "sub-01.html").read_text()
+    assert "--reports-only" not in page[page.index("<pre") :]
+    assert units(finished) == stored
+    assert results(finished) == results(undisturbed)
+
+
+def test_reports_alone_of_what_was_never_made_cost_one_line(simulated, finished, app, fast):
+    (lost,) = finished.glob("work/train/sub-02*")
+    shutil.rmtree(lost)
+    (finished / "sub-01.html").unlink()
+    told = app(simulated, finished, "participant", *fast, "--reports-only")
+    assert told.code == 70
+    (line,) = [line for line in complaints(told) if "Failed:" not in line]
+    assert "no stored result of the stage train (first time)" in line
+    assert "without --reports-only" in line
+    assert (finished / "sub-01.html").exists()
+    alone = (simulated, finished, "participant", "--participant-label", "02", *fast)
+    assert app(*alone, "--reports-only").code == 66
+
+
+def test_pages_lead_to_files_that_are_there(simulated, finished, app, fast):
+    assert app(simulated, finished, "group", *fast).code == 0
+    for name in ("sub-01.html", "group.html"):
+        links = re.findall(r'href="([^"#:]+)"', (finished / name).read_text())
+        assert any(link.endswith(".nii.gz") for link in links)
+        assert [link for link in links if not (finished / unquote(link)).exists()] == []
 
 
 def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, app, fast):

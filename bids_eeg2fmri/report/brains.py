@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from scipy.ndimage import center_of_mass, uniform_filter
 
 from bids_eeg2fmri.report.mosaic import NIGHT, STYLE, WIDTH, limits
-from bids_eeg2fmri.report.views import Affine, Mask, Volume
+from bids_eeg2fmri.report.views import Affine, Finer, Mask, Volume
 from bids_eeg2fmri.types import Anatomy
 
 
@@ -37,7 +37,7 @@ def draw_planes(
     _, limit = limits(np.abs(values[mask]), 0.0, 99.5)
     shown = np.where(mask, np.nan_to_num(values), 0)
     strength = np.clip(1.5 * np.abs(shown) / limit, 0, 1)
-    figure = Figure(figsize=(WIDTH, 3.7), facecolor=NIGHT, dpi=200)
+    figure = Figure(figsize=(WIDTH, 3.7), facecolor=NIGHT, dpi=150)
     plot_stat_map(
         _image(shown, affine),
         bg_img=_image(anatomy.data, anatomy.affine),
@@ -59,14 +59,14 @@ def draw_glass(values: Volume, mask: Mask, affine: Affine) -> Figure:
     from nilearn.plotting import plot_glass_brain
 
     _, limit = limits(np.abs(values[mask]), 0.0, 99.5)
-    figure = Figure(figsize=(WIDTH, 2.9), facecolor=NIGHT, dpi=200)
+    figure = Figure(figsize=(WIDTH, 2.9), facecolor=NIGHT, dpi=150)
     plot_glass_brain(
         _image(np.where(mask, np.nan_to_num(values), 0), affine),
         figure=figure,
         display_mode="lyrz",
         black_bg=True,
         cmap="berlin",
-        threshold=None,
+        threshold=1e-6,  # what is outside the mask is 0 and stays black
         plot_abs=False,
         vmin=-limit,
         vmax=limit,
@@ -75,5 +75,5 @@ def draw_glass(values: Volume, mask: Mask, affine: Affine) -> Figure:
     return figure
 
 
-def _image(data: Volume, affine: Affine) -> nib.Nifti1Image:
+def _image(data: Finer, affine: Affine) -> nib.Nifti1Image:
     return nib.Nifti1Image(data.astype(np.float32), affine)

@@ -180,5 +180,6 @@ def time_courses(time: Series, panels: Sequence[Course], units: str) -> Figure:
 
 
 def glyphs(text: str) -> str:
-    """Replace what DejaVu has no glyph for; the page beside the figure has it in full."""
-    return text.encode("latin-1", "replace").decode("latin-1")
+    """Replace what DejaVu may have no glyph for; the page beside the figure has it in full."""
+    known = (range(0x530), range(0x2010, 0x2027), range(0x2212, 0x2213))  # to Cyrillic, dashes, −
+    return "".join(c if any(ord(c) in part for part in known) else "?" for c in text)

@@ -92,7 +92,7 @@ def q_picture(stem: str, q_map: Volume, mask: Mask, affine: Affine) -> Picture:
     said = f"q < 0.05 (above {-np.log10(0.05):.1f} on this scale) in {found:.1%} of the mask"
     return Picture(
         stem,
-        mosaic.to_png(mosaic.draw_sizes(view, {"−log₁₀ q": evidence}, mask, "−log₁₀ q")),
+        mosaic.to_png(mosaic.draw_sizes(view, {"": evidence}, mask, "−log₁₀ q")),
         f"q of temporal r on {counted(len(view.levels), 'axial slice')}: {said}; the smallest is "
         f"{least:.2g}.",
         "q of temporal r against shifted EEG (Benjamini & Hochberg 1995), as −log₁₀ q: the "
@@ -107,7 +107,7 @@ def deviation_picture(stem: str, ratio: Volume, mask: Mask, affine: Affine) -> P
     view = mosaic.axial_view(mask, affine, slices=7, columns=7)
     return Picture(
         stem,
-        mosaic.to_png(mosaic.draw_sizes(view, {"deviation ratio": ratio}, mask, "ratio")),
+        mosaic.to_png(mosaic.draw_sizes(view, {"": ratio}, mask, "deviation ratio")),
         f"Deviation ratio on {counted(len(view.levels), 'axial slice')}. {in_words(ratio[mask])}",
         "Standard deviation over time of the synthesised signal over that of the observed; where "
         f"it is 0 the output is constant. {LAYOUT} {in_words(ratio[mask])}",

@@ -11,7 +11,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from bids_eeg2fmri.report.views import AxialView, Mask, Volume
+from bids_eeg2fmri.report.views import AxialView, Finer, Mask, Volume
 from bids_eeg2fmri.report.views import axial_view as axial_view  # who draws slices chooses them
 
 NIGHT, CHALK, MUTED = "#000000", "#e6e9ee", "#9aa4b1"
@@ -56,7 +56,7 @@ def draw_volumes(
 def draw_map(
     view: AxialView,
     values: Volume,
-    background: Volume,
+    background: Finer,
     mask: Mask,
     units: str,
     significant: Mask | None = None,
@@ -64,7 +64,7 @@ def draw_map(
     """Draw a signed map over the anatomy, fainter where it is nearer to zero.
 
     Nothing is hidden by a threshold (Taylor et al. 2023); the mask is outlined, and voxels that are
-    ``significant`` are ringed. The background may be finer, see ``AxialView.lay_out``.
+    ``significant`` are ringed.
     """
     figure, (ax,) = _canvas(view, 1)
     _draw_background(ax, view, background, mask, 0.4)
@@ -100,7 +100,7 @@ def draw_sizes(
 def draw_winners(
     view: AxialView,
     pairs: dict[tuple[str, str], Labels],
-    background: Volume,
+    background: Finer,
     mask: Mask,
     *,
     columns: int = 1,
@@ -138,7 +138,7 @@ def to_png(figure: Figure) -> bytes:
 
 
 def _draw_background(
-    ax: Axes, view: AxialView, background: Volume, mask: Mask, darker: float
+    ax: Axes, view: AxialView, background: Finer, mask: Mask, darker: float
 ) -> None:
     """Draw the anatomy in greys that leave a share of their range unused."""
     fine = background.shape[0] // mask.shape[0]
@@ -158,7 +158,7 @@ def _canvas(
     view: AxialView, panels: int, *, columns: int = 1, titled: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """Make a dark figure with axes that fit the slices exactly, row by row; sizes in inches."""
-    margin, bar, title = 0.15, 0.85, 0.3 if panels > 1 or titled else 0.15
+    margin, bar, title = 0.15, 1.0, 0.3 if panels > 1 or titled else 0.15
     voxels, lines = view.shape
     ratio, rows = lines * view.aspect / voxels, -(-panels // columns)
     room = (WIDTH - bar) / columns - margin

@@ -22,6 +22,8 @@ from bids_eeg2fmri.report.pictures import Drawing, Picture, draw
 from bids_eeg2fmri.report.words import counted, number
 from bids_eeg2fmri.types import typed
 
+LEAST_ROOM = 0.1
+"""Residuals of the clock in milliseconds up to which all clocks look alike."""
 PARTS_IN_WORDS = {
     "train": "training",
     "valid": "validation",
@@ -135,7 +137,10 @@ def timeline(quality: Quality) -> Figure:
         if name == "part":
             _draw_parts(ax, quality)
         elif name == "clock":
-            _draw_series(ax, quality.marker_time, 1000 * quality.marker_residual, "clock, ms", ".")
+            residual = 1000 * quality.marker_residual
+            _draw_series(ax, quality.marker_time, residual, "clock, ms", ".")
+            room = max(LEAST_ROOM, 1.2 * float(np.abs(residual).max()))
+            ax.set_ylim(-room, room)
         elif quality.displacement is not None:
             ax.axhline(0.5, color=GREY, linewidth=1, linestyle=(0, (3, 2)))
             _draw_series(ax, quality.onset, quality.displacement, "head, mm", "-")
@@ -184,4 +189,5 @@ def spectrum_plot(spectrum: Spectrum) -> Figure:
     for edge in spectrum.used:
         ax.axvline(edge, color=GREY, linewidth=1, linestyle=(0, (3, 2)))
     ax.set(xlabel="Hz", ylabel="µV²/Hz", yscale="log", xlim=(0, freqs[-1]))
+    ax.yaxis.set_major_formatter("{x:g}")
     return figure

@@ -7,6 +7,8 @@ from nibabel import orientations
 from bids_eeg2fmri.types import Grid, typed
 
 Volume = Float[np.ndarray, "x y z"]
+Finer = Float[np.ndarray, "i j k"]
+"""A volume on the same grid, or with each voxel cut into several, as many along each axis."""
 Affine = Float[np.ndarray, "4 4"]
 Mask = Bool[np.ndarray, "x y z"]
 
@@ -52,11 +54,8 @@ class AxialView:
         columns, rows = self.shape
         return -0.5, columns - 0.5, -0.5, rows - 0.5
 
-    def lay_out(self, volume: Volume) -> Float[np.ndarray, "rows columns"]:
-        """Lay the slices side by side, the lowest first; NaN between them.
-
-        Each voxel of the grid may be cut into several of the volume, as many along each axis.
-        """
+    def lay_out(self, volume: Finer) -> Float[np.ndarray, "rows columns"]:
+        """Lay the slices side by side, the lowest first; NaN between them."""
         fine = volume.shape[0] // self.grid[0]
         columns, rows = (slice(fine * side.start, fine * side.stop) for side in self.box)
         ras = orientations.apply_orientation(volume, self.orientation)[columns, rows]
