@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
+from nibabel.affines import voxel_sizes
 
 from bids_eeg2fmri.app import standings
 from bids_eeg2fmri.app.baselines import Beside
@@ -31,6 +32,8 @@ from bids_eeg2fmri.report.words import number
 from bids_eeg2fmri.runtime.store import fingerprint
 from bids_eeg2fmri.types import Anatomy
 
+COARSEST = 10.0
+"""Size in millimetres of voxels beyond which a glass brain shows blocks rather than places."""
 OF_PARCELS = ("pearsoncorrelation", "r_low", "r_high", "p", "q", "skill")
 """The scores of parcels that are shown."""
 
@@ -91,11 +94,12 @@ def anatomy_key(run: PairedRun) -> str:
 
 
 def background(run: PairedRun, affine: Float64[np.ndarray, "4 4"]) -> tuple[Anatomy | None, str]:
-    """Find what lies behind the maps of a run, and the template space that it is in, if any."""
+    """Find what lies behind the maps of a run, and the template whose glass brain fits, if any."""
     from bids_eeg2fmri.bids.parcels import space_of  # nilearn takes seconds
 
     space = space_of(run.files.bold) or ""
-    return read_anatomy(run.files, run.pairs.mask, affine), space * space.startswith("MNI")
+    fits = space.startswith("MNI") and float(voxel_sizes(affine).max()) <= COARSEST
+    return read_anatomy(run.files, run.pairs.mask, affine), space * fits
 
 
 def files_of(job: Job, tested: Tested) -> dict[str, tuple[str, ...]]:

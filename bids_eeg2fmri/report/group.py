@@ -259,8 +259,9 @@ def _map_drawings(maps: GroupMaps, prefix: str) -> tuple[Drawing, ...]:
     r, skill, stem = maps.r_map, maps.skill_map, f"{prefix}_stat-"
     makers: dict[str, Callable[[], Picture]] = {}
     if np.isfinite(r).any():
+        planes = f"{stem}r_desc-planes_map"
         title = "Mean temporal r"
-        makers["planes"] = lambda: planes_picture(f"{stem}r_desc-planes_map", title, r, *on)
+        makers["planes"] = lambda: planes_picture(planes, title, "temporal r", r, *on)
         if space := maps.template:
             glass = f"{stem}r_desc-glass_map"
             makers["glass"] = lambda: glass_picture(glass, title, r, *on[1:], space)

@@ -1,16 +1,13 @@
 """Pictures of maps: on slices, in three planes, through a glass brain, and what they say."""
 
 import numpy as np
-from jaxtyping import Bool, Float
 
-from bids_eeg2fmri.report import brains, mosaic
+from bids_eeg2fmri.report import mosaic
+from bids_eeg2fmri.report.glass import draw_glass
 from bids_eeg2fmri.report.pictures import Picture, in_words
+from bids_eeg2fmri.report.views import Affine, Mask, Volume, peak_view
 from bids_eeg2fmri.report.words import counted, minus
 from bids_eeg2fmri.types import Anatomy
-
-Volume = Float[np.ndarray, "x y z"]
-Mask = Bool[np.ndarray, "x y z"]
-Affine = Float[np.ndarray, "4 4"]
 
 LAYOUT = "Left is left, front is up; the numbers are heights in mm."
 
@@ -52,12 +49,12 @@ def map_picture(
 
 
 def planes_picture(
-    stem: str, title: str, values: Volume, anatomy: Anatomy, mask: Mask, affine: Affine
+    stem: str, title: str, units: str, values: Volume, anatomy: Anatomy, mask: Mask, affine: Affine
 ) -> Picture:
     """Draw a signed map in the three planes through the place where it is strongest."""
-    at = brains.peak(values, mask, affine)
-    figure = brains.draw_planes(values, anatomy, mask, affine, at)
-    place = minus(", ".join(f"{name} {x:.0f}" for name, x in zip("xyz", at, strict=True)))
+    view = peak_view(values, mask, affine)
+    figure = mosaic.draw_planes(view, values, anatomy.data, mask, units)
+    place = minus(", ".join(f"{n} {x:.0f}" for n, x in zip("xyz", view.millimetres, strict=True)))
     return Picture(
         stem,
         mosaic.to_png(figure),
@@ -75,7 +72,7 @@ def glass_picture(
     """Draw a signed map through the glass brain of the template that it is in."""
     return Picture(
         stem,
-        mosaic.to_png(brains.draw_glass(values, mask, affine)),
+        mosaic.to_png(draw_glass(values, mask, affine)),
         f"{title} seen through a glass brain from four sides. {in_words(values[mask])}",
         f"{title} in {space}: the value furthest from zero along each line of sight, without a "
         "threshold.",

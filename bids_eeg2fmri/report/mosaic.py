@@ -1,6 +1,7 @@
 """Brain volumes as axial slices, left on the left, drawn as they are stored: no interpolation."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
@@ -11,7 +12,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from bids_eeg2fmri.report.views import AxialView, Finer, Mask, Volume
+from bids_eeg2fmri.report.views import AxialView, Extent, Finer, Mask, PlanesView, Volume
 from bids_eeg2fmri.report.views import axial_view as axial_view  # who draws slices chooses them
 
 NIGHT, CHALK, MUTED = "#000000", "#e6e9ee", "#9aa4b1"
@@ -125,6 +126,33 @@ def draw_winners(
     return figure
 
 
+@matplotlib.rc_context(STYLE)
+def draw_planes(
+    view: PlanesView, values: Volume, background: Finer, mask: Mask, units: str
+) -> Figure:
+    """Draw a signed map over the anatomy in three planes, as ``draw_map`` does on slices."""
+    _, limit = limits(np.abs(values[mask]), 0.0, 99.5)
+    figure, axes = _row(view.sizes)
+    for axis, ax in enumerate(axes):
+        right, up = (view.at[other] for other in range(3) if other != axis)
+        image, anatomy = (view.cut(v, axis) for v in (np.where(mask, values, np.nan), background))
+        _draw_anatomy(ax, anatomy, background, mask, 0.4, view.extent(axis))
+        strength = np.nan_to_num(np.clip(1.5 * np.abs(image) / limit, 0, 1))
+        shown = ax.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=strength)
+        ax.axhline(up, color=MUTED, linewidth=0.8)
+        ax.axvline(right, color=MUTED, linewidth=0.8)
+        ax.set_axis_off()
+        label = f"{'xyz'[axis]} {view.millimetres[axis]:.0f}".replace("-", "−")
+        ax.text(0.01, 0.01, label, transform=ax.transAxes, color=CHALK, size=9)
+        if axis:  # the sagittal plane has no left and right
+            ax.text(0.01, 0.99, "L", transform=ax.transAxes, color=CHALK, size=9, va="top")
+            ax.text(
+                0.99, 0.99, "R", transform=ax.transAxes, color=CHALK, size=9, va="top", ha="right"
+            )
+    _colour_bar(figure, shown, axes[-1], axes[-1], units)
+    return figure
+
+
 def share(labels: Labels, label: int, mask: Mask) -> float:
     """Share of the mask that has this label."""
     return float(np.mean(labels[mask] == label)) if mask.any() else 0.0
@@ -140,11 +168,23 @@ def to_png(figure: Figure) -> bytes:
 def _draw_background(
     ax: Axes, view: AxialView, background: Finer, mask: Mask, darker: float
 ) -> None:
+    """Draw the anatomy behind slices."""
+    _draw_anatomy(ax, view.lay_out(background), background, mask, darker, view.extent)
+
+
+def _draw_anatomy(
+    ax: Axes,
+    image: Float[np.ndarray, "rows columns"],
+    background: Finer,
+    mask: Mask,
+    darker: float,
+    extent: Extent,
+) -> None:
     """Draw the anatomy in greys that leave a share of their range unused."""
     fine = background.shape[0] // mask.shape[0]
     low, high = limits(background[np.kron(mask, np.ones((fine,) * 3, bool))], 1.0, 99.5)
     top = high + darker * (high - low)
-    ax.imshow(view.lay_out(background), cmap="gray", vmin=low, vmax=top, extent=view.extent)
+    ax.imshow(image, cmap="gray", vmin=low, vmax=top, extent=extent)
 
 
 def limits(values: Float[np.ndarray, " voxels"], low: float, high: float) -> tuple[float, float]:
@@ -165,7 +205,7 @@ def _canvas(
     inner = min(room, max(HEIGHT / rows, LOWEST) / ratio)
     step = inner * ratio + title
     width, height = columns * (margin + inner) + bar, rows * step + margin
-    figure = Figure(figsize=(width, height), facecolor=NIGHT, dpi=200)
+    figure = Figure(figsize=(width, height), facecolor=NIGHT, dpi=150)
     axes = []
     for row, column in (divmod(panel, columns) for panel in range(panels)):
         left, bottom = margin + column * (margin + inner), height - (row + 1) * step
@@ -174,6 +214,21 @@ def _canvas(
         ax.set(xlim=(-0.5, voxels - 0.5), ylim=(-0.5, lines - 0.5))
         ax.set_autoscale_on(False)
         axes.append(ax)
+    return figure, axes
+
+
+def _row(sizes: Sequence[tuple[float, float]]) -> tuple[Figure, list[Axes]]:
+    """Make a dark figure with axes side by side, whose sizes are to each other as these."""
+    margin, bar = 0.15, 1.0
+    room = WIDTH - bar - margin * len(sizes)
+    scale = min(room / sum(width for width, _ in sizes), 3.6 / max(high for _, high in sizes))
+    width = scale * sum(width for width, _ in sizes) + margin * len(sizes) + bar
+    height = scale * max(high for _, high in sizes) + 2 * margin
+    figure, left, axes = Figure(figsize=(width, height), facecolor=NIGHT, dpi=150), margin, []
+    for wide, high in sizes:
+        place = (left / width, margin / height, scale * wide / width, scale * high / height)
+        axes.append(figure.add_axes(place))
+        left += scale * wide + margin
     return figure, axes
 
 

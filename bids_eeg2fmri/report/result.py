@@ -127,7 +127,8 @@ def _maps(result: RunResult) -> dict[str, Callable[[], Picture]]:
     against = "Skill against the training-mean volume"
     found: dict[str, Callable[[], Picture]] = {}
     if np.isfinite(r).any():
-        found["planes"] = lambda: planes_picture(f"{stem}r_desc-planes_map", "Temporal r", r, *on)
+        planes = f"{stem}r_desc-planes_map"
+        found["planes"] = lambda: planes_picture(planes, "Temporal r", "temporal r", r, *on)
         if space := result.template:
             glass = f"{stem}r_desc-glass_map"
             found["glass"] = lambda: glass_picture(glass, "Temporal r", r, mask, affine, space)

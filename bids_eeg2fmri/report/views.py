@@ -1,14 +1,17 @@
-"""Which axial slices of a brain are shown, and how they are laid side by side."""
+"""Which slices of a brain are shown, and how they are laid side by side."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int64
 from nibabel import orientations
+from scipy.ndimage import center_of_mass, uniform_filter
 
 from bids_eeg2fmri.types import Grid, typed
 
 Volume = Float[np.ndarray, "x y z"]
 Finer = Float[np.ndarray, "i j k"]
 """A volume on the same grid, or with each voxel cut into several, as many along each axis."""
+Extent = tuple[float, float, float, float]
+"""Left, right, lower and upper edge of a picture, in voxels."""
 Affine = Float[np.ndarray, "4 4"]
 Mask = Bool[np.ndarray, "x y z"]
 
@@ -49,8 +52,8 @@ class AxialView:
         return column * self.tile[0], self.shape[1] + 1 - (row + 1) * self.tile[1]
 
     @property
-    def extent(self) -> tuple[float, float, float, float]:
-        """Left, right, lower and upper edge of the picture in voxels."""
+    def extent(self) -> Extent:
+        """Its edges."""
         columns, rows = self.shape
         return -0.5, columns - 0.5, -0.5, rows - 0.5
 
@@ -98,6 +101,57 @@ def axial_view(mask: Mask, affine: Affine, *, slices: int, columns: int) -> Axia
         -(-len(levels) // rows),
         mask.shape,
     )
+
+
+@typed
+class PlanesView:
+    """The three planes that meet in a voxel, left to right, back to front and up."""
+
+    orientation: Float64[np.ndarray, "3 2"]
+    """What turns and flips the stored axes to right, anterior, superior; as nibabel has it."""
+    grid: Grid
+    """Voxels along each of these."""
+    voxel: tuple[float, float, float]
+    """Size of a voxel along each of these, in millimetres."""
+    at: tuple[int, int, int]
+    """The voxel, counted along each of these."""
+    millimetres: tuple[float, float, float]
+    """Its centre."""
+
+    @property
+    def sizes(self) -> list[tuple[float, float]]:
+        """Width and height of each plane in millimetres."""
+        x, y, z = (n * size for n, size in zip(self.grid, self.voxel, strict=True))
+        return [(y, z), (x, z), (x, y)]
+
+    def extent(self, axis: int) -> Extent:
+        """Give the edges of the plane across an axis."""
+        columns, rows = (n for other, n in enumerate(self.grid) if other != axis)
+        return -0.5, columns - 0.5, -0.5, rows - 0.5
+
+    def cut(self, volume: Finer, axis: int) -> Float[np.ndarray, "rows columns"]:
+        """Cut a volume, or a finer one, across an axis."""
+        ras = orientations.apply_orientation(volume, self.orientation)
+        fine = ras.shape[axis] // self.grid[axis]
+        return np.asarray(ras.take(fine * self.at[axis] + fine // 2, axis).T)
+
+
+def peak_view(values: Volume, mask: Mask, affine: Affine) -> PlanesView:
+    """Choose the planes through where a map is strongest over a few voxels, else mid-brain."""
+    strength = uniform_filter(np.abs(np.where(mask, np.nan_to_num(values), 0)), 3) * mask
+    peak = np.array(np.unravel_index(strength.argmax(), mask.shape))
+    if not strength.any():
+        peak = np.rint(center_of_mass(mask)).astype(int)
+    marked = np.zeros(mask.shape, bool)
+    marked[tuple(peak)] = True
+    orientation = orientations.io_orientation(affine)
+    canonical = affine @ orientations.inv_ornt_aff(orientation, mask.shape)
+    (at,) = np.argwhere(orientations.apply_orientation(marked, orientation))
+    centre = affine[:3, :3] @ peak + affine[:3, 3]
+    grid = orientations.apply_orientation(mask, orientation).shape
+    sizes = np.linalg.norm(canonical[:3, :3], axis=0)
+    three = (tuple(numbers.tolist()) for numbers in (sizes, at, centre))
+    return PlanesView(orientation, grid, *three)
 
 
 def _around(found: Int64[np.ndarray, " found"], size: int) -> slice:

@@ -146,11 +146,11 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = dict(attributes)
         self.tags.append(tag)
-        self.ids += [str(values["id"])] * ("id" in values)
-        self.links += [str(values["href"])] * (tag == "a")
+        self.ids += [str(values.get("id"))] * ("id" in values)
+        self.links += [str(values.get("href"))] * (tag == "a")
         self.images += [values] * (tag == "img")
         self.scopes += [values.get("scope")] * (tag == "th")
-        self.headings += [int(tag[1])] * bool(re.fullmatch("h[1-6]", tag))
+        self.headings += [int(level) for level in re.findall("^h([1-6])$", tag)]
         loading = ("src", "srcset", "data", "poster", "background", *["href"] * (tag == "link"))
         self.loaded += [str(values[name]) for name in loading if name in values]
 

@@ -3,13 +3,15 @@ import dataclasses
 import numpy as np
 import pytest
 from made_up import STANDINGS, ball
+from nibabel import orientations
 
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import DataWarning
-from bids_eeg2fmri.report import brains, forest, mosaic, quality
+from bids_eeg2fmri.report import forest, mosaic, quality
 from bids_eeg2fmri.report.figures import glyphs
 from bids_eeg2fmri.report.participant import write_participant_report
 from bids_eeg2fmri.report.pictures import Picture, Undrawn, draw, drawn
+from bids_eeg2fmri.report.views import peak_view
 
 AFFINE = np.array([[3.0, 0, 0, -9], [0, 4, 0, -14], [0, 0, 5, -20], [0, 0, 0, 1]])
 
@@ -49,17 +51,30 @@ def test_a_forest_says_on_which_side_of_the_null_each_row_lies():
     assert "topo-rff: r 0.120 (above the range of shifted EEG)" in picture.alt
 
 
-def test_the_peak_of_a_map_is_where_a_few_voxels_are_strong_and_not_one():
+@pytest.mark.parametrize("stored", ["RAS", "LPI", "PSR"])
+def test_planes_meet_where_a_few_voxels_are_strong_and_not_one(stored):
     mask = np.ones((7, 8, 9), bool)
     values = np.zeros(mask.shape)
     values[0, 0, 0] = 2.0
-    values[3:6, 3:6, 3:6] = -1.0
-    np.testing.assert_allclose(
-        brains.peak(values, mask, AFFINE), AFFINE[:3, :3] @ [4, 4, 4] + AFFINE[:3, 3]
+    values[3:6, 2:5, 3:6] = -1.0
+    turn = orientations.ornt_transform(
+        orientations.axcodes2ornt("RAS"), orientations.axcodes2ornt(stored)
     )
-    np.testing.assert_allclose(
-        brains.peak(0 * values, mask, AFFINE), AFFINE[:3, :3] @ [3, 3.5, 4] + AFFINE[:3, 3]
-    )
+    values, mask = (orientations.apply_orientation(v, turn) for v in (values, mask))
+    affine = AFFINE @ orientations.inv_ornt_aff(turn, (7, 8, 9))
+    view = peak_view(values, mask, affine)
+    assert view.at == (4, 3, 4)
+    assert view.millimetres == tuple(AFFINE[:3, :3] @ [4, 3, 4] + AFFINE[:3, 3])
+    assert view.sizes == [(32, 45), (21, 45), (21, 32)]
+    assert [view.cut(values, axis).shape for axis in range(3)] == [(9, 8), (9, 7), (8, 7)]
+    assert all(view.cut(values, axis).min() == -1 for axis in range(3))
+    fine = np.kron(values, np.ones((3, 3, 3)))
+    np.testing.assert_array_equal(view.cut(fine, 1)[1::3, 1::3], view.cut(values, 1))
+
+
+def test_a_map_of_nothing_is_cut_in_the_middle_of_the_brain():
+    mask = np.ones((7, 7, 9), bool)
+    assert peak_view(np.full(mask.shape, np.nan), mask, AFFINE).at == (3, 3, 4)
 
 
 def test_a_finer_background_is_cut_at_the_same_places():
