@@ -209,6 +209,11 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="end at the first participant that fails",
     )
+    group.add_argument(
+        "--reports-only",
+        action="store_true",
+        help="make reports and tables again from what is stored, and compute nothing",
+    )
 
 
 def _add_telling(group: argparse._ArgumentGroup) -> None:

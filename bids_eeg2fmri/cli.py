@@ -113,7 +113,8 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         n_cpus=args.n_cpus,
         threads=args.omp_nthreads,
         stop_on_first_crash=args.stop_on_first_crash,
-        command=shlex.join(["bids-eeg2fmri", *argv]),
+        reports_only=args.reports_only,
+        command=_command(argv),
     )
     with interruptible():
         if args.dry_run:  # without torch, which takes seconds to import
@@ -124,6 +125,12 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         with log.keeping_crashes(job.out / "logs", args.analysis_level):
             _begin(job)
             _run_level(job, args.analysis_level, sorted(set(args.optimise)))
+
+
+def _command(argv: Sequence[str]) -> str:
+    """Spell the command that gives the results, be it only their pages that are made this time."""
+    kept = [word for word in argv if with_hyphens([word]) != ["--reports-only"]]
+    return shlex.join(["bids-eeg2fmri", *kept])
 
 
 def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:
@@ -181,6 +188,10 @@ def _check_together(args: argparse.Namespace, config: Config) -> None:
         (
             args.json and not args.dry_run,
             "--json goes with --dry-run: it prints what would be run.",
+        ),
+        (
+            args.reports_only and (args.optimise or args.dry_run),
+            "--reports-only: nothing is searched or looked up then; drop --optimise or --dry-run.",
         ),
         (
             args.iterations is not None and not args.optimise,

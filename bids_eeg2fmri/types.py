@@ -140,6 +140,19 @@ class Parcels:
 
 
 @typed
+class Anatomy:
+    """What lies behind the maps of a run."""
+
+    data: Float32[np.ndarray, "x y z"]
+    """Intensity on the native grid of the run, each of whose voxels may be cut into several, as
+    many along each axis."""
+    affine: Float64[np.ndarray, "4 4"]
+    """From its voxel indices to millimetres."""
+    origin: str
+    """What it is, in words, e.g. ``the mean volume``."""
+
+
+@typed
 class Architecture:
     """Kernels and strides of an encoder's blocks, Eq. (7) of Calhas & Henriques 2022."""
 

@@ -1,9 +1,11 @@
 """What a call of the app said and left behind."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -24,6 +26,13 @@ def results(out, participant="sub-*"):
     """A participant's scores, maps and volumes, bit for bit."""
     files = out.glob(f"{participant}/func/*")
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+
+
+def dead_links(page):
+    """Paths that a page leads to and that are not there; it must lead to some images."""
+    links = re.findall(r'href="([^"#:]+)"', page.read_text())
+    assert any(link.endswith(".nii.gz") for link in links)
+    return [link for link in links if not (page.parent / unquote(link)).exists()]
 
 
 def issues_of(out):

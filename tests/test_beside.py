@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from observed import dead_links
 
 FUNC = "sub-01/func/sub-01_task-rest"
 ONE = ("--participant-label", "01")
@@ -47,10 +48,14 @@ def test_a_test_too_short_for_shifted_eeg_shows_nothing_and_says_so(undisturbed)
     assert "nothing can be shown" in told["verdict_text"]
 
 
+def test_the_report_leads_to_files_that_are_there(undisturbed):
+    assert dead_links(undisturbed / "sub-01.html") == []
+
+
 def test_the_report_opens_with_the_verdict(undisturbed):
     page = (undisturbed / "sub-01.html").read_text()
     verdict = sidecar(undisturbed)["topo-rff"]["verdict"]
-    assert f"<span>{verdict[0].upper()}{verdict[1:]}.</span>" in page
+    assert f"<p>{verdict[0].upper()}{verdict[1:]}.</p>" in page
     assert "participant-mean (oracle)" in page
 
 

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from observed import complaints, issues_of, results, stamps
+from observed import complaints, dead_links, issues_of, results, stamps
 from safetensors.numpy import load_file
 from scipy.signal import detrend
 from scipy.stats import ttest_1samp, ttest_rel
@@ -130,6 +130,14 @@ def test_the_table_of_models_is_the_mean_and_deviation_of_its_scores(compared):
         expected = pd.DataFrame({metric: of_model.mean(), f"{metric}_sd": of_model.std()})
         found = summed[[metric, f"{metric}_sd"]]
         pd.testing.assert_frame_equal(found, expected.loc[found.index], rtol=1e-9)
+
+
+def test_the_page_judges_each_test_participant_and_leads_to_files_that_are_there(compared):
+    assert dead_links(compared / "group.html") == []
+    rows = re.findall(
+        r'<th scope="row">(sub-\d+)</th><td class="text">', (compared / "group.html").read_text()
+    )
+    assert rows == sorted(table(compared)["participant_id"].unique())
 
 
 def test_intervals_are_over_participants_whose_trainings_are_averaged(compared):

@@ -23,6 +23,11 @@ def stages(told):
     return [line for line in lines if line[0] not in ("result", "report")]
 
 
+def units(out):
+    """Name what the store holds."""
+    return {path.parent for path in out.glob("work/*/*/meta.json")}
+
+
 def test_a_second_run_does_nothing_again(simulated, undisturbed, app, fast):
     about = ("logs/*", "README.md", "dataset_description.json", "descriptions.*", "participants.*")
     described = {path for pattern in (*about, ".bidsignore") for path in undisturbed.glob(pattern)}
@@ -131,6 +136,34 @@ def test_each_call_keeps_its_settings_and_versions(simulated, finished, app, fas
         assert {path.name for path in finished.glob(f"logs/*_{kind}")} == {
             f"{log}_{kind}" for log in logs
         }
+
+
+def test_reports_alone_are_made_again_from_what_is_stored(
+    simulated, finished, undisturbed, app, fast
+):
+    stored = units(finished)
+    (finished / "sub-01.html").unlink()
+    call = (simulated, finished, "participant", "--participant-label", "01", *fast)
+    told = app(*call, "--reports-only")
+    assert (told.code, complaints(told)) == (0, [])
+    page = (finished / "sub-01.html").read_text()
+    assert "--reports-only" not in page[page.index("<pre") :]
+    assert units(finished) == stored
+    assert results(finished) == results(undisturbed)
+
+
+def test_reports_alone_of_what_was_never_made_cost_one_line(simulated, finished, app, fast):
+    (lost,) = finished.glob("work/train/sub-02*")
+    shutil.rmtree(lost)
+    (finished / "sub-01.html").unlink()
+    told = app(simulated, finished, "participant", *fast, "--reports-only")
+    assert told.code == 70
+    (line,) = [line for line in complaints(told) if "Failed:" not in line]
+    assert "no stored result of the stage train (first time)" in line
+    assert "without --reports-only" in line
+    assert (finished / "sub-01.html").exists()
+    alone = (simulated, finished, "participant", "--participant-label", "02", *fast)
+    assert app(*alone, "--reports-only").code == 66
 
 
 def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, app, fast):

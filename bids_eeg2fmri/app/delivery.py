@@ -29,6 +29,8 @@ def deliver(
 ) -> None:
     """Write an item's files into the output folder, unless just these stand there untouched.
 
+    A job that is to make the reports again writes them all the same.
+
     A record in the work folder tells what stands there, and what it was made from. Files of an
     earlier delivery of the same item that are not written again are removed: they are of results
     that are no more. Jobs that deliver for the same participant, or for a group, take turns.
@@ -49,7 +51,8 @@ def deliver(
     record = job.work / "delivered" / f"{item}.json"
     with _taking_turns(job, item.split("_")[0]):
         known, earlier = _read(record, str(job.out))
-        kept = known == key and _stamps(job.out, earlier) == earlier
+        untouched = known == key and _stamps(job.out, earlier) == earlier
+        kept = untouched and not job.reports_only
         if not kept:
             sweep(job.out, patterns)
             with noting_files() as written:

@@ -1,7 +1,8 @@
 """Maps of a group: where models err, and which of two errs less (Figs 2, 3, 4 and 11)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
@@ -22,10 +23,11 @@ from bids_eeg2fmri.evaluate.voxelwise import (
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.report.group import GroupMaps
 
-SPACE = (
+NATIVE = (
     "The mean over the participants' own grids, voxel by voxel, as in the paper. These are not in "
     "a template space: a voxel is not the same place in every head."
 )
+COMMON = "The mean over the participants, all in {}, voxel by voxel."
 MISSING = "There are no maps of scores, of residuals and of which model errs less"
 Pair = tuple[str, str]
 """Two models."""
@@ -76,7 +78,40 @@ def _average(
         name: np.where(mask, values.mean(axis=0), np.nan).astype(np.float32)
         for name, values in absolute.items()
     }
-    return GroupMaps(affine, mask, mean, r, skill, residuals, SPACE)
+    template = _template(tested)
+    space = COMMON.format(template) if template else NATIVE
+    files = {
+        name: (_path(experiment, stat, _label(experiment, experiment.models[0])),)
+        for name, stat in (("r", "pearsoncorrelation"), ("skill", "skill"))
+    }
+    files = {"planes": files["r"], "glass": files["r"], **files}
+    links = {
+        name: tuple(path.relative_to(experiment.job.out).as_posix() for path in paths)
+        for name, paths in files.items()
+    }
+    return GroupMaps(affine, mask, mean, r, skill, residuals, space, template, links)
+
+
+def _template(tested: Sequence[Tested]) -> str:
+    """Name the template space that all runs say they are in; nothing where they do not."""
+    from bids_eeg2fmri.bids.parcels import space_of  # nilearn takes seconds
+
+    spaces = {space_of(one.run.files.bold) or "" for one in tested}
+    (only, *others) = spaces
+    return only if not others and only.startswith("MNI") else ""
+
+
+def _path(experiment: Experiment, stat: str, desc: str) -> Path:
+    """Say where a map stands."""
+    return derivative_path(
+        experiment.job.out / "group",
+        experiment.job.selection.entities(experiment.task),
+        "func",
+        suffix="boldmap",
+        extension=".nii.gz",
+        stat=stat,
+        desc=desc,
+    )
 
 
 def _residual(experiment: Experiment, model: str) -> Float32[np.ndarray, "participants x y z"]:
@@ -133,16 +168,8 @@ def write_maps(experiment: Experiment, maps: GroupMaps, duels: Mapping[Pair, TMa
     sources = sources_of([one.run for one in experiment.mapped])
 
     def write(stat: str, desc: str, values: np.ndarray, description: str, units: str) -> None:
-        path = derivative_path(
-            experiment.job.out / "group",
-            experiment.job.selection.entities(experiment.task),
-            "func",
-            suffix="boldmap",
-            extension=".nii.gz",
-            stat=stat,
-            desc=desc,
-        )
-        about = {"Description": f"{description} {SPACE}", "Units": units}
+        about = {"Description": f"{description} {maps.space}", "Units": units}
+        path = _path(experiment, stat, desc)
         write_image(path, values.astype(np.float32), maps.affine, metadata=about | sources)
 
     shown = experiment.models[0]

@@ -1,11 +1,14 @@
 """What the report of a group shows, gathered from its experiment."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from bids_eeg2fmri.app import standings
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.group_maps import Pair
@@ -13,20 +16,21 @@ from bids_eeg2fmri.app.group_parcels import GroupParcels, group_parcels_path
 from bids_eeg2fmri.app.outputs import shown, summaries_of
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.reports import (
-    beside_baselines,
     encoder_name,
     search_pictures,
     stand_in,
     told,
     training,
 )
+from bids_eeg2fmri.app.showing import beside_baselines
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
-from bids_eeg2fmri.evaluate.evidence import average
+from bids_eeg2fmri.evaluate.evidence import Evidence, average
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD, METRICS
 from bids_eeg2fmri.evaluate.null import shift_p
 from bids_eeg2fmri.evaluate.parcels import PARCEL_MEANS
+from bids_eeg2fmri.evaluate.verdict import Verdict, judge
 from bids_eeg2fmri.evaluate.voxelwise import TMap, best_model, normalise_residuals
 from bids_eeg2fmri.report.experiments import (
     best_model_picture,
@@ -34,10 +38,11 @@ from bids_eeg2fmri.report.experiments import (
     normalised_residual_picture,
     residual_picture,
 )
-from bids_eeg2fmri.report.group import GroupMaps, GroupReport, write_group_report
+from bids_eeg2fmri.report.group import GroupMaps, GroupReport, Member, write_group_report
 from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.parcels import ParcelTable, reach_over_people
-from bids_eeg2fmri.report.pictures import Picture
+from bids_eeg2fmri.report.pictures import Drawing, Picture, draw
+from bids_eeg2fmri.runtime import log
 
 COMPARED = ("rmse", "ssim", "pearsoncorrelation", "skill")
 """Scores whose comparisons are drawn: those of the paper, and those that tell of the EEG."""
@@ -71,59 +76,72 @@ def report_group(
     for result in experiment.results:
         again = f", repeat {result.repeat + 1}" * (job.config.split.repeats > 1)
         named.setdefault(result.tested.run.files.name + again, []).append(result.tested)
-    by_run = {name: f"sub-{tested[0].run.files.participant}" for name, tested in named.items()}
+    whose = {name: f"sub-{tested[0].run.files.participant}" for name, tested in named.items()}
     parts = {
         part: tuple(
             f"sub-{label}" for label in sorted(chain(*(members[part] for members in folds)))
         )
         for part in ("train", "valid", "test")
     }
-    report = GroupReport(
-        dataset=job.dataset_name,
-        task=task,
-        folds=len(folds),
-        repeats=job.config.split.repeats,
-        train_participants=parts["train"] if len(folds) == 1 else (),
-        valid_participants=parts["valid"] if len(folds) == 1 else (),
-        test_participants=parts["test"],
-        model=experiment.models[0],
-        outcomes=_outcomes(experiment),
-        values={shown(name): row for name, row in experiment.values().items()},
-        intervals={shown(name): row for name, row in experiment.intervals().items()},
-        rivals=experiment.rivals,
-        verdicts={name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()},
-        spread=experiment.spread(),
-        rows={name: summaries_of(tested) for name, tested in named.items()},
-        metrics=METRICS,
-        training=tuple(map(training, experiment.published)),
-        provenance=provenance(
-            job,
-            experiment.published,
-            experiment.runs,
-            experiment.splits[0],
-            folds,
-            experiment.parcels,
-        ),
-        maps=maps,
-        parcels=_parcels(experiment, parcels) if parcels else None,
-        no_parcels=no_parcels,
-        models=_comparison_pictures(experiment, f"group_{task}", maps, duels),
-        coverage=coverage,
-        search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),
-        choices=_choices(experiment.encoders),
-        problems=told(problems),
-        stand_in=stand_in(job, experiment.models[0]),
-        links={**links, **{run: links[name] for run, name in by_run.items() if name in links}},
-    )
-    write_group_report(page, report, write_bytes, job.out / "group" / "figures")
+    by_run, values, intervals = _by_run(experiment), experiment.values(), experiment.intervals()
+    with log.capture_warnings() as notes:
+        report = GroupReport(
+            dataset=job.dataset_name,
+            task=task,
+            folds=len(folds),
+            repeats=job.config.split.repeats,
+            train_participants=parts["train"] if len(folds) == 1 else (),
+            valid_participants=parts["valid"] if len(folds) == 1 else (),
+            test_participants=parts["test"],
+            model=experiment.models[0],
+            outcomes={name: _outcome(tested) for name, tested in by_run.items()},
+            values={shown(name): row for name, row in values.items()},
+            intervals={shown(name): row for name, row in intervals.items()},
+            rivals=experiment.rivals,
+            verdicts={
+                name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()
+            },
+            spread=experiment.spread(),
+            rows={name: summaries_of(tested) for name, tested in named.items()},
+            metrics=METRICS,
+            training=tuple(map(training, experiment.published)),
+            provenance=provenance(
+                job,
+                experiment.published,
+                experiment.runs,
+                experiment.splits[0],
+                folds,
+                experiment.parcels,
+            ),
+            maps=maps,
+            parcels=_parcels(experiment, parcels) if parcels else None,
+            no_parcels=no_parcels,
+            models=_comparison_drawings(experiment, f"group_{task}", maps, duels),
+            coverage=coverage,
+            search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),
+            choices=_choices(experiment.encoders),
+            problems=told(problems),
+            stand_in=stand_in(job, experiment.models[0]),
+            links={**links, **{run: links[name] for run, name in whose.items() if name in links}},
+            members=_members(experiment),
+            standings=tuple(
+                standings.of_evidence(name, average([one.evidence for one in tested]))
+                for name, tested in by_run.items()
+            ),
+            model_standings=standings.of_means(values, intervals, experiment.models),
+            chances=standings.chances(experiment.verdicts),
+        )
+        write_group_report(page, report, write_bytes, job.out / "group" / "figures")
+    for note in notes:
+        log.tell(page.stem, "report", note, logging.WARNING)
 
 
-def _outcomes(experiment: Experiment) -> dict[str, Outcome]:
-    """Give by run what the first model reaches, its trainings averaged: they share the test."""
+def _by_run(experiment: Experiment) -> dict[str, list[Tested]]:
+    """Gather what the trainings of the first model made of each run: they share the test."""
     by_run: dict[str, list[Tested]] = {}
     for result in experiment.of_first_model:
         by_run.setdefault(result.tested.run.files.name, []).append(result.tested)
-    return {name: _outcome(trainings) for name, trainings in by_run.items()}
+    return by_run
 
 
 def _outcome(trainings: Sequence[Tested]) -> Outcome:
@@ -134,16 +152,32 @@ def _outcome(trainings: Sequence[Tested]) -> Outcome:
     return Outcome(float(r[0]), float(skill[0]), shifted, null, p)
 
 
-def _comparison_pictures(
+def _members(experiment: Experiment) -> tuple[Member, ...]:
+    """Judge the first model by each test participant alone."""
+    people: dict[str, list[Evidence]] = {}
+    for trainings in _by_run(experiment).values():
+        own = people.setdefault(f"sub-{trainings[0].run.files.participant}", [])
+        own.append(average([one.evidence for one in trainings]))
+    return tuple(_member(name, judge([runs])) for name, runs in sorted(people.items()))
+
+
+def _member(name: str, verdict: Verdict) -> Member:
+    numbers = verdict.numbers
+    r, skill = numbers.r, numbers.skill
+    return Member(name, verdict.label, r.mean, (r.low, r.high), numbers.p_r, skill.mean)
+
+
+def _comparison_drawings(
     experiment: Experiment,
     prefix: str,
     maps: GroupMaps | None,
     duels: Mapping[Pair, TMap],
-) -> tuple[Picture, ...]:
+) -> tuple[Drawing, ...]:
     """Draw how models differ: tables of tests, Figs 2 and 3, Figs 4 and 11."""
     defined = [one for one in experiment.comparisons if one.n]
-    pictures = [
-        comparison_picture(
+    makers: dict[str, Callable[[], Picture]] = {
+        f"comparisons in {METRICS[metric].name}": partial(
+            comparison_picture,
             prefix,
             METRICS[metric].name,
             [one for one in defined if one.metric == metric],
@@ -151,21 +185,32 @@ def _comparison_pictures(
         )
         for metric in COMPARED
         if any(one.metric == metric for one in defined)
-    ]
+    }
     if maps is not None:
-        normalised = {
-            name: normalise_residuals(values, maps.mask) for name, values in maps.residuals.items()
-        }
-        given = (maps.mask, maps.affine)
-        pictures.append(residual_picture(prefix, maps.residuals, *given, BOLD_SD))
-        pictures.append(normalised_residual_picture(prefix, normalised, *given))
-        best = {pair: best_model(found) for pair, found in duels.items()}
-        tests = list(dict.fromkeys(found.test for found in duels.values()))
-        test = tests[0]
-        if len(tests) > 1:
-            test += ". This is the test of the first pair; blocks of others differ, see their maps"
-        pictures.append(best_model_picture(prefix, best, maps.mean, maps.mask, maps.affine, test))
-    return tuple(pictures)
+        makers |= _residual_pictures(prefix, maps, duels)
+    return tuple(draw(what, make) for what, make in makers.items())
+
+
+def _residual_pictures(
+    prefix: str, maps: GroupMaps, duels: Mapping[Pair, TMap]
+) -> dict[str, Callable[[], Picture]]:
+    """List what draws where models err, and which of two errs less."""
+    mask, affine, residuals = maps.mask, maps.affine, maps.residuals
+    normalised = {name: normalise_residuals(values, mask) for name, values in residuals.items()}
+    best = {pair: best_model(found) for pair, found in duels.items()}
+    tests = list(dict.fromkeys(found.test for found in duels.values()))
+    test = tests[0]
+    if len(tests) > 1:
+        test += ". This is the test of the first pair; blocks of others differ, see their maps"
+    return {
+        "residuals": lambda: residual_picture(prefix, residuals, mask, affine, BOLD_SD),
+        "normalised residuals": lambda: normalised_residual_picture(
+            prefix, normalised, mask, affine
+        ),
+        "better of two models": lambda: best_model_picture(
+            prefix, best, maps.mean, mask, affine, test
+        ),
+    }
 
 
 def _parcels(experiment: Experiment, parcels: GroupParcels) -> ParcelTable:

@@ -44,13 +44,15 @@ class Job:
     threads: int = 2
     """Threads of each process; results may depend on it, so it never follows from the others."""
     stop_on_first_crash: bool = False
+    reports_only: bool = False
+    """Whether pages are made again from what is stored, and nothing is computed."""
     command: str = ""
     """The command line, for the record."""
 
     @property
     def store(self) -> Store:
         """Where intermediate results are kept."""
-        return Store(self.work, f"{__version__}+{FORM}")
+        return Store(self.work, f"{__version__}+{FORM}", frozen=self.reports_only)
 
     @property
     def workers(self) -> int:

@@ -24,6 +24,7 @@ from bids_eeg2fmri.bids.write import (
     write_table,
 )
 from bids_eeg2fmri.evaluate.baselines import BASELINES
+from bids_eeg2fmri.evaluate.evidence import Evidence
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.evaluate.surrogates import NULLS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
@@ -175,10 +176,13 @@ def shown(model: str) -> str:
 
 def verdicts_of(tested: Sequence[Tested], beside: Beside | None = None) -> dict[str, Verdict]:
     """Judge, by one run, each model and each baseline that looks at the EEG."""
+    return {name: judge([[own]]) for name, own in evidence_of(tested, beside).items()}
+
+
+def evidence_of(tested: Sequence[Tested], beside: Beside | None = None) -> dict[str, Evidence]:
+    """Gather what the verdicts of one run rest on."""
     evidence = {one.trained.name: one.evidence for one in tested}
-    if beside is not None:
-        evidence |= beside.evidence
-    return {name: judge([[own]]) for name, own in evidence.items()}
+    return evidence if beside is None else evidence | beside.evidence
 
 
 def _circumstances(run: PairedRun) -> dict[str, object]:

@@ -14,6 +14,7 @@ from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
 from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.reports import report_participant
 from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain_all
+from bids_eeg2fmri.app.showing import anatomy_key
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
@@ -116,7 +117,7 @@ def run_participant(
     units += [choice.unit for choice in encoders.choices]
     units += [unit for one in besides.values() for unit in one.units]
     units += [unit for one in parcels.values() for unit in one.units.values()]
-    facts = {"dataset": job.dataset_name}
+    facts = {"dataset": job.dataset_name, "anatomy": [anatomy_key(run) for run, _ in chosen]}
     deliver(job, owner, units, patterns, failed, facts, write)
     told = {of_run[0].run.files.name: [headline(one) for one in of_run] for of_run in tested}
     return told, [*failed]

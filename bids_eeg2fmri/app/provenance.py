@@ -13,6 +13,7 @@ from bids_eeg2fmri.bids.methods import Network, methods_text
 from bids_eeg2fmri.bids.references import REFERENCES
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.report.page import Provenance
+from bids_eeg2fmri.settings import to_toml
 from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import VolumeClock
 
@@ -67,7 +68,8 @@ def provenance(
     )
     works = [(work.text, work.url) for work in REFERENCES.values() if work.label in text]
     paragraphs = tuple(text.split("\n\n"))
-    return Provenance(paragraphs, tuple(works), software, job.command, job.config.seed)
+    given = (job.command, job.config.seed, to_toml(job.config))
+    return Provenance(paragraphs, tuple(works), software, *given)
 
 
 def _describe(trained: Trained) -> Network:

@@ -8,7 +8,13 @@ from typing import NoReturn, TypeVar
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.bids.query import Refusal, RunFiles, find_runs
-from bids_eeg2fmri.errors import AppError, DataError, NothingFoundError, PartialFailureError
+from bids_eeg2fmri.errors import (
+    AppError,
+    DataError,
+    MissingInputError,
+    NothingFoundError,
+    PartialFailureError,
+)
 from bids_eeg2fmri.runtime import log
 
 Item = TypeVar("Item")
@@ -72,7 +78,7 @@ def attempt(
 
     Raises
     ------
-    DataError
+    AppError
         The first reason, if all failed.
     """
     done, failed = try_each(fn, items)
@@ -95,7 +101,7 @@ def try_each(
     for name, item in items.items():
         try:
             done.append(fn(item))
-        except DataError as error:
+        except (DataError, MissingInputError) as error:
             failed[name] = error
             log.tell_failure(name, error)
     return done, failed

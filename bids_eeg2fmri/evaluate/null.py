@@ -65,6 +65,14 @@ def admissible_shifts(
     return np.sort(shifts)
 
 
+def range_of_shifted(
+    predicted: Float[np.ndarray, " volumes"], shifts: Int64[np.ndarray, " draws"]
+) -> Float64[np.ndarray, "2 volumes"]:
+    """Give the 5th and 95th percentile at each volume of a prediction under shifts of its EEG."""
+    shifted = [np.roll(predicted, shift) for shift in shifts]
+    return np.asarray(np.percentile(shifted, [5, 95], axis=0))
+
+
 def shuffled_shifts(n: int, min_shift: int, seed: int) -> Int64[np.ndarray, " draws"]:
     """List every admissible shift in volumes once, in an order that follows from the seed.
 

@@ -1,13 +1,16 @@
-"""Line plots as SVG without a background, in colours that each have a twin for dark pages."""
+"""Line plots as SVG without a background, in colours that each have a twin for dark pages.
+
+A colour means the same in every figure: what was observed is drawn in ink, what the EEG gives with
+its timing intact in blue, what shifted EEG gives as a grey band, and each baseline in its own.
+"""
 
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
 from jaxtyping import Float
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import blended_transform_factory
@@ -16,6 +19,7 @@ from bids_eeg2fmri.report.words import minus
 
 INK, GREY, GRID, FILL = "#1c2430", "#697482", "#dde2e8", "#c3cad3"
 BLUE, ORANGE = "#0072b2", "#c84f00"  # after Okabe & Ito: told apart by colour-blind eyes
+PINK, BROWN, OLIVE = "#b8528f", "#8a6a45", "#66800b"
 DARK = {
     INK: "#dfe4ea",
     GREY: "#98a2b0",
@@ -23,7 +27,31 @@ DARK = {
     FILL: "#4b5563",
     BLUE: "#56b4e9",
     ORANGE: "#f0904b",
+    PINK: "#e39bc7",
+    BROWN: "#c4a67f",
+    OLIVE: "#b3c95c",
+    "#4f8a78": "#7cc0aa",
+    "#b8860b": "#e0b84a",
+    "#6b3fa0": "#b79ae2",
+    "#e4e7ea": "#2c343e",
 }
+OBSERVED, SYNTHESISED, SHIFTED = INK, BLUE, FILL
+BASELINES = {
+    "hrf-ridge": ORANGE,
+    "global-signal": PINK,
+    "drift": BROWN,
+    "motion": OLIVE,
+    "mean-volume": GREY,
+    "participant-mean": GREY,
+}
+PARTS = {
+    "train": "#4f8a78",
+    "valid": "#b8860b",
+    "test": "#6b3fa0",
+    "gap": FILL,
+    "lost": "#e4e7ea",
+}
+"""What became of each volume; the style sheet has the same."""
 STYLE: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GREY,
@@ -77,7 +105,10 @@ def training_curves(
     figure = Figure(figsize=(HALF, 3.4), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True)
     epochs = np.arange(1, len(train_loss) + 1)
-    pairs = ((train_loss, "training loss", BLUE), (valid_loss, "validation loss", ORANGE))
+    pairs = (
+        (train_loss, "training loss", PARTS["train"]),
+        (valid_loss, "validation loss", PARTS["valid"]),
+    )
     for ax, (losses, title, colour) in zip(axes, pairs, strict=True):
         ax.axvline(best_epoch, color=GREY, linewidth=1, linestyle=(0, (3, 2)))
         ax.plot(epochs, losses, color=colour, marker="o", markersize=3)
@@ -95,8 +126,10 @@ def null_histogram(null: Float[np.ndarray, " draws"], r: float) -> Figure:
     """Draw the temporal r that shifted EEG gives, and where the true one lies."""
     figure = Figure(figsize=(HALF, 3.0), layout="constrained")
     ax = figure.subplots()
-    ax.hist(null, bins=min(30, max(5, len(null) // 4)), color=FILL, edgecolor=GREY, linewidth=0.5)
-    ax.axvline(r, color=ORANGE, linewidth=2)
+    ax.hist(
+        null, bins=min(30, max(5, len(null) // 4)), color=SHIFTED, edgecolor=GREY, linewidth=0.5
+    )
+    ax.axvline(r, color=SYNTHESISED, linewidth=2)
     left = r > np.mean(null)
     place = blended_transform_factory(ax.transData, ax.transAxes)
     ax.annotate(
@@ -105,7 +138,7 @@ def null_histogram(null: Float[np.ndarray, " draws"], r: float) -> Figure:
         xycoords=place,
         xytext=(-6 if left else 6, 0),
         textcoords="offset points",
-        color=ORANGE,
+        color=SYNTHESISED,
         ha="right" if left else "left",
         va="top",
     )
@@ -117,50 +150,36 @@ def null_histogram(null: Float[np.ndarray, " draws"], r: float) -> Figure:
     return figure
 
 
+class Course(NamedTuple):
+    """One panel of ``time_courses``."""
+
+    title: str
+    observed: Series
+    synthesised: Series
+    shifted: Float[np.ndarray, "2 time"] | None = None
+    """Lower and upper end of what shifted EEG gives."""
+
+
 @matplotlib.rc_context(STYLE)
-def time_courses(time: Series, panels: Sequence[tuple[str, Series, Series]], units: str) -> Figure:
-    """Draw observed and synthesised signal, one panel each: its title and the two series."""
+def time_courses(time: Series, panels: Sequence[Course], units: str) -> Figure:
+    """Draw observed and synthesised signal before what shifted EEG gives, one panel each."""
     figure = Figure(figsize=(WHOLE, 0.6 + 1.7 * len(panels)), layout="constrained")
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-    for ax, (title, observed, synthesised) in zip(axes, panels, strict=True):
-        ax.plot(time, observed, color=GREY, linewidth=1.2, label="observed")
-        ax.plot(time, synthesised, color=BLUE, linewidth=1.8, label="synthesised")
-        ax.set(title=title, ylabel=units)
+    for ax, panel in zip(axes, panels, strict=True):
+        if panel.shifted is not None:
+            ax.fill_between(time, *panel.shifted, color=SHIFTED, linewidth=0, label="shifted EEG")
+        ax.plot(time, panel.observed, color=OBSERVED, linewidth=1.0, label="observed")
+        ax.plot(time, panel.synthesised, color=SYNTHESISED, linewidth=2.0, label="synthesised")
+        ax.set(title=glyphs(panel.title), ylabel=units)
         ax.margins(x=0.01)
-    axes[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+    handles, labels = axes[-1].get_legend_handles_labels()
+    where = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0}
+    axes[0].legend(handles, labels, ncols=3, **where)
     axes[-1].set_xlabel("seconds since the first volume of the run")
     return figure
 
 
-@matplotlib.rc_context(STYLE)
-def participant_scores(
-    names: Sequence[str],
-    r: Float[np.ndarray, " participants"],
-    null_interval: Float[np.ndarray, "participants 2"],
-    skill: Float[np.ndarray, " participants"],
-    skill_shifted: Float[np.ndarray, " participants"],
-) -> Figure:
-    """Draw each participant's temporal r and skill beside what shifted EEG gives."""
-    figure = Figure(figsize=(WHOLE, 1.2 + 0.26 * len(names)), layout="constrained")
-    left, right = figure.subplots(1, 2, sharey=True)
-    rows = np.arange(len(names))
-    left.hlines(rows, *null_interval.T, color=FILL, linewidth=9, label="shifted EEG, 5 to 95 %")
-    left.plot(r, rows, "o", color=ORANGE, markersize=6, label="EEG in time")
-    left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
-    left.set_xlabel("mean temporal r over the mask")
-    right.plot(skill_shifted, rows, "|", color=GREY, markersize=14, markeredgewidth=3)
-    right.plot(skill, rows, "o", color=BLUE, markersize=6)
-    right.set_xlabel("skill against the training-mean volume (0 is no better)")
-    # DejaVu has no glyphs beyond European scripts; the table beside has the names in full
-    left.set_yticks(rows, [name.encode("latin-1", "replace").decode("latin-1") for name in names])
-    for ax in (left, right):
-        _mark_zero(ax, len(names))
-    return figure
-
-
-def _mark_zero(ax: Axes, rows: int) -> None:
-    ax.axvline(0, color=GREY, linewidth=1)
-    ax.set_ylim(rows - 0.4, -0.6)
-    ax.margins(x=0.12)
-    ax.locator_params(axis="x", nbins=6)
-    ax.grid(visible=False, axis="y")
+def glyphs(text: str) -> str:
+    """Replace what DejaVu may have no glyph for; the page beside the figure has it in full."""
+    known = (range(0x530), range(0x2010, 0x2027), range(0x2212, 0x2213))  # to Cyrillic, dashes, −
+    return "".join(c if any(ord(c) in part for part in known) else "?" for c in text)

@@ -1,27 +1,32 @@
 """The report of a group: how a model does on participants that it never saw."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bids_eeg2fmri.report import figures
+from bids_eeg2fmri.report.forest import Standing, forest_picture
+from bids_eeg2fmri.report.maps import glass_picture, map_picture, mean_anatomy, planes_picture
 from bids_eeg2fmri.report.page import (
     UNCOMPARED,
+    Chance,
     Metric,
     Outcome,
     Provenance,
     Save,
     Verdict,
     columns,
+    folder_link,
     render,
     told,
     write,
 )
 from bids_eeg2fmri.report.parcels import ParcelTable
-from bids_eeg2fmri.report.pictures import Picture, Training, map_picture, training_picture
+from bids_eeg2fmri.report.pictures import Block, Drawing, Picture, Training, draw, training_picture
 from bids_eeg2fmri.report.words import counted, number, signed
 from bids_eeg2fmri.types import typed
 
@@ -44,6 +49,29 @@ class GroupMaps:
     """Mean absolute residual by model, in ``residual_units``."""
     space: str
     """The space in words, and whether a voxel is the same place in every participant."""
+    template: str = ""
+    """The template space of all participants, e.g. ``MNI152NLin6Asym``; empty where there is none.
+    """
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Paths of the maps relative to the page, by the name of the picture."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A test participant: whether the model that is shown tells their BOLD."""
+
+    name: str
+    """E.g. ``sub-01``."""
+    verdict: str
+    """Whether to believe the model with this participant, in a few words."""
+    r: float
+    """Temporal correlation, mean over the runs."""
+    interval: tuple[float, float]
+    """Where it lies at 95 %; NaN where unknown."""
+    p: float
+    """One-sided p of it against shifted EEG; NaN where unknown."""
+    skill: float
+    """Skill against the mean volume."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +109,9 @@ class GroupReport:
     """Divisions of the participants."""
     repeats: int = 1
     """Trainings of each model in each fold."""
-    models: tuple[Picture, ...] = ()
+    models: tuple[Drawing, ...] = ()
     """How the models differ."""
-    search: tuple[Picture, ...] = ()
+    search: tuple[Drawing, ...] = ()
     """How the encoders were chosen, where they were; of the first fold."""
     choices: Mapping[str, Mapping[int, Sequence[int]]] = field(default_factory=dict)
     """By encoder and candidate, the folds that chose it; where there are several."""
@@ -107,6 +135,16 @@ class GroupReport:
     """Where the mean of ``values`` over participants lies at 95 %; NaN for one alone."""
     links: Mapping[str, str] = field(default_factory=dict)
     """Path of the participant's own report, relative to this one, by run and by participant."""
+    members: tuple[Member, ...] = ()
+    """Verdicts on ``model``, participant by participant."""
+    standings: tuple[Standing, ...] = ()
+    """How ``model`` did on each run of the test participants."""
+    model_standings: tuple[Standing, ...] = ()
+    """How the models and baselines did over the test participants; oracles aside."""
+    chances: Mapping[str, Mapping[str, Chance]] = field(default_factory=dict)
+    """By model and null, in words, how probable its temporal r is by chance."""
+    blocks: tuple[Block, ...] = ()
+    """What else there is to show, each under a heading of its own."""
 
 
 def write_group_report(
@@ -119,25 +157,30 @@ def write_group_report(
     Every file written, the page first.
     """
     prefix = f"group_{report.task}"
-    scatter = _scores_picture(report.outcomes, prefix) if report.outcomes else None
-    maps = _map_pictures(report.maps, prefix) if report.maps else ()
-    training = tuple(training_picture(t, prefix) for t in report.training)
+    standings = _standings(report, prefix)
+    maps = _map_drawings(report.maps, prefix) if report.maps else ()
+    training = tuple(
+        draw(f"the training of {t.model}", partial(training_picture, t, prefix))
+        for t in report.training
+    )
     everyone = {
         (who, model): scores for who, rows in report.rows.items() for model, scores in rows.items()
     }
     html = render(
         "group.html.jinja",
+        figures_at=folder_link(path, figures_dir),
         report=report,
         headline=_headline(report),
         means=columns(report.values, report.metrics, report.rivals, report.intervals),
         everyone=everyone,
         scores=columns(everyone, report.metrics),
-        scatter=scatter,
+        standings=standings,
         maps=maps,
         training=training,
     )
-    pictures = [*filter(None, [scatter]), *maps, *report.models, *training, *report.search]
-    return write(path, html, pictures, save, figures_dir)
+    others = chain(*(block.drawings for block in report.blocks))
+    shown = [*standings.values(), *maps, *report.models, *training, *report.search, *others]
+    return write(path, html, shown, save, figures_dir)
 
 
 def _headline(report: GroupReport) -> tuple[str, ...]:
@@ -193,38 +236,37 @@ def _mean(values: Float[np.ndarray, " values"]) -> float:
     return float(defined.mean()) if defined.size else np.nan
 
 
-def _scores_picture(outcomes: Mapping[str, Outcome], prefix: str) -> Picture:
-    names, seen = list(outcomes), list(outcomes.values())
-    nulls = [outcome.shifted for outcome in seen]
-    spans = np.array([np.percentile(n, [5, 95]) if n.size else [np.nan] * 2 for n in nulls])
-    r, skill, skill_shifted = (
-        np.array([getattr(o, name) for o in seen]) for name in ("r", "skill", "skill_shifted")
+def _standings(report: GroupReport, prefix: str) -> dict[str, Drawing]:
+    """Draw how the runs of participants, and how the models, stand beside each other."""
+    runs, models = report.standings, report.model_standings
+    about_runs = f"{report.model} on each run of the test participants."
+    about_models = (
+        "The models, and the baselines that are no oracles, mean over the test participants; one "
+        "participant alone gives no interval."
     )
-    above = int(np.sum(r > spans[:, 1]))
-    return Picture(
-        f"{prefix}_desc-participants_scores",
-        figures.to_svg(figures.participant_scores(names, r, spans, skill, skill_shifted)),
-        f"Temporal r and skill of {counted(len(names), 'test run')}. Temporal r lies above the "
-        f"95th percentile of shifted EEG in {above}; skill is above zero and above that of "
-        f"shifted EEG in {int(np.sum(skill > np.fmax(skill_shifted, 0)))}.",
-        "Each run of the test participants. Left: temporal r with the EEG in time, before the "
-        "range that the same model reaches with shifted EEG. Right: skill, and a bar where shifted "
-        "EEG has it; left of zero the training-mean volume is closer.",
-        wide=True,
-    )
+    made = {}
+    if runs:
+        stem = f"{prefix}_desc-participants_forest"
+        made["runs"] = draw("participants", lambda: forest_picture(stem, runs, about_runs))
+    if models:
+        other = f"{prefix}_desc-models_forest"
+        made["models"] = draw("models", lambda: forest_picture(other, models, about_models))
+    return made
 
 
-def _map_pictures(maps: GroupMaps, prefix: str) -> tuple[Picture, ...]:
-    described = (("r", "Mean temporal r", maps.r_map), ("skill", "Mean skill", maps.skill_map))
+def _map_drawings(maps: GroupMaps, prefix: str) -> tuple[Drawing, ...]:
+    on = (mean_anatomy(maps.mean, maps.affine), maps.mask, maps.affine)
+    r, skill, stem = maps.r_map, maps.skill_map, f"{prefix}_stat-"
+    makers: dict[str, Callable[[], Picture]] = {}
+    if np.isfinite(r).any():
+        planes = f"{stem}r_desc-planes_map"
+        title = "Mean temporal r"
+        makers["planes"] = lambda: planes_picture(planes, title, "temporal r", r, *on)
+        if space := maps.template:
+            glass = f"{stem}r_desc-glass_map"
+            makers["glass"] = lambda: glass_picture(glass, title, r, *on[1:], space)
+    makers["r"] = lambda: map_picture(f"{stem}r_map", "Mean temporal r", "temporal r", r, *on)
+    makers["skill"] = lambda: map_picture(f"{stem}skill_map", "Mean skill", "skill", skill, *on)
     return tuple(
-        map_picture(
-            f"{prefix}_stat-{name}_map",
-            title,
-            title.removeprefix("Mean "),
-            values,
-            maps.mean,
-            maps.mask,
-            maps.affine,
-        )
-        for name, title, values in described
+        draw(f"map {name}", make, *maps.files.get(name, ())) for name, make in makers.items()
     )

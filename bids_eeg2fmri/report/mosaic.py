@@ -1,18 +1,19 @@
 """Brain volumes as axial slices, left on the left, drawn as they are stored: no interpolation."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int8, Int64
+from jaxtyping import Float, Int8
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from nibabel import orientations
 
-from bids_eeg2fmri.types import typed
+from bids_eeg2fmri.report.views import AxialView, Extent, Finer, Mask, PlanesView, Volume
+from bids_eeg2fmri.report.views import axial_view as axial_view  # who draws slices chooses them
 
 NIGHT, CHALK, MUTED = "#000000", "#e6e9ee", "#9aa4b1"
 DIVERGING = "berlin"  # dark where nothing is, told apart by colour-blind eyes
@@ -24,89 +25,11 @@ LOWEST = 1.2  # inches a row, for which a picture of many rows may be higher
 STYLE: dict[Any, str] = {
     "image.aspect": "auto",
     "image.interpolation": "nearest",
+    "image.origin": "lower",
     "font.family": "DejaVu Sans",
 }
 
-Volume = Float[np.ndarray, "x y z"]
-Affine = Float[np.ndarray, "4 4"]
-Mask = Bool[np.ndarray, "x y z"]
 Labels = Int8[np.ndarray, "x y z"]
-
-
-@typed
-class AxialView:
-    """Which axial slices are shown, and how they come to lie left to right, back to front."""
-
-    orientation: Float64[np.ndarray, "3 2"]
-    """What turns and flips the stored axes to right, anterior, superior; as nibabel has it."""
-    box: tuple[slice, slice]
-    """Columns and rows around the brain."""
-    levels: Int64[np.ndarray, " slices"]
-    """Index of each slice, from below."""
-    heights: Float64[np.ndarray, " slices"]
-    """Height of each slice's centre in millimetres."""
-    aspect: float
-    """Height of a voxel over its width."""
-    columns: int
-    """Slices in a row of the picture."""
-
-    @property
-    def tile(self) -> tuple[int, int]:
-        """Width and height of one slice in voxels, with the seam to its neighbour."""
-        return self.box[0].stop - self.box[0].start + 1, self.box[1].stop - self.box[1].start + 1
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Columns and rows of the picture in voxels."""
-        rows = -(-len(self.levels) // self.columns)
-        return self.columns * self.tile[0] - 1, rows * self.tile[1] - 1
-
-    def corner(self, number: int) -> tuple[int, int]:
-        """Column and row of the picture at which a slice begins."""
-        row, column = divmod(number, self.columns)
-        return column * self.tile[0], self.shape[1] + 1 - (row + 1) * self.tile[1]
-
-    def lay_out(self, volume: Volume) -> Float[np.ndarray, "rows columns"]:
-        """Lay the slices side by side, the lowest first; NaN between them."""
-        ras = orientations.apply_orientation(volume, self.orientation)[*self.box]
-        picture = np.full(self.shape[::-1], np.nan)
-        for number, level in enumerate(self.levels):
-            left, bottom = self.corner(number)
-            piece = ras[:, :, level].T
-            picture[bottom : bottom + piece.shape[0], left : left + piece.shape[1]] = piece
-        return picture
-
-
-def axial_view(mask: Mask, affine: Affine, *, slices: int, columns: int) -> AxialView:
-    """Choose evenly spaced axial slices through the mask, or the whole volume if it is empty.
-
-    Parameters
-    ----------
-    mask
-        Brain mask.
-    affine
-        From voxel indices to millimetres.
-    slices
-        How many; fewer where the grid has not as many.
-    columns
-        Most slices in a row of the picture; the rows are made even.
-    """
-    orientation = orientations.io_orientation(affine)
-    canonical = affine @ orientations.inv_ornt_aff(orientation, mask.shape)
-    brain = orientations.apply_orientation(mask if mask.any() else ~mask, orientation)
-    x, y, z = (np.flatnonzero(brain.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1)))
-    levels = np.unique(np.linspace(z[0], z[-1], min(slices, len(z)) + 2)[1:-1].round().astype(int))
-    rows = -(-len(levels) // columns)
-    centre = np.array([[x.mean(), y.mean(), level, 1.0] for level in levels])
-    width, height, _ = np.linalg.norm(canonical[:3, :3], axis=0)
-    return AxialView(
-        orientation,
-        (_around(x, brain.shape[0]), _around(y, brain.shape[1])),
-        levels,
-        (centre @ canonical.T)[:, 2],
-        float(height / width),
-        -(-len(levels) // rows),
-    )
 
 
 @matplotlib.rc_context(STYLE)
@@ -116,13 +39,13 @@ def draw_volumes(
     """Draw volumes in rows on one grey scale, and their difference below on its own scale."""
     images = {name: view.lay_out(volume) for name, volume in rows.items()}
     inside = np.concatenate([volume[mask] for volume in rows.values()])
-    low, high = _limits(inside, 1.0, 99.5)
+    low, high = limits(inside, 1.0, 99.5)
     figure, axes = _canvas(view, len(rows) + 1)
     for ax, (name, image) in zip(axes, images.items(), strict=False):
         shown = ax.imshow(image, cmap="gray", vmin=low, vmax=high)
         _annotate(ax, view, name)
     _colour_bar(figure, shown, axes[0], axes[-2], units)
-    _, limit = _limits(np.abs(residual[mask]), 0.0, 99.0)
+    _, limit = limits(np.abs(residual[mask]), 0.0, 99.0)
     image = np.where(view.lay_out(mask.astype(float)) == 1, view.lay_out(residual), np.nan)
     shown = axes[-1].imshow(image, cmap=DIVERGING, vmin=-limit, vmax=limit)
     _annotate(axes[-1], view, "residual")
@@ -134,7 +57,7 @@ def draw_volumes(
 def draw_map(
     view: AxialView,
     values: Volume,
-    background: Volume,
+    background: Finer,
     mask: Mask,
     units: str,
     significant: Mask | None = None,
@@ -145,9 +68,8 @@ def draw_map(
     ``significant`` are ringed.
     """
     figure, (ax,) = _canvas(view, 1)
-    low, high = _limits(background[mask], 1.0, 99.5)
-    ax.imshow(view.lay_out(background), cmap="gray", vmin=low, vmax=high + 0.4 * (high - low))
-    _, limit = _limits(np.abs(values[mask]), 0.0, 99.5)
+    _draw_background(ax, view, background, mask, 0.4)
+    _, limit = limits(np.abs(values[mask]), 0.0, 99.5)
     image = view.lay_out(np.where(mask, values, np.nan))
     strength = np.nan_to_num(np.clip(1.5 * np.abs(image) / limit, 0, 1))
     shown = ax.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=strength)
@@ -165,7 +87,7 @@ def draw_sizes(
 ) -> Figure:
     """Draw maps of what is never negative below each other, on one scale from zero."""
     inside = np.concatenate([volume[mask] for volume in maps.values()])
-    _, high = _limits(inside, 0.0, 99.5)
+    _, high = limits(inside, 0.0, 99.5)
     figure, axes = _canvas(view, len(maps), columns=columns)
     for ax, (name, volume) in zip(axes, maps.items(), strict=True):
         image = view.lay_out(np.where(mask, volume, np.nan))
@@ -179,7 +101,7 @@ def draw_sizes(
 def draw_winners(
     view: AxialView,
     pairs: dict[tuple[str, str], Labels],
-    background: Volume,
+    background: Finer,
     mask: Mask,
     *,
     columns: int = 1,
@@ -188,11 +110,10 @@ def draw_winners(
 
     The labels are 1 for the first of a pair, −1 for the second, 0 for neither.
     """
-    low, high = _limits(background[mask], 1.0, 99.5)
     figure, axes = _canvas(view, len(pairs), columns=columns, titled=True)
     for ax, ((first, second), labels) in zip(axes, pairs.items(), strict=True):
         # the anatomy stays dark, so that both colours stand out from it alike
-        ax.imshow(view.lay_out(background), cmap="gray", vmin=low, vmax=high + (high - low))
+        _draw_background(ax, view, background, mask, 1.0)
         won = view.lay_out(np.where(mask & (labels != 0), labels, np.nan))
         ax.imshow(won, cmap=ListedColormap([SECOND, FIRST]), vmin=-1, vmax=1)
         _outline(ax, view, mask, MUTED, 0.6)
@@ -202,6 +123,33 @@ def draw_winners(
             for name, label in ((first, 1), (second, -1))
         )
         _name_both(ax, first, second)
+    return figure
+
+
+@matplotlib.rc_context(STYLE)
+def draw_planes(
+    view: PlanesView, values: Volume, background: Finer, mask: Mask, units: str
+) -> Figure:
+    """Draw a signed map over the anatomy in three planes, as ``draw_map`` does on slices."""
+    _, limit = limits(np.abs(values[mask]), 0.0, 99.5)
+    figure, axes = _row(view.sizes)
+    for axis, ax in enumerate(axes):
+        right, up = (view.at[other] for other in range(3) if other != axis)
+        image, anatomy = (view.cut(v, axis) for v in (np.where(mask, values, np.nan), background))
+        _draw_anatomy(ax, anatomy, background, mask, 0.4, view.extent(axis))
+        strength = np.nan_to_num(np.clip(1.5 * np.abs(image) / limit, 0, 1))
+        shown = ax.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=strength)
+        ax.axhline(up, color=MUTED, linewidth=0.8)
+        ax.axvline(right, color=MUTED, linewidth=0.8)
+        ax.set_axis_off()
+        label = f"{'xyz'[axis]} {view.millimetres[axis]:.0f}".replace("-", "−")
+        ax.text(0.01, 0.01, label, transform=ax.transAxes, color=CHALK, size=9)
+        if axis:  # the sagittal plane has no left and right
+            ax.text(0.01, 0.99, "L", transform=ax.transAxes, color=CHALK, size=9, va="top")
+            ax.text(
+                0.99, 0.99, "R", transform=ax.transAxes, color=CHALK, size=9, va="top", ha="right"
+            )
+    _colour_bar(figure, shown, axes[-1], axes[-1], units)
     return figure
 
 
@@ -217,12 +165,29 @@ def to_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def _around(found: Int64[np.ndarray, " found"], size: int) -> slice:
-    """One voxel of air on each side, where there is any."""
-    return slice(max(int(found[0]) - 1, 0), min(int(found[-1]) + 2, size))
+def _draw_background(
+    ax: Axes, view: AxialView, background: Finer, mask: Mask, darker: float
+) -> None:
+    """Draw the anatomy behind slices."""
+    _draw_anatomy(ax, view.lay_out(background), background, mask, darker, view.extent)
 
 
-def _limits(values: Float[np.ndarray, " voxels"], low: float, high: float) -> tuple[float, float]:
+def _draw_anatomy(
+    ax: Axes,
+    image: Float[np.ndarray, "rows columns"],
+    background: Finer,
+    mask: Mask,
+    darker: float,
+    extent: Extent,
+) -> None:
+    """Draw the anatomy in greys that leave a share of their range unused."""
+    fine = background.shape[0] // mask.shape[0]
+    low, high = limits(background[np.kron(mask, np.ones((fine,) * 3, bool))], 1.0, 99.5)
+    top = high + darker * (high - low)
+    ax.imshow(image, cmap="gray", vmin=low, vmax=top, extent=extent)
+
+
+def limits(values: Float[np.ndarray, " voxels"], low: float, high: float) -> tuple[float, float]:
     """Return two percentiles that differ, whatever the values are."""
     finite = values[np.isfinite(values)]
     bottom, top = np.percentile(finite, [low, high]) if finite.size else (0.0, 0.0)
@@ -233,14 +198,14 @@ def _canvas(
     view: AxialView, panels: int, *, columns: int = 1, titled: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """Make a dark figure with axes that fit the slices exactly, row by row; sizes in inches."""
-    margin, bar, title = 0.15, 0.85, 0.3 if panels > 1 or titled else 0.15
+    margin, bar, title = 0.15, 1.0, 0.3 if panels > 1 or titled else 0.15
     voxels, lines = view.shape
     ratio, rows = lines * view.aspect / voxels, -(-panels // columns)
     room = (WIDTH - bar) / columns - margin
     inner = min(room, max(HEIGHT / rows, LOWEST) / ratio)
     step = inner * ratio + title
     width, height = columns * (margin + inner) + bar, rows * step + margin
-    figure = Figure(figsize=(width, height), facecolor=NIGHT, dpi=200)
+    figure = Figure(figsize=(width, height), facecolor=NIGHT, dpi=150)
     axes = []
     for row, column in (divmod(panel, columns) for panel in range(panels)):
         left, bottom = margin + column * (margin + inner), height - (row + 1) * step
@@ -249,6 +214,21 @@ def _canvas(
         ax.set(xlim=(-0.5, voxels - 0.5), ylim=(-0.5, lines - 0.5))
         ax.set_autoscale_on(False)
         axes.append(ax)
+    return figure, axes
+
+
+def _row(sizes: Sequence[tuple[float, float]]) -> tuple[Figure, list[Axes]]:
+    """Make a dark figure with axes side by side, whose sizes are to each other as these."""
+    margin, bar = 0.15, 1.0
+    room = WIDTH - bar - margin * len(sizes)
+    scale = min(room / sum(width for width, _ in sizes), 3.6 / max(high for _, high in sizes))
+    width = scale * sum(width for width, _ in sizes) + margin * len(sizes) + bar
+    height = scale * max(high for _, high in sizes) + 2 * margin
+    figure, left, axes = Figure(figsize=(width, height), facecolor=NIGHT, dpi=150), margin, []
+    for wide, high in sizes:
+        place = (left / width, margin / height, scale * wide / width, scale * high / height)
+        axes.append(figure.add_axes(place))
+        left += scale * wide + margin
     return figure, axes
 
 

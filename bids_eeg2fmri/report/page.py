@@ -1,7 +1,7 @@
 """What both reports share: pictures with their words, score tables, provenance, and the writing."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bids_eeg2fmri.report.pictures import Picture
+from bids_eeg2fmri.report.pictures import Drawing, drawn
 from bids_eeg2fmri.report.words import counted, duration, number, probability, signed
 from bids_eeg2fmri.types import typed
 
@@ -67,6 +67,8 @@ class Outcome:
 
 Verdict = tuple[str, str]
 """Whether to believe a model: in a few words, and in plain sentences."""
+Chance = tuple[float, int]
+"""A p and the draws behind it."""
 
 
 def told(verdict: Verdict) -> tuple[str, str]:
@@ -89,6 +91,8 @@ class Provenance:
     """The command line."""
     seed: int
     """From which every draw is derived."""
+    settings: str = ""
+    """All settings in TOML."""
 
 
 def headline(outcome: Outcome) -> tuple[str, ...]:
@@ -219,15 +223,20 @@ def _environment() -> Environment:
     return environment
 
 
+def folder_link(page: Path, figures_dir: Path | None) -> str:
+    """Give the path from a page to the folder of its figures; empty where they are not written."""
+    return "" if figures_dir is None else f"{figures_dir.relative_to(page.parent).as_posix()}/"
+
+
 def write(
     path: Path,
     html: str,
-    pictures: Sequence[Picture],
+    drawings: Iterable[Drawing],
     save: Save,
     figures_dir: Path | None,
 ) -> list[Path]:
     """Write a page and, where a folder for them is given, its pictures; return all paths."""
-    files = {} if figures_dir is None else {figures_dir / p.file_name: p.data for p in pictures}
+    files = {figures_dir / p.file_name: p.data for p in drawn(drawings)} if figures_dir else {}
     for file, content in {path: html.encode(errors="replace"), **files}.items():
         save(file, content)
     return [path, *files]

@@ -2,12 +2,15 @@
 
 import base64
 import re
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from bids_eeg2fmri.report import figures, mosaic
+from bids_eeg2fmri.errors import DataWarning
+from bids_eeg2fmri.report import figures
 from bids_eeg2fmri.report.words import counted, duration, minus
 
 
@@ -41,6 +44,8 @@ class Picture:
     """What stands below it."""
     wide: bool = False
     """Whether it fills the page and scrolls sideways on small screens."""
+    files: tuple[str, ...] = ()
+    """Paths of the data that it shows, relative to the page."""
 
     @property
     def is_svg(self) -> bool:
@@ -63,6 +68,58 @@ class Picture:
         return _data_uri(figures.darken(self.data), self.is_svg)
 
 
+@dataclass(frozen=True)
+class Undrawn:
+    """What stands in the place of a picture that could not be drawn."""
+
+    reason: str
+    """What it was to show, and what went wrong."""
+
+
+Drawing = Picture | Undrawn
+"""What came of drawing a picture."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of a page under a heading of its own, for what not every report has."""
+
+    title: str
+    """Its heading, and its entry in the contents."""
+    paragraphs: tuple[str, ...]
+    """What is said before the pictures."""
+    drawings: tuple[Drawing, ...]
+    """One below the other."""
+    caution: str = ""
+    """Why not to believe it, where that is so; it stands first."""
+
+
+def draw(what: str, make: Callable[[], Picture], *files: str) -> Drawing:
+    """Make a picture; one that cannot be made costs the page one line and nothing else.
+
+    Parameters
+    ----------
+    what
+        What it shows, for the line in its place.
+    make
+        Makes it.
+    files
+        Paths of the data that it shows, relative to the page.
+    """
+    try:
+        picture = make()
+    except Exception as error:  # whatever a library for drawing stumbles over
+        reason = f"{what}: could not be drawn ({type(error).__name__}: {error})"
+        warnings.warn(f"{reason}; the rest of the report stands.", DataWarning, stacklevel=2)
+        return Undrawn(f"{reason}.")
+    return replace(picture, files=(*picture.files, *files))
+
+
+def drawn(drawings: Iterable[Drawing]) -> list[Picture]:
+    """Leave out what could not be drawn."""
+    return [one for one in drawings if isinstance(one, Picture)]
+
+
 def training_picture(training: Training, prefix: str) -> Picture:
     """Draw the losses of one model."""
     first, best = training.valid_loss[0], training.valid_loss[training.best_epoch - 1]
@@ -77,37 +134,6 @@ def training_picture(training: Training, prefix: str) -> Picture:
         "which was kept.",
         f"Loss of {training.model}; {epochs} took {duration(training.seconds)}, and epoch "
         f"{training.best_epoch} was kept.",
-    )
-
-
-def map_picture(
-    stem: str,
-    title: str,
-    units: str,
-    values: Float[np.ndarray, "x y z"],
-    background: Float[np.ndarray, "x y z"],
-    mask: Bool[np.ndarray, "x y z"],
-    affine: Float[np.ndarray, "4 4"],
-    p_map: Float[np.ndarray, "x y z"] | None = None,
-) -> Picture:
-    """Draw a signed map on axial slices, and say in words what it shows."""
-    view = mosaic.axial_view(mask, affine, slices=14, columns=7)
-    found = None if p_map is None else mask & (p_map < 0.05)
-    figure = mosaic.draw_map(view, values, background, mask, units, found)
-    ring = ""
-    if found is not None:
-        ring = (
-            f" White rings: p < 0.05 against shifted EEG in {found.sum() / mask.sum():.1%} of the "
-            "mask; up to 5 % are expected by chance."
-        )
-    return Picture(
-        stem,
-        mosaic.to_png(figure),
-        f"{title} on {counted(len(view.levels), 'axial slice')} from {view.heights[0]:.0f} to "
-        f"{view.heights[-1]:.0f} mm. {in_words(values[mask])}",
-        f"{title}, laid over the mean volume; the closer to zero, the fainter. Left is left, front "
-        f"is up; the numbers are heights in mm.{ring} {in_words(values[mask])}",
-        wide=True,
     )
 
 

@@ -24,6 +24,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from bids_eeg2fmri.errors import MissingInputError, OutputError
@@ -62,6 +63,8 @@ class Store:
     """The work directory; made if need be."""
     version: str
     """Of the program: a release trusts nothing that another one stored."""
+    frozen: bool = False
+    """Whether nothing is made that is not there."""
 
     def __post_init__(self) -> None:
         with _telling_what_cannot_be_written(self.root):
@@ -99,6 +102,8 @@ class Store:
         ------
         OutputError
             If the work directory cannot be written or the disk is full. Nothing half done stays.
+        MissingInputError
+            If the store is frozen and does not have it.
         """
         recipe = self._recipe(stage, item, config, parents)
         key = digest(recipe)
@@ -106,6 +111,11 @@ class Store:
         if _is_whole(folder):
             return Unit(key, folder, reused=True, why="")
         why = self._why(recipe, folder)
+        if self.frozen:
+            raise MissingInputError(
+                f"{item}: no stored result of the stage {stage} ({shorten(why, 90)}). "
+                "Run the same command without --reports-only first."
+            )
         shutil.rmtree(folder, ignore_errors=True)
         try:
             with _telling_what_cannot_be_written(self.root):

@@ -5,7 +5,8 @@ import pytest
 from made_up import METRICS, OUTCOME, PROVENANCE, RIVALS, ROWS, TRAINING, make_result, make_run
 
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport
-from bids_eeg2fmri.report.participant import ParticipantReport, RunResult
+from bids_eeg2fmri.report.participant import ParticipantReport
+from bids_eeg2fmri.report.result import RunResult
 
 
 @pytest.fixture(scope="session")

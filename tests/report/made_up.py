@@ -1,14 +1,19 @@
 """Made-up reports, and what a browser would meet in a page."""
 
+import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from typing import NamedTuple
 
 import numpy as np
 
+from bids_eeg2fmri.report.forest import Estimate, Standing
 from bids_eeg2fmri.report.page import Outcome, Provenance
-from bids_eeg2fmri.report.participant import RunResult, RunSummary, TimeCourse
-from bids_eeg2fmri.report.pictures import Training
-from bids_eeg2fmri.types import VolumeClock
+from bids_eeg2fmri.report.participant import RunSummary
+from bids_eeg2fmri.report.pictures import Block, Training, Undrawn
+from bids_eeg2fmri.report.quality import Quality, Spectrum
+from bids_eeg2fmri.report.result import RunResult, TimeCourse
+from bids_eeg2fmri.types import Anatomy, VolumeClock
 
 
 class Score(NamedTuple):
@@ -84,6 +89,44 @@ def make_run(name: str) -> RunSummary:
     )  # fmt: skip
 
 
+QUALITY = Quality(
+    onset=2.0 * np.arange(100),
+    part=("lost",) * 13 + ("train",) * 50 + ("gap",) * 7 + ("valid",) * 10 + ("test",) * 20,
+    marker_time=2.0 * np.arange(100),
+    marker_residual=4e-4 * np.sin(np.arange(100.0)),
+    displacement=np.abs(np.sin(np.arange(100.0))),
+    spectrum=Spectrum(
+        np.arange(40.0), np.outer([1, 2, 3], 10 / (1 + np.arange(40.0))), (0.5, 30.0)
+    ),
+)
+STANDINGS = (
+    Standing("topo-rff", Estimate(0.12, (0.05, 0.2), (-0.03, 0.05)), Estimate(0.01, (-0.1, 0.1))),
+    Standing("drift", Estimate(0.02), Estimate(-3.0), tells=False),
+)
+CHANCES = {"topo-rff": {"shifted EEG": (0.02, 49), "EEG with random phases": (0.03, 39)}}
+BLOCK = Block("Relevance", ("What it rests on.",), (Undrawn("the graph: no positions."),), "Doubt.")
+
+
+def furnish(result: RunResult) -> RunResult:
+    """Give a result all that one can have."""
+    q = np.where(result.mask, 0.01, np.nan)
+    course = result.time_courses[0]
+    band = np.stack([course.synthesised - 1, course.synthesised + 1])
+    return replace(
+        result,
+        q_map=q,
+        sd_map=np.abs(result.r_map),
+        anatomy=Anatomy(
+            np.kron(result.mean, np.ones((2, 2, 2))).astype(np.float32), result.affine, "a T1w"
+        ),
+        template="MNI152NLin6Asym",
+        standings=STANDINGS,
+        chances=CHANCES,
+        files={"r": ("sub-01/func/r ü.nii.gz",)},
+        time_courses=(course, replace(course, title="worst", shifted=band)),
+    )
+
+
 class Page(HTMLParser):
     """What a browser would meet in a page."""
 
@@ -95,23 +138,21 @@ class Page(HTMLParser):
         self.loaded: list[str] = []
         self.images: list[dict[str, str | None]] = []
         self.tags: list[str] = []
+        self.headings: list[int] = []
+        self.scopes: list[str | None] = []
         self.text = ""
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = dict(attributes)
         self.tags.append(tag)
-        if values.get("id"):
-            self.ids.append(str(values["id"]))
-        if tag == "a":
-            self.links.append(str(values["href"]))
-        elif tag == "img":
-            self.images.append(values)
-        for name in ("src", "srcset", "data", "poster", "background"):
-            if name in values:
-                self.loaded.append(str(values[name]))
-        if tag == "link":
-            self.loaded.append(str(values["href"]))
+        self.ids += [str(values.get("id"))] * ("id" in values)
+        self.links += [str(values.get("href"))] * (tag == "a")
+        self.images += [values] * (tag == "img")
+        self.scopes += [values.get("scope")] * (tag == "th")
+        self.headings += [int(level) for level in re.findall("^h([1-6])$", tag)]
+        loading = ("src", "srcset", "data", "poster", "background", *["href"] * (tag == "link"))
+        self.loaded += [str(values[name]) for name in loading if name in values]
 
     def handle_data(self, data: str) -> None:
         self.text += data

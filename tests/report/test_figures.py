@@ -21,14 +21,9 @@ def test_the_kept_epoch_is_marked_in_both_curves():
 
 def test_each_time_course_has_its_own_panel():
     time = np.arange(5.0)
-    figure = figures.time_courses(time, [("best", time, -time), ("worst", time, time)], "%")
+    panels = [figures.Course(title, time, -time) for title in ("best", "worst")]
+    figure = figures.time_courses(time, panels, "%")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["best", "worst"]
-
-
-def test_names_without_glyphs_and_undefined_scores_are_drawn_without_a_warning():
-    undefined = np.full((1, 2), np.nan)
-    figure = figures.participant_scores(["sub-漢$x$"], np.zeros(1), undefined, *undefined.T)
-    assert figures.to_svg(figure)
 
 
 def test_the_same_figure_gives_the_same_bytes_without_a_date():

@@ -66,14 +66,20 @@ def test_the_table_stands_in_the_report_of_the_run(tmp_path, participant, result
     page = Page(path.read_text(encoding="utf-8"))
     assert "#run-1-parcels" in page.links
     assert "run-1-parcels" in page.ids
-    for words in ("2 parcels: AAL2.nii. A remark.", FILE, "area <1>", "0.200 to 0.400"):
+    assert FILE in page.links
+    for words in (
+        "2 parcels: AAL2.nii. A remark.",
+        FILE.split("/")[-1],
+        "area <1>",
+        "0.200 to 0.400",
+    ):
         assert words in page.text
 
 
 def test_a_group_has_the_table_or_the_reason_why_not(tmp_path, group):
     for report, words in (
-        (dataclasses.replace(group, parcels=table([0.1])), "1 parcel: AAL2.nii."),
-        (dataclasses.replace(group, no_parcels="They differ."), "They differ."),
+        (dataclasses.replace(group, maps=None, parcels=table([0.1])), "1 parcel: AAL2.nii."),
+        (dataclasses.replace(group, maps=None, no_parcels="They differ."), "They differ."),
     ):
         path, *_ = write_group_report(tmp_path / "group.html", report, write_bytes)
         assert words in Page(path.read_text(encoding="utf-8")).text

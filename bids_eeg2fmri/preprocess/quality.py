@@ -1,0 +1,71 @@
+"""What tells how good a recording is: the clock's residuals, the head's motion, the spectrum."""
+
+import numpy as np
+from jaxtyping import Float64
+from scipy.signal import welch
+
+from bids_eeg2fmri.types import EEG, Markers, VolumeClock
+
+HEAD = 50.0
+"""Radius of the sphere on which rotations are counted, in millimetres (Power et al. 2012)."""
+RESOLUTION = 0.5
+"""Of the spectrum, in hertz."""
+HIGHEST = 100.0
+"""Up to which frequency the spectrum goes, in hertz."""
+
+
+def marker_residuals(
+    markers: Markers, clock: VolumeClock
+) -> tuple[Float64[np.ndarray, " markers"], Float64[np.ndarray, " markers"]]:
+    """Tell how far each marker of a clock lies from the volume that it stands for.
+
+    Returns
+    -------
+    Time of each in seconds since the first volume, and its residual in seconds; of markers that
+    come more often than volumes, those that the clock rests on. Empty where it rests on none.
+    """
+    label = clock.source.removeprefix("triggers:")
+    time = markers.time[[one == label for one in markers.label]]
+    if not clock.n_markers or not len(time):
+        return np.empty(0), np.empty(0)
+    away = time[:, None] - clock.onset
+    residual = np.take_along_axis(away, np.abs(away).argmin(axis=1)[:, None], axis=1)[:, 0]
+    own = np.abs(residual) <= clock.residual + 1e-9
+    return time[own] - clock.onset[0], residual[own]
+
+
+def framewise_displacement(
+    motion: Float64[np.ndarray, "volumes 6"],
+) -> Float64[np.ndarray, " volumes"]:
+    r"""Sum up how far the head moved since the volume before (Power et al. 2012).
+
+    .. math:: \sum |\Delta t| + 50\,\mathrm{mm} \sum |\Delta \theta|
+
+    Parameters
+    ----------
+    motion
+        Translations in millimetres, then rotations in radians.
+
+    Returns
+    -------
+    In millimetres; 0 for the first volume.
+    """
+    change = np.abs(np.diff(motion, axis=0, prepend=motion[:1]))
+    return np.asarray(change[:, :3].sum(axis=1) + HEAD * change[:, 3:].sum(axis=1))
+
+
+def power_spectrum(
+    eeg: EEG,
+) -> tuple[Float64[np.ndarray, " freqs"], Float64[np.ndarray, "channels freqs"]]:
+    """Estimate the spectrum of each channel by Welch's method, one channel in memory at a time.
+
+    Returns
+    -------
+    Frequencies up to ``HIGHEST`` in hertz, and power in µV²/Hz.
+    """
+    length = min(round(eeg.sfreq / RESOLUTION), eeg.data.shape[1])
+    powers = []
+    for channel in eeg.data:
+        freqs, power = welch(channel, eeg.sfreq, nperseg=length, noverlap=0)
+        powers.append(1e12 * power[freqs <= HIGHEST])
+    return np.asarray(freqs[freqs <= HIGHEST], np.float64), np.asarray(powers, np.float64)
