@@ -1,4 +1,4 @@
-r"""Layer-wise relevance propagation (Bach et al. 2015), App. E of the paper, through any network here.
+r"""Layer-wise relevance propagation (Bach et al. 2015; App. E of the paper) through our networks.
 
 A relevance is a value times a coefficient, :math:`R_j = a_j c_j`, and the rule of a layer is how
 the coefficients of its inputs follow from those of its outputs. Where the layer is a weighted sum,

@@ -201,7 +201,7 @@ def test_of_the_logarithm_of_mean_power_a_bin_gets_its_share_of_the_power_times_
     path = HaemodynamicPath(SHAPES).double()
     path.raise_logarithms(draws(6, 8), 2.0)
     x = draws(2, *SHAPES.eeg)
-    p, found = run(path.power, x)
+    _, found = run(path.power, x)
     power = path.averages[None, ..., None] * torch.exp(2 * x)[:, :, None]
     shares = power / power.sum(dim=3, keepdim=True)
     torch.testing.assert_close(found, (shares * x[:, :, None]).sum(dim=2))
@@ -222,7 +222,7 @@ CONSERVING = {
 @pytest.mark.parametrize("name", CONSERVING)
 def test_eeg_and_offsets_share_all_of_the_output_end_to_end(name):
     model = trained(name.split()[0], CONSERVING[name])
-    offsets, eeg = offsets_of(model), draws(3, *SHAPES.eeg).requires_grad_()
+    offsets, eeg = offsets_of(model), draws(1, *SHAPES.eeg).requires_grad_()
     with Propagation(0.0):
         output = model(eeg).bold
     of_eeg, *of_offsets = propagate(output, torch.ones_like(output), [eeg, *offsets])
@@ -268,26 +268,22 @@ def test_a_latent_of_bold_shares_its_relevance_among_voxels():
     torch.testing.assert_close(total, latent.detach().sum())
 
 
-@pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("attention", ["softmax", "sparsemax"])
-def test_rules_change_no_output(name, attention):
-    cfg = replace(CONFIG, attention=attention)
-    model, eeg = trained(name, cfg), draws(3, *SHAPES.eeg)
+@pytest.mark.parametrize("name", [*MODELS, "topo with sparsemax"])
+def test_rules_change_no_output(name):
+    cfg = replace(CONFIG, attention="sparsemax" if "sparsemax" in name else "softmax")
+    model, eeg = trained(name.split()[0], cfg), draws(1, *SHAPES.eeg)
     with Propagation(0.1):
         found = model(eeg.requires_grad_())
     torch.testing.assert_close(found.bold, model(eeg.detach()).bold)
 
 
-@pytest.mark.parametrize("name", ["linear", "liu-sajda"])
-def test_integrated_gradients_agree_where_a_network_is_nearly_linear(name):
-    model, eeg = trained(name), draws(3, *SHAPES.eeg)
+def test_integrated_gradients_and_relevance_point_the_same_way():
+    model, eeg = trained("linear"), draws(3, *SHAPES.eeg)
     with Propagation(0.0):
         output = model(signal := eeg.clone().requires_grad_()).bold
     (ours,) = propagate(output, torch.ones_like(output), [signal])
     theirs = IntegratedGradients(lambda x: model(x).bold.flatten(1).sum(dim=1)).attribute(eeg)
-    r = torch.corrcoef(torch.stack([ours.flatten(), theirs.flatten()]))[0, 1]
-    print(name, r)
-    assert r > 0.5
+    assert torch.corrcoef(torch.stack([ours.flatten(), theirs.flatten()]))[0, 1] > 0.9
 
 
 def test_integrated_gradients_are_the_relevance_of_a_linear_path():
