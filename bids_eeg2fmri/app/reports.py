@@ -9,6 +9,7 @@ from jaxtyping import Float32
 
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Choice, Encoders
+from bids_eeg2fmri.app.explaining import Explained, describe_test
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import shown, summaries_of, verdicts_of
 from bids_eeg2fmri.app.parcels import (
@@ -56,6 +57,7 @@ def report_participant(
     tested: Sequence[Sequence[Tested]],
     besides: Mapping[str, Beside],
     parcels: Mapping[str, ParcelTest],
+    explained: Mapping[str, Mapping[str, Explained]],
     problems: Mapping[str, AppError],
 ) -> None:
     """Write the report of one participant.
@@ -68,6 +70,8 @@ def report_participant(
         Results of the baselines, by run.
     parcels
         Results on parcels, by run; of those that have any.
+    explained
+        What tests rest on, by run and model.
     """
     names = [of_run[0].run.files.name for of_run in tested]
     report = ParticipantReport(
@@ -86,6 +90,11 @@ def report_participant(
         provenance=provenance(job, trained, runs, split, parcels=parcels.values()),
         problems=told(problems),
         stand_in=stand_in(job, trained[0].name),
+        explanations={
+            name: describe_test(job, of_run[0], explained[name][of_run[0].trained.name])
+            for name, of_run in zip(names, tested, strict=True)
+            if explained[name]
+        },
     )
     write_participant_report(page, report, write_bytes, job.out / f"sub-{label}" / "figures")
 

@@ -151,11 +151,15 @@ def participant_scores(
     right.plot(skill_shifted, rows, "|", color=GREY, markersize=14, markeredgewidth=3)
     right.plot(skill, rows, "o", color=BLUE, markersize=6)
     right.set_xlabel("skill against the training-mean volume (0 is no better)")
-    # DejaVu has no glyphs beyond European scripts; the table beside has the names in full
-    left.set_yticks(rows, [name.encode("latin-1", "replace").decode("latin-1") for name in names])
+    left.set_yticks(rows, printable(names))
     for ax in (left, right):
         _mark_zero(ax, len(names))
     return figure
+
+
+def printable(names: Sequence[str]) -> list[str]:
+    """Replace what DejaVu, which knows European scripts, has no glyphs for."""
+    return [name.encode("latin-1", "replace").decode("latin-1") for name in names]
 
 
 def _mark_zero(ax: Axes, rows: int) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from bids_eeg2fmri.report import figures, mosaic
+from bids_eeg2fmri.report.explanation import Explanation, explanation_pictures
 from bids_eeg2fmri.report.page import (
     Metric,
     Outcome,
@@ -148,6 +149,8 @@ class ParticipantReport:
     """Whose pictures these are, where the first model that was asked for has no result."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
+    explanations: Mapping[str, Explanation] = field(default_factory=dict)
+    """What the shown model rests on, by run; none where that was not asked for."""
 
 
 def write_participant_report(
@@ -161,6 +164,7 @@ def write_participant_report(
     """
     pictures = {result.name: _result_pictures(result) for result in report.results}
     training = tuple(training_picture(t, path.stem) for t in report.training)
+    explained = {name: explanation_pictures(one, name) for name, one in report.explanations.items()}
     html = render(
         "participant.html.jinja",
         report=report,
@@ -172,8 +176,10 @@ def write_participant_report(
         },
         pictures=pictures,
         training=training,
+        explained=explained,
     )
     shown = [picture for parts in pictures.values() for picture in parts.values()]
+    shown += [picture for parts in explained.values() for picture in parts]
     return write(path, html, [*shown, *training, *report.search], save, figures_dir)
 
 
