@@ -128,6 +128,7 @@ def describe(
         freqs=pairs.freqs,
         lags=window_lags(cfg.window, cfg.spectrogram, first.run.clock.tr),
         bands=_bands(pairs.freqs),
+        is_used=relevance.network_weight > 0,
         paths=relevance.eeg,
         graph=_graph(relevance, cfg.explain.percentile),
         voxels=_voxels(first, relevance) if has_voxels else None,

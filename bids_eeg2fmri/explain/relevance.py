@@ -1,6 +1,6 @@
 """What a synthesis rests on: from volumes back to the EEG, from latents back to BOLD."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -53,6 +53,23 @@ def explain(model: Network, batches: Batches, cfg: ExplainConfig) -> Relevance:
     return Relevance(eeg, attention, scores, bold, weight, n_pairs)
 
 
+def average(found: Sequence[Relevance]) -> Relevance:
+    """Average what one model rests on over tests, each of which counts alike."""
+
+    def mean(arrays: Sequence[Array | None]) -> Array | None:
+        there = [one for one in arrays if one is not None]
+        return _mean(there) if there else None
+
+    return Relevance(
+        eeg={name: _mean([one.eeg[name] for one in found]) for name in found[0].eeg},
+        attention=mean([one.attention for one in found]),
+        scores=mean([one.scores for one in found]),
+        bold=mean([one.bold for one in found]),
+        network_weight=float(np.mean([one.network_weight for one in found])),
+        n_pairs=sum(one.n_pairs for one in found),
+    )
+
+
 def _network(model: Network) -> tuple[Network, float]:
     """Give the network itself, and how much it counts."""
     return (model.network, model.mix.item()) if isinstance(model, Hybrid) else (model, 1.0)
@@ -94,6 +111,10 @@ def _average(way: Way, batches: Batches, cfg: ExplainConfig) -> dict[str, Array]
             found = relevance.sum(dim=0, dtype=torch.float64)
             total[name] = total[name] + found if name in total else found
     return {name: (one / (size or 1.0)).float().cpu().numpy() for name, one in total.items()}
+
+
+def _mean(arrays: Sequence[Array]) -> Array:
+    return np.asarray(np.mean(arrays, axis=0, dtype=np.float64).astype(np.float32))
 
 
 def _whole(parts: Mapping[str, Tensor]) -> Tensor:

@@ -64,6 +64,8 @@ class Explanation:
     """Seconds from the middle of each window to the volume."""
     bands: Mapping[str, Bool[np.ndarray, " freqs"]]
     """Bins of each band."""
+    is_used: bool
+    """Whether the output rests on the network that graph and voxels are of."""
     paths: Mapping[str, Float[np.ndarray, "channels freqs windows"]]
     """Relevance of the EEG by path through the model; the paths add up."""
     graph: ElectrodeGraph | None = None
@@ -75,6 +77,12 @@ class Explanation:
     def warning(self) -> str:
         """What stands at every picture of a model that is not to be believed."""
         return "" if self.verdict == INFORMATIVE else f"Verdict: {self.verdict}. "
+
+    @property
+    def warning_of_network(self) -> str:
+        """The same at pictures of the network beside a linear path."""
+        unused = "Of a network that has no weight in the output. "
+        return self.warning + ("" if self.is_used else unused)
 
     @property
     def eeg(self) -> Float[np.ndarray, "channels freqs windows"]:
@@ -167,8 +175,8 @@ def _graph_picture(given: Explanation, prefix: str, graph: ElectrodeGraph) -> Pi
         figures.to_svg(figure),
         f"Graph of the electrodes with {n}, the attention scores with the largest relevance. "
         f"Strongest: {named}.{layout}",
-        f"{given.warning}The attention scores that are most relevant for the output of the network "
-        f"({n}), the wider the more: an arrow leads from an electrode to the one that draws on it; "
+        f"{given.warning_of_network}The attention scores that are most relevant for the output of the "
+        f"network ({n}), the wider the more: an arrow leads from an electrode to the one that draws on it; "
         f"orange where relevance is above zero, blue below.{layout} Strongest: {named}.",
     )
 
@@ -183,11 +191,11 @@ def _voxel_picture(given: Explanation, prefix: str, voxels: VoxelRelevance) -> P
         voxels.mask,
         voxels.affine,
     )
-    caption = f"{given.warning}{picture.caption}"
+    caption = f"{given.warning_of_network}{picture.caption}"
     return Picture(picture.stem, picture.data, picture.alt, caption, picture.wide)
 
 
 def _largest(names: Sequence[str], values: Float[np.ndarray, " names"]) -> str:
     """Name those with the largest relevance of either sign, with their shares."""
     order = np.argsort(-np.abs(values))[:NAMED]
-    return minus(", ".join(f"{names[i]} {100 * values[i]:.2g} %" for i in order))
+    return minus(", ".join(f"{names[i]} {100 * values[i]:.2g}\N{NO-BREAK SPACE}%" for i in order))

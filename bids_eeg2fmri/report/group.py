@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from bids_eeg2fmri.report import figures
+from bids_eeg2fmri.report.explanation import Explanation, explanation_pictures
 from bids_eeg2fmri.report.page import (
     UNCOMPARED,
     Metric,
@@ -103,6 +104,8 @@ class GroupReport:
     """Those whose scores chose the epoch; none where the training participants' did."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
+    explanation: Explanation | None = None
+    """What the shown model rests on; none where that was not asked for."""
     intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     """Where the mean of ``values`` over participants lies at 95 %; NaN for one alone."""
     links: Mapping[str, str] = field(default_factory=dict)
@@ -122,6 +125,7 @@ def write_group_report(
     scatter = _scores_picture(report.outcomes, prefix) if report.outcomes else None
     maps = _map_pictures(report.maps, prefix) if report.maps else ()
     training = tuple(training_picture(t, prefix) for t in report.training)
+    explained = explanation_pictures(report.explanation, prefix) if report.explanation else ()
     everyone = {
         (who, model): scores for who, rows in report.rows.items() for model, scores in rows.items()
     }
@@ -135,8 +139,16 @@ def write_group_report(
         scatter=scatter,
         maps=maps,
         training=training,
+        explained=explained,
     )
-    pictures = [*filter(None, [scatter]), *maps, *report.models, *training, *report.search]
+    pictures = [
+        *filter(None, [scatter]),
+        *maps,
+        *explained,
+        *report.models,
+        *training,
+        *report.search,
+    ]
     return write(path, html, pictures, save, figures_dir)
 
 
