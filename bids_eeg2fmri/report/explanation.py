@@ -175,9 +175,9 @@ def _graph_picture(given: Explanation, prefix: str, graph: ElectrodeGraph) -> Pi
         figures.to_svg(figure),
         f"Graph of the electrodes with {n}, the attention scores with the largest relevance. "
         f"Strongest: {named}.{layout}",
-        f"{given.warning_of_network}The attention scores that are most relevant for the output of the "
-        f"network ({n}), the wider the more: an arrow leads from an electrode to the one that draws on it; "
-        f"orange where relevance is above zero, blue below.{layout} Strongest: {named}.",
+        f"{given.warning_of_network}The attention scores that are most relevant for the output of "
+        f"the network ({n}), the wider the more: an arrow leads from an electrode to the one that "
+        f"draws on it; orange where relevance is above zero, blue below.{layout} Strongest: {named}.",
     )
 
 
