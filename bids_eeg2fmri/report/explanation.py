@@ -177,7 +177,8 @@ def _graph_picture(given: Explanation, prefix: str, graph: ElectrodeGraph) -> Pi
         f"Strongest: {named}.{layout}",
         f"{given.warning_of_network}The attention scores that are most relevant for the output of "
         f"the network ({n}), the wider the more: an arrow leads from an electrode to the one that "
-        f"draws on it; orange where relevance is above zero, blue below.{layout} Strongest: {named}.",
+        f"draws on it; orange where relevance is above zero, blue below.{layout} Strongest: "
+        f"{named}.",
     )
 
 
