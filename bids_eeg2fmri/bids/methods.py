@@ -155,8 +155,8 @@ false discovery rate over them ({{ cite("benjamini1995") }}). {% endif %}
 {% if held_out %}Models and baselines were compared over participants, runs averaged first, by
 paired t and signed-rank tests, and voxel by voxel by paired t or, of fewer than three
 participants, by sign flips of blocks of volumes; q is the false discovery rate
-({{ cite("benjamini1995") }}). {% endif %}{% if explain.pairs %}
-What the synthesis rests on was found by layer-wise relevance propagation
+({{ cite("benjamini1995") }}).{% endif %}
+{%- if explain.pairs %} What the synthesis rests on was found by layer-wise relevance propagation
 ({{ cite("bach2015") }}; ε-rule, ε = {{ "%g" % explain.epsilon }}) from
 {{ "the variance of the output over time" if explain.start == "variance" else "the output" }} back
 to the EEG, over {{ explain.pairs }} test pairs of a run at most. It ends at the cosines of random
