@@ -13,10 +13,11 @@ import torch
 
 from bids_eeg2fmri.app.choosing import first_shapes
 from bids_eeg2fmri.config import Config, ModelConfig, ScaleConfig, TrainConfig
+from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.train.fit import Examples, fit, start, synthesise
-from bids_eeg2fmri.types import Pairs
+from bids_eeg2fmri.types import Pairs, Scale
 
 MODELS = ("linear", "rff", "topo", "topo-rff")
 SEEDS = (0, 1, 2)
@@ -52,9 +53,9 @@ def plant(seed: int) -> tuple[Pairs, np.ndarray]:
     return pairs, signal
 
 
-def correlation(name: str, regularisation: float, seed: int) -> float:
-    """Train one model and correlate its signal of the region with the planted one."""
-    pairs, signal = plant(seed)
+def learn(name: str, regularisation: float, seed: int) -> tuple[Pairs, Network, Scale, np.ndarray]:
+    """Train one model; give the pairs too, its units, and which pairs are left for the test."""
+    pairs, _ = plant(seed)
     train, valid, test = np.split(np.arange(PAIRS), [TRAIN, VALID])
     cfg = replace(CONFIG.train, regularisation=regularisation)
     scale = fit_scale([pairs], [train], ScaleConfig())
@@ -64,10 +65,17 @@ def correlation(name: str, regularisation: float, seed: int) -> float:
         name, first_shapes(CONFIG, pairs.eeg.shape[1:], pairs.bold.shape[1:]), CONFIG.model
     )
     fitting = start(model, cfg, scale_bold(mean, scale))
-    learn, choose = (Examples([pairs], [index], scale) for index in (train, valid))
-    for _ in fit(fitting, learn, choose, cfg, seed):
+    train_on, choose = (Examples([pairs], [index], scale) for index in (train, valid))
+    for _ in fit(fitting, train_on, choose, cfg, seed):
         pass
-    volumes = np.concatenate([*synthesise(fitting.model, Examples([pairs], [test], scale))])
+    return pairs, fitting.model, scale, test
+
+
+def correlation(name: str, regularisation: float, seed: int) -> float:
+    """Train one model and correlate its signal of the region with the planted one."""
+    pairs, model, scale, test = learn(name, regularisation, seed)
+    _, signal = plant(seed)
+    volumes = np.concatenate([*synthesise(model, Examples([pairs], [test], scale))])
     return float(np.corrcoef(volumes[REGION].mean(axis=(1, 2, 3)), signal[test])[0, 1])
 
 

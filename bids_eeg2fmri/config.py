@@ -227,6 +227,24 @@ class EvaluateConfig:
 
 
 @dataclass(frozen=True)
+class ExplainConfig:
+    """Propagate relevance from synthesised volumes back to the EEG (Appendix E of the paper)."""
+
+    pairs: int = 200
+    """Most test pairs of a run that are explained, evenly spaced; 0 for no explanation."""
+    start: Literal["output", "variance"] = "output"
+    """What is explained: the ``output`` itself, as in the paper, where voxels that rise and fall
+    cancel out; or its ``variance`` over the pairs, where each voxel counts by how far it is from
+    its mean, and the relevances are shares of that variance."""
+    epsilon: float = 1e-6
+    """Added to the size of each weighted sum, ε of Bach et al. (2015), so that sums near zero share
+    little; the paper has none."""
+    percentile: float = 99.7
+    """Edges of the electrode graph have a larger relevance, of either sign, than this percentage of
+    all pairs of electrodes (§6 of the paper)."""
+
+
+@dataclass(frozen=True)
 class OptimiseConfig:
     """Search hyperparameters by Bayesian optimisation (§4.1 and Appendix B of the paper)."""
 
@@ -265,6 +283,7 @@ class Config:
     train: TrainConfig = field(default_factory=TrainConfig)
     optimise: OptimiseConfig = field(default_factory=OptimiseConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    explain: ExplainConfig = field(default_factory=ExplainConfig)
     models: tuple[str, ...] = ("topo-rff",)
     """Models to be trained; the first one's pictures stand in the reports."""
     seed: int = 0

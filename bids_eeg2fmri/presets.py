@@ -35,6 +35,8 @@ _RECOMMENDED: Mapping[str, Any] = {
     # Overlapping, as the taper hides half of the EEG from windows that only touch.
     "spectrogram": {"hop": 1.0, "value": "log"},
     "scale": {"eeg": "run", "target": "deviation"},
+    # Deviations rise here and fall there, and their sum over voxels tells little.
+    "explain": {"start": "variance"},
 }
 
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(

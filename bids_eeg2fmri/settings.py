@@ -30,7 +30,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "0 or more",
         lambda x: 0 <= x < math.inf,
         "clock.surplus window.stop spectrogram.fmin split.gap train.weight_decay "
-        "train.regularisation split.folds evaluate.phase_draws evaluate.retrained_draws seed",
+        "train.regularisation split.folds evaluate.phase_draws evaluate.retrained_draws "
+        "explain.pairs explain.epsilon seed",
     ),
     (
         "1 or more",
@@ -46,6 +47,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "split.test split.valid split.test_participants optimise.valid",
     ),
     ("0 or more and below 1", lambda x: 0 <= x < 1, "read.max_bad_channels model.dropout"),
+    ("0 or more and below 100", lambda x: 0 <= x < 100, "explain.percentile"),
     ("finite", math.isfinite, "clock.eeg_onset"),
 )
 """What is allowed, in words and as a test, and the settings that it holds for."""

@@ -205,3 +205,26 @@ class Scores:
     """Score of each voxel, by metric; NaN outside the mask."""
     summary: dict[str, float]
     """One number a metric; NaN where it is undefined."""
+
+
+@typed
+class Relevance:
+    """What the synthesis of some volumes rests on: means over pairs.
+
+    Each is a share of the size of what is explained, that of the synthesised volumes unless it says
+    otherwise, see ``ExplainConfig.start``; below 0 where it speaks against it.
+    """
+
+    eeg: dict[str, Float32[np.ndarray, "channels freqs windows"]]
+    """Of the spectrogram, by the path through the model; the paths add up."""
+    attention: Float32[np.ndarray, "channels channels"] | None
+    """Of each score, what the electrode of the row draws on that of the column, for the output of
+    the network that has it; none without a style from attention."""
+    scores: Float32[np.ndarray, "channels channels"] | None
+    """These scores themselves."""
+    bold: Float32[np.ndarray, "x y z"] | None
+    """Of observed volumes for their latents, on the model's grid; none without a BOLD encoder."""
+    network_weight: float
+    """How much the network counts beside a linear path; 1 where there is none."""
+    n_pairs: int
+    """Pairs that were explained."""

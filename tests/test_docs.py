@@ -15,7 +15,7 @@ from bids_eeg2fmri.evaluate.parcels import PARCEL_MEANS, PARCEL_SCORES
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "bids_eeg2fmri"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
-EQUATIONS = range(1, 9)
+EQUATIONS = range(1, 10)
 
 
 def docstrings(path):

@@ -6,8 +6,8 @@ of the AAL2 atlas). Three groups of parcels follow the rhythm of some electrodes
 haemodynamic response, the others follow nothing. None of the data is part of this project.
 """
 
-from .couple import KINDS, RESPONSES, Coupling
-from .predictors import PREDICTORS, Volumes
+from .couple import KINDS, RESPONSES, SOURCES, Coupling
+from .predictors import PREDICTORS, Volumes, train_network
 from .record import Recording, eegbci, eegmat
 from .task import Task, prepare
 
@@ -15,6 +15,7 @@ __all__ = [
     "KINDS",
     "PREDICTORS",
     "RESPONSES",
+    "SOURCES",
     "Coupling",
     "Recording",
     "Task",
@@ -22,4 +23,5 @@ __all__ = [
     "eegbci",
     "eegmat",
     "prepare",
+    "train_network",
 ]

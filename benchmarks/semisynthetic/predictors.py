@@ -15,11 +15,13 @@ from bids_eeg2fmri.config import ScaleConfig
 from bids_eeg2fmri.evaluate.baselines import fit_baselines, make_designs, predict_baselines
 from bids_eeg2fmri.model.hybrid import Hybrid
 from bids_eeg2fmri.model.names import MODELS, find
+from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.bands import band_power, band_ranges, window_lags
 from bids_eeg2fmri.preprocess.scale import expected, from_model, mean_volume, meet
 from bids_eeg2fmri.train.fit import Examples, drawing, fit, start, synthesise
 from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
+from bids_eeg2fmri.types import Scale
 
 from .task import Task
 
@@ -60,8 +62,8 @@ def predict_by_lags(task: Task) -> list[Volumes]:
     return found
 
 
-def predict_by_network(name: str, task: Task) -> list[Volumes]:
-    """Train a model of the program and let it predict."""
+def train_network(name: str, task: Task) -> tuple[Network, Scale]:
+    """Train a model of the program; give its units too."""
     cfg, shape = task.config, task.pairs[0]
     if find(name).linear_path:
         cfg = replace(cfg, scale=replace(cfg.scale, target="deviation"))
@@ -84,6 +86,12 @@ def predict_by_network(name: str, task: Task) -> list[Volumes]:
         pass
     if isinstance(model, Hybrid):
         settle(model, valid, response)
+    return model, scale
+
+
+def predict_by_network(name: str, task: Task) -> list[Volumes]:
+    """Train a model of the program and let it predict."""
+    model, scale = train_network(name, task)
     found = []
     for _, pairs, _, test in task.tested:
         met = meet(scale, pairs, test)

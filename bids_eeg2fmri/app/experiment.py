@@ -10,6 +10,7 @@ import numpy as np
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.exchange import Exchanged, weigh_exchanges
+from bids_eeg2fmri.app.explaining import Explained
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members
 from bids_eeg2fmri.app.parcels import ParcelTest
@@ -40,6 +41,8 @@ class Result:
     """Which training of the same model, from zero."""
     tested: Tested
     """Its synthesised volumes and scores."""
+    explained: Explained | None = None
+    """What they rest on; nothing where that was not asked for."""
 
     @property
     def model(self) -> str:

@@ -10,8 +10,10 @@ from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.exchange import Exchanged, exchange, exchange_beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
+from bids_eeg2fmri.app.explaining import explain
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
 from bids_eeg2fmri.app.group_parcels import score_all, sum_up_parcels, write_group_parcels
+from bids_eeg2fmri.app.group_relevance import explain_group, write_group_relevance
 from bids_eeg2fmri.app.group_report import report_group
 from bids_eeg2fmri.app.group_tables import write_tables
 from bids_eeg2fmri.app.job import Job
@@ -158,7 +160,9 @@ class _Training:
             if len(index)
         ]
         exchanged = exchange(job, owner, fold, tested)
-        return [Result(fold, repeat, one) for one in tested], exchanged
+        explained = [explain(job, one) for one in tested]
+        results = [Result(fold, repeat, *one) for one in zip(tested, explained, strict=True)]
+        return results, exchanged
 
 
 @dataclass(frozen=True)
@@ -276,18 +280,23 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
         parcels, no_parcels = sum_up_parcels(experiment.parcels)
         if parcels is not None:
             write_group_parcels(experiment, parcels)
+        explanations = explain_group(experiment, alike=maps is not None)
+        for one in explanations.values():
+            write_group_relevance(experiment, one)
         names = fold_names(owner, len(experiment.folds))
         for name, encoders in zip(names, experiment.encoders, strict=True):
             write_choices(job, name, encoders)
         for trained in experiment.published:
             publish_model(job, owner, trained)
         about_parcels = (parcels, no_parcels)
-        report_group(experiment, page, maps, coverage, duels, problems, links, *about_parcels)
+        rest = (*about_parcels, explanations.get(experiment.models[0]))
+        report_group(experiment, page, maps, coverage, duels, problems, links, *rest)
 
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]
     facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
     units = [unit for one in experiment.results for unit in one.tested.units]
+    units += [one.explained.unit for one in experiment.results if one.explained]
     units += [unit for _, one in experiment.beside for unit in one.units]
     units += [one.unit for one in experiment.exchanges]
     units += [unit for one in experiment.parcels for unit in one.units.values()]

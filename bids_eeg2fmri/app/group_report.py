@@ -38,6 +38,7 @@ from bids_eeg2fmri.report.experiments import (
     normalised_residual_picture,
     residual_picture,
 )
+from bids_eeg2fmri.report.explanation import Explanation
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport, Member, write_group_report
 from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.parcels import ParcelTable, reach_over_people
@@ -60,6 +61,7 @@ def report_group(
     links: Mapping[str, str],
     parcels: GroupParcels | None,
     no_parcels: str,
+    explanation: Explanation | None,
 ) -> None:
     """Write the report of a group.
 
@@ -69,6 +71,8 @@ def report_group(
         What the maps rest on, or why there are none.
     parcels, no_parcels
         Scores of parcels, or why there are none.
+    explanation
+        What the shown model rests on; none where that was not asked for.
     """
     job, folds = experiment.job, experiment.folds
     task = job.selection.suffix(experiment.task).removeprefix("_")
@@ -121,6 +125,7 @@ def report_group(
             search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),
             choices=_choices(experiment.encoders),
             problems=told(problems),
+            explanation=explanation,
             stand_in=stand_in(job, experiment.models[0]),
             links={**links, **{run: links[name] for run, name in whose.items() if name in links}},
             members=_members(experiment),

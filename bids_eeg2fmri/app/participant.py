@@ -7,11 +7,13 @@ from functools import partial
 from bids_eeg2fmri.app.baselines import test_baselines
 from bids_eeg2fmri.app.choosing import choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
+from bids_eeg2fmri.app.explaining import explain_all
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import publish_model, write_choices, write_results
 from bids_eeg2fmri.app.parcels import parcellate, score_run, write_parcel_scores
 from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
 from bids_eeg2fmri.app.recordings import prepare
+from bids_eeg2fmri.app.relevances import write_relevance
 from bids_eeg2fmri.app.reports import report_participant
 from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain_all
 from bids_eeg2fmri.app.showing import anatomy_key
@@ -94,6 +96,7 @@ def run_participant(
     ]
     failed |= untrained | unfitted | unrepeated | unfit
     by_run = {of_run[0].run.files.name: of_run for of_run in tested}
+    explained = {name: explain_all(job, of_run) for name, of_run in by_run.items()}
     parcels = {
         name: score_run(job, parcellation, by_run[name], besides.get(name))
         for name, parcellation in parcellations.items()
@@ -102,12 +105,14 @@ def run_participant(
     def write() -> None:
         for of_run in tested:
             write_results(job, owner, of_run, besides.get(of_run[0].run.files.name))
+        for name, found in explained.items():
+            write_relevance(job, owner, by_run[name], found)
         for name, of_parcels in parcels.items():
             write_parcel_scores(job, owner, of_parcels, by_run[name])
         write_choices(job, owner, encoders)
         for model in trained:
             publish_model(job, owner, model)
-        given = (runs, split, encoders, trained, tested, besides, parcels, failed)
+        given = (runs, split, encoders, trained, tested, besides, parcels, explained, failed)
         report_participant(job, page, label, *given)
 
     names = [*(run.files.name for run, _ in chosen), owner]
@@ -117,6 +122,7 @@ def run_participant(
     units += [choice.unit for choice in encoders.choices]
     units += [unit for one in besides.values() for unit in one.units]
     units += [unit for one in parcels.values() for unit in one.units.values()]
+    units += [one.unit for of_run in explained.values() for one in of_run.values()]
     facts = {"dataset": job.dataset_name, "anatomy": [anatomy_key(run) for run, _ in chosen]}
     deliver(job, owner, units, patterns, failed, facts, write)
     told = {of_run[0].run.files.name: [headline(one) for one in of_run] for of_run in tested}

@@ -9,6 +9,7 @@ import numpy as np
 
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Choice, Encoders
+from bids_eeg2fmri.app.explaining import Explained, describe_test
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.provenance import provenance
@@ -42,6 +43,7 @@ def report_participant(
     tested: Sequence[Sequence[Tested]],
     besides: Mapping[str, Beside],
     parcels: Mapping[str, ParcelTest],
+    explained: Mapping[str, Mapping[str, Explained]],
     problems: Mapping[str, AppError],
 ) -> None:
     """Write the report of one participant.
@@ -54,6 +56,8 @@ def report_participant(
         Results of the baselines, by run.
     parcels
         Results on parcels, by run; of those that have any.
+    explained
+        What tests rest on, by run and model.
     """
     names = [of_run[0].run.files.name for of_run in tested]
     with log.capture_warnings() as notes:
@@ -74,6 +78,11 @@ def report_participant(
             provenance=provenance(job, trained, runs, split, parcels=parcels.values()),
             problems=told(problems),
             stand_in=stand_in(job, trained[0].name),
+            explanations={
+                name: describe_test(job, of_run[0], explained[name][of_run[0].trained.name])
+                for name, of_run in zip(names, tested, strict=True)
+                if explained[name]
+            },
         )
         write_participant_report(page, report, write_bytes, job.out / f"sub-{label}" / "figures")
     for note in notes:

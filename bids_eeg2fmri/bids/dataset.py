@@ -12,8 +12,11 @@ from bids_eeg2fmri.bids.write import write_json, write_table, write_text
 from bids_eeg2fmri.errors import DatasetError, DataWarning
 
 _DESCRIPTIONS = {
+    "attention": "Relevance of attention scores between electrodes",
     "brain": "Voxels inside the brain",
+    "lrp": "Layer-wise relevance propagation",
     "parcels": "Parcels, and scores of their mean signals",
+    "relevance": "Relevance of the EEG for the synthesised BOLD",
     "residual": "Observed minus synthesised BOLD",
     "synth": "BOLD synthesised from the EEG alone, and scores of it",
     "target": "Observed BOLD of the volumes that were synthesised",
@@ -31,6 +34,7 @@ work
 *_timeseries.*
 *_metrics.*
 *_graph.*
+*_spectrogram.*
 """
 _README = """\
 # fMRI synthesised from EEG: {name}

@@ -156,6 +156,13 @@ false discovery rate over them ({{ cite("benjamini1995") }}). {% endif %}
 paired t and signed-rank tests, and voxel by voxel by paired t or, of fewer than three
 participants, by sign flips of blocks of volumes; q is the false discovery rate
 ({{ cite("benjamini1995") }}).{% endif %}
+{%- if explain.pairs %} What the synthesis rests on was found by layer-wise relevance propagation
+({{ cite("bach2015") }}; ε-rule, ε = {{ "%g" % explain.epsilon }}) from
+{{ "the variance of the output over time" if explain.start == "variance" else "the output" }} back
+to the EEG, over {{ explain.pairs }} test pairs of a run at most. It ends at the cosines of random
+Fourier features and goes through the style from attention instead, as in the original work; the
+graph shows the attention scores whose relevance exceeds the {{ "%g" % explain.percentile }}th
+percentile.{% endif %}
 
 Software: {{ listed(software) }}.
 """
@@ -196,6 +203,7 @@ def methods_text(cfg: Config, facts: Facts) -> str:
         "stft": cfg.spectrogram,
         "fit": cfg.train,
         "evaluate": cfg.evaluate,
+        "explain": cfg.explain,
         "repetition_times": [f"{tr:g}" for tr in facts["tr"]],
         "kept_grid": set(facts["native_grids"]) == {facts["grid"]},
         "grid": _size(*facts["grid"]),

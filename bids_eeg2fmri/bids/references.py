@@ -67,6 +67,15 @@ REFERENCES: Mapping[str, Reference] = {
         "Journal of Open Source Software, 4(44), 1896",
         "https://doi.org/10.21105/joss.01896",
     ),
+    "bach2015": Reference(
+        "article",
+        "Bach, Sebastian and others",
+        2015,
+        "On Pixel-Wise Explanations for Non-Linear Classifier Decisions by Layer-Wise Relevance "
+        "Propagation",
+        "PLOS ONE, 10(7), e0130140",
+        "https://doi.org/10.1371/journal.pone.0130140",
+    ),
     "benjamini1995": Reference(
         "article",
         "Benjamini, Yoav and Hochberg, Yosef",

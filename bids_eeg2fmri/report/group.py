@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from bids_eeg2fmri.report.explanation import Explanation, explanation_drawings
 from bids_eeg2fmri.report.forest import Standing, forest_picture
 from bids_eeg2fmri.report.maps import glass_picture, map_picture, mean_anatomy, planes_picture
 from bids_eeg2fmri.report.page import (
@@ -131,6 +132,8 @@ class GroupReport:
     """Those whose scores chose the epoch; none where the training participants' did."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
+    explanation: Explanation | None = None
+    """What the shown model rests on; none where that was not asked for."""
     intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     """Where the mean of ``values`` over participants lies at 95 %; NaN for one alone."""
     links: Mapping[str, str] = field(default_factory=dict)
@@ -163,6 +166,7 @@ def write_group_report(
         draw(f"the training of {t.model}", partial(training_picture, t, prefix))
         for t in report.training
     )
+    explained = explanation_drawings(report.explanation, prefix) if report.explanation else ()
     everyone = {
         (who, model): scores for who, rows in report.rows.items() for model, scores in rows.items()
     }
@@ -177,9 +181,18 @@ def write_group_report(
         standings=standings,
         maps=maps,
         training=training,
+        explained=explained,
     )
     others = chain(*(block.drawings for block in report.blocks))
-    shown = [*standings.values(), *maps, *report.models, *training, *report.search, *others]
+    shown = [
+        *standings.values(),
+        *maps,
+        *explained,
+        *report.models,
+        *training,
+        *report.search,
+        *others,
+    ]
     return write(path, html, shown, save, figures_dir)
 
 

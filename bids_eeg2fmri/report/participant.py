@@ -1,11 +1,12 @@
 """The report of one participant: its data, what was synthesised, and how good that is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from bids_eeg2fmri.report.explanation import Explanation, explanation_drawings
 from bids_eeg2fmri.report.page import (
     Metric,
     Provenance,
@@ -88,6 +89,8 @@ class ParticipantReport:
     """Whose pictures these are, where the first model that was asked for has no result."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
+    explanations: Mapping[str, Explanation] = field(default_factory=dict)
+    """What the shown model rests on, by run; none where that was not asked for."""
     blocks: tuple[Block, ...] = ()
     """What else there is to show, each under a heading of its own."""
 
@@ -107,8 +110,13 @@ def write_participant_report(
         draw(f"the training of {t.model}", partial(training_picture, t, path.stem))
         for t in report.training
     )
+    explained = {name: explanation_drawings(one, name) for name, one in report.explanations.items()}
     shown = [*chain(*(of.values() for of in (*quality.values(), *results.values()))), *training]
-    shown += [*report.search, *chain(*(block.drawings for block in report.blocks))]
+    shown += [
+        *chain(*explained.values()),
+        *report.search,
+        *chain(*(block.drawings for block in report.blocks)),
+    ]
     html = render(
         "participant.html.jinja",
         figures_at=folder_link(path, figures_dir),
@@ -122,6 +130,7 @@ def write_participant_report(
         drawings=results,
         quality=quality,
         training=training,
+        explained=explained,
     )
     return write(path, html, shown, save, figures_dir)
 

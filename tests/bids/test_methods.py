@@ -6,7 +6,13 @@ import pytest
 
 from bids_eeg2fmri.bids.methods import Facts, Network, methods_text
 from bids_eeg2fmri.bids.references import REFERENCES, bibliography, cite, reference_list
-from bids_eeg2fmri.config import Config, SearchConfig, SpectrogramConfig, WindowConfig
+from bids_eeg2fmri.config import (
+    Config,
+    ExplainConfig,
+    SearchConfig,
+    SpectrogramConfig,
+    WindowConfig,
+)
 from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import from_mapping
 
@@ -115,6 +121,16 @@ def test_several_models_folds_and_candidates_are_told():
         "It ended after 7 to 10 epochs; what was kept is the network of epoch 8 and 2.",
     ):
         assert part in text
+
+
+def test_the_text_tells_how_relevance_was_found_where_it_was():
+    explained = "layer-wise relevance propagation (Bach et al., 2015; ε-rule, ε = 1e-06) from the"
+    variance = Config(explain=ExplainConfig(start="variance", percentile=95.0))
+    text = methods_text(variance, FACTS)
+    assert f"{explained} variance of the output over time back to the EEG, over 200 test" in text
+    assert "exceeds the 95th percentile." in text
+    assert f"{explained} output back to" in methods_text(Config(), FACTS)
+    assert "relevance" not in methods_text(Config(explain=ExplainConfig(pairs=0)), FACTS)
 
 
 def test_a_network_without_latents_has_no_cosine_distance_in_its_loss():

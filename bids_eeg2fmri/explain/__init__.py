@@ -1,0 +1,1 @@
+"""What a synthesis rests on: relevance of electrodes, rhythms, moments and voxels."""
