@@ -133,9 +133,9 @@ def _eeg_picture(given: Explanation, prefix: str) -> Picture:
 
 
 def _band_pictures(given: Explanation, prefix: str) -> list[Picture]:
-    """Draw one topographic map for each band, where enough electrodes have a place."""
+    """Draw one topographic map for each band, where there are some and enough places."""
     placed = np.isfinite(given.positions).all(axis=1)
-    if placed.sum() < scalp.FEWEST:
+    if placed.sum() < scalp.FEWEST or not given.bands:
         return []
     figure = scalp.topographies(
         scalp.project(given.positions[placed]),
