@@ -17,6 +17,7 @@ FAST = (
     *("--set", "spectrogram.fmax=30"),
     *("--epochs", "2"),
     *("--set", "evaluate.phase_draws=0"),
+    *("--set", "explain.pairs=0"),
     *("--n-cpus", "1"),
     *("--omp-nthreads", "1"),
 )

@@ -53,7 +53,7 @@ def each_left_out(simulated, undisturbed, fast, tmp_path_factory):
     folder = tmp_path_factory.mktemp("each") / "out"
     out = shutil.copytree(undisturbed, folder, copy_function=os.link)
     call = (simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
-    assert cli.main([*map(str, call)]) == 0
+    assert cli.main([*map(str, call), "--set", "explain.pairs=6"]) == 0
     return out
 
 
@@ -229,6 +229,17 @@ def residual(bids, out, fold, label, model):
 
 def test_the_validator_finds_nothing_but_that_there_is_no_participant_yet(compared):
     assert [code for _, code, _ in issues_of(compared)] == ["SUBJECT_FOLDERS"]
+
+
+def test_relevance_is_the_mean_over_held_out_participants(each_left_out):
+    stored = each_left_out.glob("work/explain/sub-*_topo-rff__*/relevance.attention.npy")
+    mean = np.mean([np.load(path) for path in stored], axis=0)
+    graph = pd.read_table(each_left_out / "group/eeg/task-rest_desc-attention_graph.tsv")
+    np.testing.assert_allclose(graph["relevance"], mean.ravel(), rtol=1e-5)
+    for name in ("eeg/task-rest_desc-relevance_channels", "eeg/task-rest_desc-attention_graph"):
+        told = json.loads((each_left_out / f"group/{name}.json").read_text())
+        assert len(told["Sources"]) == 4
+        assert told["Verdict"] in (each_left_out / "group.html").read_text()
 
 
 def test_the_validator_finds_nothing_in_both_levels(each_left_out):

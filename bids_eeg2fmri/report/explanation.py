@@ -102,7 +102,7 @@ def explanation_drawings(given: Explanation, prefix: str) -> tuple[Drawing, ...]
     drawings = []
     if given.eeg.any():
         drawings.append(draw("relevance of the EEG", lambda: _eeg_picture(given, prefix)))
-        if np.isfinite(given.positions).all(axis=1).sum() >= scalp.FEWEST:
+        if given.bands and np.isfinite(given.positions).all(axis=1).sum() >= scalp.FEWEST:
             drawings.append(draw("relevance by band", lambda: _band_picture(given, prefix)))
     graph, voxels = given.graph, given.voxels
     if graph is not None and graph.edges.any():
