@@ -114,7 +114,8 @@ def _spectrum_picture(run: str, spectrum: Spectrum) -> Picture:
         f"over channels is largest at {strongest:.2g} Hz.",
         "The EEG that the models' windows are cut from: median over channels, and in grey from "
         f"the 5th to the 95th percentile. Models see {low:g} to {high:g} Hz (between the dashed "
-        "lines). A comb of narrow peaks at multiples of the slices' rate is left of the scanner's gradients.",
+        "lines). A comb of narrow peaks at multiples of the slices' rate is left of the scanner's "
+        "gradients.",
     )
 
 
