@@ -112,9 +112,10 @@ def _spectrum_picture(run: str, spectrum: Spectrum) -> Picture:
         to_svg(spectrum_plot(spectrum)),
         f"Power of the EEG from {spectrum.freqs[1]:.2g} to {spectrum.freqs[-1]:.3g} Hz; its median "
         f"over channels is largest at {strongest:.2g} Hz.",
-        "EEG as it entered the models: median over channels, and from the 5th to the 95th "
-        f"percentile in grey. Models see {low:g} to {high:g} Hz (between the dashed lines). A comb "
-        "of narrow peaks at multiples of the slices' rate is left of the scanner's gradients.",
+        "The EEG that the models' windows are cut from: median over channels, and in grey from "
+        f"the 5th to the 95th percentile. Models see {low:g} to {high:g} Hz (between the dashed "
+        "lines). A comb of narrow peaks at multiples of the slices' rate is left of the scanner's "
+        "gradients.",
     )
 
 

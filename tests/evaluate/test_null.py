@@ -11,6 +11,7 @@ from bids_eeg2fmri.evaluate.null import (
     correlation_by_shift,
     least_shift,
     p_value,
+    range_of_shifted,
     resolution,
     shift_p,
     shifted_p,
@@ -236,3 +237,11 @@ def test_no_p_is_smaller_than_one_over_the_draws_and_the_truth():
 )
 def test_whether_the_draws_can_show_anything_is_told_in_words(draws, alpha, said):
     assert said in resolution(draws, alpha)
+
+
+def test_the_range_of_one_shift_is_the_shifted_prediction_itself():
+    predicted = np.zeros(40)
+    predicted[0] = 1.0
+    low, high = range_of_shifted(predicted, np.array([10]))
+    np.testing.assert_array_equal(low, np.roll(predicted, 10))
+    np.testing.assert_array_equal(high, low)
