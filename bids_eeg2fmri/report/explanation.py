@@ -134,7 +134,7 @@ def _eeg_picture(given: Explanation, prefix: str) -> Picture:
 
 def _band_pictures(given: Explanation, prefix: str) -> list[Picture]:
     """Draw one topographic map for each band, where there are some and enough places."""
-    placed = np.isfinite(given.positions).all(axis=1)
+    placed = _placed(given.positions)
     if placed.sum() < scalp.FEWEST or not given.bands:
         return []
     figure = scalp.topographies(
@@ -146,7 +146,8 @@ def _band_pictures(given: Explanation, prefix: str) -> list[Picture]:
     )
     unplaced = ""
     if not placed.all():
-        unplaced = f" {counted(int((~placed).sum()), 'electrode')} without a position left out."
+        n = counted(int((~placed).sum()), "electrode")
+        unplaced = f" {n} without a position of its own left out."
     return [
         Picture(
             f"{prefix}_desc-relevance_bands",
@@ -194,6 +195,14 @@ def _voxel_picture(given: Explanation, prefix: str, voxels: VoxelRelevance) -> P
     )
     caption = f"{given.warning_of_network}{picture.caption}"
     return Picture(picture.stem, picture.data, picture.alt, caption, picture.wide)
+
+
+def _placed(positions: Float[np.ndarray, "channels 3"]) -> Bool[np.ndarray, " channels"]:
+    """Tell which electrodes have a position, and are the first there."""
+    placed: Bool[np.ndarray, " channels"] = np.isfinite(positions).all(axis=1)
+    _, first = np.unique(positions.round(4), axis=0, return_index=True)
+    placed[np.setdiff1d(np.arange(len(positions)), first)] = False
+    return placed
 
 
 def _largest(names: Sequence[str], values: Float[np.ndarray, " names"]) -> str:

@@ -82,7 +82,13 @@ def test_electrodes_without_positions_stand_in_a_circle_and_it_is_said(explanati
     one = PLACES.copy()
     one[0] = np.nan
     found = explanation_pictures(dataclasses.replace(explanation, positions=one), "run")
-    assert "1 electrode without a position left out" in found[1].caption
+    assert "1 electrode without a position of its own left out" in found[1].caption
+
+
+def test_electrodes_at_one_place_count_once(explanation):
+    alike = np.concatenate([PLACES[:4], PLACES[3:4]])
+    _, bands, *_ = explanation_pictures(dataclasses.replace(explanation, positions=alike), "run")
+    assert "1 electrode without a position of its own left out" in bands.caption
 
 
 def test_what_there_is_none_of_is_not_drawn(explanation):
