@@ -5,7 +5,8 @@ frontal theta drive three groups of parcels. Each electrode in each band of the 
 which are planted. Prints for each strength how far relevance ranks these above all others: the
 chance that a planted cell has more than another one (AUC; .5 is chance, 1 perfect), the rank of the
 planted band at the planted electrodes (1 to 5), the share of the planted cells among as many of the
-largest, and the AUC of the coupled voxels in the relevance of the BOLD.
+largest, the AUC of the coupled voxels in the relevance of the BOLD, and how much the network counts
+beside the linear path.
 
 Beside it stand gradient × input; what 95 % of random orders of the cells stay below; and relevance
 once the weights that were learnt are exchanged at random, which must tell nothing.
@@ -142,7 +143,11 @@ def assess(name: str, task: Task, recording: Recording, seed: int) -> dict[str, 
     exchanged = cells(sum(explain(model, batches, CONFIG).eeg.values()), pairs)
     r = float(np.corrcoef(own.ravel(), exchanged.ravel())[0, 1])
     return {
-        "relevance": {**measure(own, planted), **of_voxels},
+        "relevance": {
+            **measure(own, planted),
+            **of_voxels,
+            "network weight": found.network_weight,
+        },
         "gradient × input": measure(plain, planted),
         "95 % of random orders": {
             "AUC": float(np.quantile([o["AUC"] for o in orders], 0.95)),

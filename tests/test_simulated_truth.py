@@ -14,7 +14,7 @@ from bids_eeg2fmri.simulate import SimulationConfig, simulate
 SIZES = {"participants": 1, "volumes": 600, "channels": 16, "grid": (12, 14, 11)}
 SETTINGS = (
     *("--preset", "paper"),
-    *("--set", "spectrogram.fmax=20", "--epochs", "3"),
+    *("--set", "spectrogram.fmax=20", "--epochs", "3", "--set", "explain.pairs=0"),
     *("--n-cpus", "1", "--omp-nthreads", "1"),
 )
 STEM = "sub-01/func/sub-01_task-rest"

@@ -13,7 +13,6 @@ from bids_eeg2fmri.app.outputs import verdicts_of
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained, load_model
-from bids_eeg2fmri.config import ExplainConfig
 from bids_eeg2fmri.errors import UsageError
 from bids_eeg2fmri.evaluate.verdict import Verdict
 from bids_eeg2fmri.explain.graph import electrode_graph
@@ -34,7 +33,7 @@ from bids_eeg2fmri.train.fit import Examples
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Relevance
 
-BATCH = 8
+BATCH = 4
 """Pairs in memory at a time."""
 WHOLES = {
     "output": "the absolute values of the synthesised volumes",
@@ -122,7 +121,10 @@ def describe(
         model=first.trained.name,
         whole=WHOLES[cfg.explain.start],
         verdict=verdict.label,
-        remarks=tuple(_remarks(first, relevance, verdict, cfg.explain)),
+        remarks=(
+            *_remarks(job, first.trained.name, relevance, verdict),
+            *_missing(first, relevance, has_voxels=has_voxels),
+        ),
         channels=pairs.channels,
         positions=_positions(first.run),
         freqs=pairs.freqs,
@@ -164,11 +166,8 @@ def _voxels(explained: Explained, relevance: Relevance) -> VoxelRelevance | None
     return VoxelRelevance(values, np.asarray(mean), mask, run.recording.bold.affine)
 
 
-def _remarks(
-    explained: Explained, relevance: Relevance, verdict: Verdict, cfg: ExplainConfig
-) -> Iterator[str]:
+def _remarks(job: Job, name: str, relevance: Relevance, verdict: Verdict) -> Iterator[str]:
     """Say what one must know before one looks."""
-    name = explained.trained.name
     if verdict.label != INFORMATIVE:
         yield (
             f"The verdict on {name} is: {verdict.label}. What follows shows what its output rests "
@@ -182,7 +181,7 @@ def _remarks(
         )
     else:
         yield (
-            f"{share:.1%} of {WHOLES[cfg.start]} is traced back to the EEG, over "
+            f"{share:.1%} of {WHOLES[job.config.explain.start]} is traced back to the EEG, over "
             f"{relevance.n_pairs} test pairs; the rest stays with offsets{_ends(name)}."
         )
     if relevance.network_weight == 0:
@@ -190,14 +189,21 @@ def _remarks(
             "Validation gave the network beside the linear path no weight. Electrode graph and "
             "relevance of the BOLD are of that network, on which the output does not rest."
         )
+
+
+def _missing(explained: Explained, relevance: Relevance, *, has_voxels: bool) -> Iterator[str]:
+    """Say what there is none of, and why."""
+    name = explained.trained.name
     if relevance.attention is None:
         yield f"There is no electrode graph: {name} takes no style from attention scores."
     elif not relevance.attention.any():
         yield "There is no electrode graph: no attention score has any relevance."
     if relevance.bold is None:
         yield f"There is no relevance of the BOLD: {name} has no encoder of it."
+    elif not has_voxels:
+        yield "There is no relevance of the BOLD: the grids of the participants differ."
     if not np.isfinite(_positions(explained.run)).all():
-        yield "Not all electrodes have a position: the graph is drawn on a circle."
+        yield "Not all electrodes have a position: a graph stands on a circle, not on the scalp."
 
 
 def _ends(name: str) -> str:

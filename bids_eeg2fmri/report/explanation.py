@@ -102,7 +102,7 @@ def explanation_drawings(given: Explanation, prefix: str) -> tuple[Drawing, ...]
     drawings = []
     if given.eeg.any():
         drawings.append(draw("relevance of the EEG", lambda: _eeg_picture(given, prefix)))
-        if given.bands and np.isfinite(given.positions).all(axis=1).sum() >= scalp.FEWEST:
+        if given.bands and _placed(given.positions).sum() >= scalp.FEWEST:
             drawings.append(draw("relevance by band", lambda: _band_picture(given, prefix)))
     graph, voxels = given.graph, given.voxels
     if graph is not None and graph.edges.any():
@@ -142,7 +142,7 @@ def _eeg_picture(given: Explanation, prefix: str) -> Picture:
 
 def _band_picture(given: Explanation, prefix: str) -> Picture:
     """Draw a topographic map for each band."""
-    placed = np.isfinite(given.positions).all(axis=1)
+    placed = _placed(given.positions)
     figure = scalp.topographies(
         scalp.project(given.positions[placed]),
         {name: values[placed] for name, values in given.by_band.items()},
@@ -152,7 +152,8 @@ def _band_picture(given: Explanation, prefix: str) -> Picture:
     )
     unplaced = ""
     if not placed.all():
-        unplaced = f" {counted(int((~placed).sum()), 'electrode')} without a position left out."
+        n = counted(int((~placed).sum()), "electrode")
+        unplaced = f" {n} without a position of its own left out."
     return Picture(
         f"{prefix}_desc-relevance_bands",
         figures.to_svg(figure),
@@ -202,6 +203,14 @@ def _voxel_picture(given: Explanation, prefix: str, voxels: VoxelRelevance) -> P
     )
     caption = f"{given.warning_of_network}{picture.caption}"
     return Picture(picture.stem, picture.data, picture.alt, caption, picture.wide)
+
+
+def _placed(positions: Float[np.ndarray, "channels 3"]) -> Bool[np.ndarray, " channels"]:
+    """Tell which electrodes have a position, and are the first there."""
+    placed: Bool[np.ndarray, " channels"] = np.isfinite(positions).all(axis=1)
+    _, first = np.unique(positions.round(4), axis=0, return_index=True)
+    placed[np.setdiff1d(np.arange(len(positions)), first)] = False
+    return placed
 
 
 def _largest(names: Sequence[str], values: Float[np.ndarray, " names"]) -> str:

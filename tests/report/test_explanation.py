@@ -12,7 +12,7 @@ from bids_eeg2fmri.report.explanation import (
     ElectrodeGraph,
     Explanation,
     VoxelRelevance,
-    explanation_pictures,
+    explanation_drawings,
 )
 from bids_eeg2fmri.report.participant import write_participant_report
 
@@ -48,9 +48,9 @@ def explanation() -> Explanation:
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def pictures(explanation):
-    return explanation_pictures(explanation, "run")
+    return explanation_drawings(explanation, "run")
 
 
 def test_the_largest_relevances_are_named_with_their_shares(pictures):
@@ -64,34 +64,40 @@ def test_the_largest_relevances_are_named_with_their_shares(pictures):
 
 def test_every_picture_of_a_model_that_is_not_informative_says_so(explanation, pictures):
     doubtful = dataclasses.replace(explanation, verdict="near-constant output")
-    told = explanation_pictures(doubtful, "run")
+    told = explanation_drawings(doubtful, "run")
     assert all(one.caption.startswith("Verdict: near-constant output. ") for one in told)
     assert not any("Verdict" in one.caption for one in pictures)
 
 
 def test_pictures_of_a_network_without_weight_say_so(explanation):
-    unused = explanation_pictures(dataclasses.replace(explanation, is_used=False), "run")
+    unused = explanation_drawings(dataclasses.replace(explanation, is_used=False), "run")
     assert [one.caption.startswith("Of a network that has no") for one in unused] == [0, 0, 1, 1]
 
 
 def test_electrodes_without_positions_stand_in_a_circle_and_it_is_said(explanation):
     unknown = dataclasses.replace(explanation, positions=np.full((5, 3), np.nan))
-    eeg, graph, _ = explanation_pictures(unknown, "run")
+    eeg, graph, _ = explanation_drawings(unknown, "run")
     assert eeg.stem.endswith("_eeg")
     assert "Electrodes stand in a circle, as not all have a position." in graph.caption
     one = PLACES.copy()
     one[0] = np.nan
-    found = explanation_pictures(dataclasses.replace(explanation, positions=one), "run")
-    assert "1 electrode without a position left out" in found[1].caption
+    found = explanation_drawings(dataclasses.replace(explanation, positions=one), "run")
+    assert "1 electrode without a position of its own left out" in found[1].caption
+
+
+def test_electrodes_at_one_place_count_once(explanation):
+    alike = np.concatenate([PLACES[:4], PLACES[3:4]])
+    _, bands, *_ = explanation_drawings(dataclasses.replace(explanation, positions=alike), "run")
+    assert "1 electrode without a position of its own left out" in bands.caption
 
 
 def test_what_there_is_none_of_is_not_drawn(explanation):
     bare = dataclasses.replace(
         explanation, graph=None, voxels=None, paths={"network": np.zeros((5, 6, 4))}, bands={}
     )
-    assert explanation_pictures(bare, "run") == ()
+    assert explanation_drawings(bare, "run") == ()
     without_bands = dataclasses.replace(explanation, bands={}, graph=None, voxels=None)
-    assert [one.stem for one in explanation_pictures(without_bands, "r")] == [
+    assert [one.stem for one in explanation_drawings(without_bands, "r")] == [
         "r_desc-relevance_eeg"
     ]
 
