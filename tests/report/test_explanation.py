@@ -110,7 +110,7 @@ def test_names_of_electrodes_cannot_become_markup(tmp_path, participant, explana
     page = Page(path.read_text(encoding="utf-8"))
     assert "script" not in page.tags
     assert page.text.count(EVIL) >= 4
-    assert len(page.images) == 6 + 4
+    assert len(page.images) == 7 + 4
     assert all(len(str(image["alt"])) > 40 for image in page.images)
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
 
