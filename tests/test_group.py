@@ -19,6 +19,7 @@ from bids_eeg2fmri import cli
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 MODELS = ("topo-rff", "linear")
+EXPLAIN = ("--set", "explain.pairs=6")
 GROUP = "group_task-rest"
 MAPS = "group/func/task-rest"
 FASTER = (
@@ -53,7 +54,7 @@ def each_left_out(simulated, undisturbed, fast, tmp_path_factory):
     folder = tmp_path_factory.mktemp("each") / "out"
     out = shutil.copytree(undisturbed, folder, copy_function=os.link)
     call = (simulated, out, "group", *fast, "--models", *MODELS, "--folds", "loo")
-    assert cli.main([*map(str, call), "--set", "explain.pairs=6"]) == 0
+    assert cli.main([*map(str, call), *EXPLAIN]) == 0
     return out
 
 
@@ -260,7 +261,8 @@ def test_leaving_one_out_tests_each_of_two(each_left_out):
 
 def test_a_second_run_of_a_group_does_nothing_again(simulated, each_left_out, app, fast):
     before = stamps(*each_left_out.glob("work/t*"), each_left_out / "group")
-    told = app(simulated, each_left_out, "group", *fast, "--models", *MODELS, "--folds", "loo")
+    call = (*fast, "--models", *MODELS, "--folds", "loo", *EXPLAIN)
+    told = app(simulated, each_left_out, "group", *call)
     assert told.code == 0
     lines = [line for line in told.err.splitlines() if line.split("  ", 1)[0] != "group task-rest"]
     assert sum(line.endswith("(kept)") for line in lines) >= 2 * 3 + 4 * 2

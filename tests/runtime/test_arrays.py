@@ -12,10 +12,12 @@ from bids_eeg2fmri.runtime.arrays import allocate, load, save
 from bids_eeg2fmri.types import (
     BOLD,
     EEG,
+    Anatomy,
     Architecture,
     Markers,
     Pairs,
     Parcels,
+    Relevance,
     Scale,
     Scores,
     VolumeClock,
@@ -46,6 +48,9 @@ NOUNS = [
         n_volumes=17,
     ),
     Parcels(np.eye(3, dtype=np.int32)[None], np.array([2001]), ("Precentral_L",), "AAL2.nii"),
+    Anatomy(normal(4, 5, 6), np.diag([3.0, 3.0, 3.0, 1.0]), "the mean volume"),
+    Relevance({"linear": normal(3, 2, 5)}, normal(3, 3), normal(3, 3), normal(2, 3, 2), 0.5, 4),
+    Relevance({"network": normal(3, 2, 5)}, None, None, None, 1.0, 4),
     Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), (2, 2, 1)),
     Scale(normal(3, 2), 0.3, 0.1, 1e-300),
     Scores(
