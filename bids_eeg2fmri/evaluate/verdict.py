@@ -131,7 +131,8 @@ def _correlation(numbers: Numbers) -> str:
             f"Its temporal r is undefined: no voxel varies both in it and in the signal; {varies}"
         )
     p = _p(numbers.p_r)
-    return f"Its temporal r is {r.mean:.3f} ({_range(r)}, {p} against shifted EEG); {varies}"
+    told = f"{_number(r.mean, '.3f')} ({_range(r, 3)}, {p} against shifted EEG)"
+    return f"Its temporal r is {told}; {varies}"
 
 
 def _error(numbers: Numbers) -> str:
@@ -141,14 +142,20 @@ def _error(numbers: Numbers) -> str:
     side = f"{100 * abs(skill.mean):.2f} % {'below' if skill.mean > 0 else 'above'} "
     return (
         f"Its squared error is {side * (skill.mean != 0)}that of the mean volume (skill "
-        f"{skill.mean:+.4f}, {_range(skill)}, {_p(numbers.p_skill)} against shifted EEG)."
+        f"{_number(skill.mean, '+.4f')}, {_range(skill, 4)}, {_p(numbers.p_skill)} against "
+        "shifted EEG)."
     )
 
 
-def _range(interval: Interval) -> str:
+def _range(interval: Interval, decimals: int) -> str:
     if math.isnan(interval.low):
         return "no interval"
-    return f"95 % interval {interval.low:.3f} to {interval.high:.3f}"
+    low, high = (_number(end, f".{decimals}f") for end in (interval.low, interval.high))
+    return f"95 % interval {low} to {high}"
+
+
+def _number(value: float, spec: str) -> str:
+    return format(value, spec).replace("-", "−")
 
 
 def _p(p: float) -> str:
