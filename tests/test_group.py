@@ -277,7 +277,8 @@ def test_results_of_both_levels_do_not_depend_on_the_number_of_workers(
     out, two = tmp_path / "out", (*fast, "--n-cpus", "2")
     assert app(simulated, out, "participant", *two).code == 0
     assert results(out) == results(undisturbed)
-    assert app(simulated, out, "group", *two, "--models", *MODELS, "--folds", "loo").code == 0
+    call = (*two, "--models", *MODELS, "--folds", "loo", *EXPLAIN)
+    assert app(simulated, out, "group", *call).code == 0
     assert group_results(out) == group_results(each_left_out)
 
 
