@@ -86,7 +86,10 @@ def test_the_map_lies_on_the_grid_of_the_bold(explained):
     bold = nib.load(explained / f"{FUNC}_desc-synth_bold.nii.gz")
     assert image.shape == bold.shape[:3]
     np.testing.assert_array_equal(image.affine, bold.affine)
-    assert np.abs(image.get_fdata()).max() > 0
+    mask = nib.load(explained / f"{FUNC}_desc-brain_mask.nii.gz").get_fdata() > 0
+    values = image.get_fdata()
+    np.testing.assert_array_equal(np.isfinite(values), mask)
+    assert np.abs(values[mask]).max() > 0
 
 
 def test_the_report_shows_it_and_the_validator_finds_nothing(explained):
@@ -106,3 +109,17 @@ def test_only_what_a_setting_changes_is_explained_anew(simulated, explained, tmp
     assert pd.read_table(out / f"{EEG}-attention_graph.tsv")["edge"].sum() > 1
     assert cli.main([*call, "--set", "explain.epsilon=0.1"]) == 0
     assert stamps(out / "work/explain").keys() > units.keys()
+
+
+def test_an_explanation_that_is_missing_costs_its_part_of_the_report_alone(
+    simulated, explained, tmp_path, app, fast
+):
+    out = shutil.copytree(explained, tmp_path / "out", copy_function=os.link)
+    call = (simulated, out, "participant", *ONE, *fast, *EXPLAIN, "--reports-only")
+    told = app(*call, "--set", "explain.epsilon=0.5")
+    assert told.code == 70
+    assert "explanation of topo-rff" in told.verdict
+    page = (out / "sub-01.html").read_text()
+    assert "no stored result of the stage explain (config.epsilon 1e-06 → 0.5)" in page
+    assert 'id="run-1-scores"' in page
+    assert 'id="run-1-explanation"' not in page

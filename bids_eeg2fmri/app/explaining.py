@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64
@@ -13,24 +14,20 @@ from bids_eeg2fmri.app.outputs import verdicts_of
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained, load_model
-from bids_eeg2fmri.errors import UsageError
+from bids_eeg2fmri.app.triage import try_each
+from bids_eeg2fmri.errors import AppError, UsageError
 from bids_eeg2fmri.evaluate.verdict import Verdict
 from bids_eeg2fmri.explain.graph import electrode_graph
 from bids_eeg2fmri.explain.relevance import explain as explain_pairs
-from bids_eeg2fmri.model.names import MODELS
+from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.preprocess.bands import band_bins, window_lags
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.scale import meet
-from bids_eeg2fmri.report.explanation import (
-    INFORMATIVE,
-    ElectrodeGraph,
-    Explanation,
-    VoxelRelevance,
-)
+from bids_eeg2fmri.report.explanation import ElectrodeGraph, Explanation, VoxelRelevance
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Examples
-from bids_eeg2fmri.train.splits import Index
+from bids_eeg2fmri.train.splits import Index, extents
 from bids_eeg2fmri.types import Relevance
 
 BATCH = 4
@@ -75,21 +72,24 @@ def explain(job: Job, tested: Tested) -> Explained | None:
 
         arrays.save(folder, "relevance", explain_pairs(model, batches, cfg))
 
-    given = {"start": cfg.start, "epsilon": cfg.epsilon}
-    given |= {"pairs": chosen.tolist(), "test_pairs": tested.index.tolist()}
+    given: dict[str, Any] = {"start": cfg.start, "epsilon": cfg.epsilon}
+    given |= {"pairs": len(chosen), "test_pairs": extents([tested.index])}
     item = f"{run.files.name}_{trained.name}"
     unit = job.store.unit("explain", item, [given], [trained.unit, run.unit], make)
     explained = Explained(run, trained, unit)
-    share = _reaching(explained.relevance)
-    text = f"{trained.name}  {share:.1%} of the {cfg.start} is traced back to the EEG"
+    share = 100 * _reaching(explained.relevance)
+    text = f"{trained.name}  {share:.1f} % of the {cfg.start} is traced back to the EEG"
     log.tell_unit(run.files.name, "explain", unit, text)
     return explained
 
 
-def explain_all(job: Job, tested: Sequence[Tested]) -> dict[str, Explained]:
-    """Explain the tests of several models; give what comes of it by model."""
-    found = {one.trained.name: explain(job, one) for one in tested}
-    return {name: one for name, one in found.items() if one is not None}
+def explain_all(
+    job: Job, tested: Sequence[Tested]
+) -> tuple[dict[str, Explained], dict[str, AppError]]:
+    """Explain the tests of several models; give by model what comes of it, and what failed."""
+    named = {f"{one.run.files.name} explanation of {one.trained.name}": one for one in tested}
+    done, failed = try_each(lambda one: explain(job, one), named)
+    return {one.trained.name: one for one in done if one is not None}, failed
 
 
 def describe_test(job: Job, tested: Tested, explained: Explained) -> Explanation:
@@ -121,6 +121,7 @@ def describe(
         model=first.trained.name,
         whole=WHOLES[cfg.explain.start],
         verdict=verdict.label,
+        is_believed=verdict.is_informative,
         remarks=(
             *_remarks(job, first.trained.name, relevance, verdict),
             *_missing(first, relevance, has_voxels=has_voxels),
@@ -157,18 +158,22 @@ def _positions(run: PairedRun) -> Float64[np.ndarray, "channels 3"]:
 
 
 def _voxels(explained: Explained, relevance: Relevance) -> VoxelRelevance | None:
-    """Bring the relevance of the BOLD to the native grid, with the training mean beneath it."""
+    """Bring the relevance of the BOLD to the native grid, with the training mean beneath it.
+
+    What a voxel of the model has is shared among those that it is cut into.
+    """
     if relevance.bold is None:
         return None
     run, mask = explained.run, explained.run.pairs.mask
-    values = resize(np.asarray(relevance.bold)[None], mask.shape)[0]
+    part = np.float32(relevance.bold.size / mask.size)
+    values = np.where(mask, part * resize(relevance.bold[None], mask.shape)[0], np.nan)
     mean = explained.trained.mean_on(run)
     return VoxelRelevance(values, np.asarray(mean), mask, run.recording.bold.affine)
 
 
 def _remarks(job: Job, name: str, relevance: Relevance, verdict: Verdict) -> Iterator[str]:
     """Say what one must know before one looks."""
-    if verdict.label != INFORMATIVE:
+    if not verdict.is_informative:
         yield (
             f"The verdict on {name} is: {verdict.label}. What follows shows what its output rests "
             "on, and is no finding about the brain."
@@ -181,13 +186,18 @@ def _remarks(job: Job, name: str, relevance: Relevance, verdict: Verdict) -> Ite
         )
     else:
         yield (
-            f"{share:.1%} of {WHOLES[job.config.explain.start]} is traced back to the EEG, over "
-            f"{relevance.n_pairs} test pairs; the rest stays with offsets{_ends(name)}."
+            f"{100 * share:.1f} % of {WHOLES[job.config.explain.start]} is traced back to the EEG, "
+            f"over {relevance.n_pairs} test pairs{_rest(job, name, relevance)}."
         )
     if relevance.network_weight == 0:
         yield (
             "Validation gave the network beside the linear path no weight. Electrode graph and "
             "relevance of the BOLD are of that network, on which the output does not rest."
+        )
+    elif relevance.network_weight < 1:
+        yield (
+            f"The network beside the linear path counts {relevance.network_weight:.2f} of itself "
+            "in the output. Electrode graph and relevance of the BOLD are of that network."
         )
 
 
@@ -202,17 +212,28 @@ def _missing(explained: Explained, relevance: Relevance, *, has_voxels: bool) ->
         yield f"There is no relevance of the BOLD: {name} has no encoder of it."
     elif not has_voxels:
         yield "There is no relevance of the BOLD: the grids of the participants differ."
-    if not np.isfinite(_positions(explained.run)).all():
-        yield "Not all electrodes have a position: a graph stands on a circle, not on the scalp."
+    if relevance.attention is not None and not np.isfinite(_positions(explained.run)).all():
+        yield "Not all electrodes have a position: the graph stands on a circle, not on the scalp."
 
 
-def _ends(name: str) -> str:
-    """Say where else relevance ends in a network of the paper."""
-    parts = MODELS[name].parts
-    if parts is None or not parts.fourier:
-        return ""
-    way = ", so that of the network only what attention gives the style is traced"
-    return f" and with the cosines of the Fourier features{way * (parts.style == 'posterior')}"
+def _rest(job: Job, name: str, relevance: Relevance) -> str:
+    """Say with what the relevance stays that does not reach the EEG."""
+    cfg, model = job.config, find(name)
+    uses_network = relevance.network_weight > 0
+    style = model.parts.style if model.parts and uses_network else None
+    fourier = bool(model.parts and model.parts.fourier and uses_network)
+    found = {
+        "offsets": uses_network or cfg.explain.start == "output",
+        "the cosines of the Fourier features": fourier,
+        "the softmax of the attention": style == "posterior" and cfg.model.attention == "softmax",
+        "what the logarithm of a band's mean power has beyond that of its bins": (
+            model.linear_path and cfg.spectrogram.value == "log"
+        ),
+    }
+    *others, last = [what for what, holds in found.items() if holds] or [""]
+    named = f"{', '.join(others)} and {last}" if others else last
+    way = "; of the network only what attention gives the style is traced"
+    return f"; the rest stays with {named}" * bool(named) + way * (fourier and style == "posterior")
 
 
 def _reaching(relevance: Relevance) -> float:

@@ -10,7 +10,7 @@ from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.exchange import Exchanged, exchange, exchange_beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
-from bids_eeg2fmri.app.explaining import explain
+from bids_eeg2fmri.app.explaining import explain_all
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
 from bids_eeg2fmri.app.group_parcels import score_all, sum_up_parcels, write_group_parcels
 from bids_eeg2fmri.app.group_relevance import explain_group, write_group_relevance
@@ -122,14 +122,19 @@ def run_task(
     retrained, unrepeated = _retrain(job, _Retraining(runs, splits, encoders), trainings)
     results = [
         replace(one, tested=hold_against_retrained(one.tested, retrained[label]))
-        for label, (of_training, _) in done.items()
+        for label, (of_training, _, _) in done.items()
         for one in of_training
     ]
     lost |= unfitted | unrepeated | unfit
+    for _, _, unexplained in done.values():
+        lost |= unexplained
     problems |= lost
     told = {**before, **problems}
     besides = [one for of_fold, _ in beside.values() for one in of_fold]
-    exchanges = [one for _, found in (*done.values(), *beside.values()) for one in found]
+    exchanges = [
+        *chain(*(found for _, found, _ in done.values())),
+        *chain(*(found for _, found in beside.values())),
+    ]
     parcels = score_all(job, parcellations, results, besides)
     given = (runs, folds, splits, encoders, results, besides, exchanges, parcels)
     experiment = Experiment(job, owner, task, *given)
@@ -150,7 +155,9 @@ class _Training:
     splits: Sequence[Split]
     encoders: Sequence[Encoders]
 
-    def __call__(self, job: Job, _label: str, work: Work) -> tuple[list[Result], list[Exchanged]]:
+    def __call__(
+        self, job: Job, _label: str, work: Work
+    ) -> tuple[list[Result], list[Exchanged], dict[str, AppError]]:
         fold, repeat, owner, model = work
         split = self.splits[fold]
         trained = train(job, owner, model, self.runs, split, self.encoders[fold].shapes)
@@ -160,9 +167,13 @@ class _Training:
             if len(index)
         ]
         exchanged = exchange(job, owner, fold, tested)
-        explained = [explain(job, one) for one in tested]
-        results = [Result(fold, repeat, *one) for one in zip(tested, explained, strict=True)]
-        return results, exchanged
+        results: list[Result] = []
+        unexplained: dict[str, AppError] = {}
+        for one in tested:
+            explained, failed = explain_all(job, [one])
+            results.append(Result(fold, repeat, one, explained.get(model)))
+            unexplained |= failed
+        return results, exchanged, unexplained
 
 
 @dataclass(frozen=True)
@@ -289,7 +300,7 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
         for trained in experiment.published:
             publish_model(job, owner, trained)
         about_parcels = (parcels, no_parcels)
-        rest = (*about_parcels, explanations.get(experiment.models[0]))
+        rest = (*about_parcels, tuple(explanations.values()))
         report_group(experiment, page, maps, coverage, duels, problems, links, *rest)
 
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]

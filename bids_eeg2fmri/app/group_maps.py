@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Float32
 
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.outputs import model_label, own_label, sources_of
+from bids_eeg2fmri.app.showing import glass_space
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.bids.write import derivative_path, write_image
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD, MAPS
@@ -84,12 +85,14 @@ def _average(
         name: (_path(experiment, stat, _label(experiment, experiment.models[0])),)
         for name, stat in (("r", "pearsoncorrelation"), ("skill", "skill"))
     }
-    files = {"planes": files["r"], "glass": files["r"], **files}
+    files |= {"planes": files["r"], "r_glass": files["r"], "skill_glass": files["skill"]}
     links = {
         name: tuple(path.relative_to(experiment.job.out).as_posix() for path in paths)
         for name, paths in files.items()
     }
-    return GroupMaps(affine, mask, mean, r, skill, residuals, space, template, links)
+    return GroupMaps(
+        affine, mask, mean, r, skill, residuals, space, glass_space(template, affine), links
+    )
 
 
 def _template(tested: Sequence[Tested]) -> str:

@@ -15,6 +15,7 @@ from bids_eeg2fmri.app.group_maps import Pair
 from bids_eeg2fmri.app.group_parcels import GroupParcels, group_parcels_path
 from bids_eeg2fmri.app.outputs import shown, summaries_of
 from bids_eeg2fmri.app.provenance import provenance
+from bids_eeg2fmri.app.quality import summarise_data
 from bids_eeg2fmri.app.reports import (
     encoder_name,
     search_pictures,
@@ -61,7 +62,7 @@ def report_group(
     links: Mapping[str, str],
     parcels: GroupParcels | None,
     no_parcels: str,
-    explanation: Explanation | None,
+    explanations: tuple[Explanation, ...],
 ) -> None:
     """Write the report of a group.
 
@@ -71,8 +72,8 @@ def report_group(
         What the maps rest on, or why there are none.
     parcels, no_parcels
         Scores of parcels, or why there are none.
-    explanation
-        What the shown model rests on; none where that was not asked for.
+    explanations
+        What the models rest on; none where that was not asked for.
     """
     job, folds = experiment.job, experiment.folds
     task = job.selection.suffix(experiment.task).removeprefix("_")
@@ -125,7 +126,8 @@ def report_group(
             search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),
             choices=_choices(experiment.encoders),
             problems=told(problems),
-            explanation=explanation,
+            explanations=explanations,
+            data=tuple(map(summarise_data, experiment.runs)),
             stand_in=stand_in(job, experiment.models[0]),
             links={**links, **{run: links[name] for run, name in whose.items() if name in links}},
             members=_members(experiment),

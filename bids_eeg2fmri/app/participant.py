@@ -96,7 +96,10 @@ def run_participant(
     ]
     failed |= untrained | unfitted | unrepeated | unfit
     by_run = {of_run[0].run.files.name: of_run for of_run in tested}
-    explained = {name: explain_all(job, of_run) for name, of_run in by_run.items()}
+    explained = {}
+    for name, of_run in by_run.items():
+        explained[name], unexplained = explain_all(job, of_run)
+        failed |= unexplained
     parcels = {
         name: score_run(job, parcellation, by_run[name], besides.get(name))
         for name, parcellation in parcellations.items()

@@ -78,6 +78,8 @@ def _describe(trained: Trained) -> Network:
     return {
         "title": entry.title,
         "kind": "hybrid" if entry.linear_path else "paper" if entry.parts else "transcoder",
+        "fourier": entry.parts is not None and entry.parts.fourier,
+        "posterior": entry.parts is not None and entry.parts.style == "posterior",
         "parameters": card["parameters"],
         "epochs": len(card["history"]),
         "best_epoch": card["best_epoch"],

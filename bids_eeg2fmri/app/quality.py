@@ -1,6 +1,7 @@
 """How good the data of a run are, for its report."""
 
 import numpy as np
+from jaxtyping import Float64
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
@@ -10,18 +11,18 @@ from bids_eeg2fmri.preprocess.quality import (
     marker_residuals,
     power_spectrum,
 )
+from bids_eeg2fmri.report.group import RunData
 from bids_eeg2fmri.report.quality import Quality, Spectrum
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import Markers
 
 
-def describe(job: Job, run: PairedRun, split: Split, i: int) -> Quality:
+def describe_quality(job: Job, run: PairedRun, split: Split, i: int) -> Quality:
     """Gather what is told of a run's data before any result; ``i`` is its place in the split."""
     pairs, clock = run.pairs, run.clock
     markers = arrays.load(run.recording.unit.folder, "markers", Markers)
-    with log.capture_warnings():  # told when the baselines were fitted
-        motion = read_motion(run.files, pairs.n_volumes)
+    displacement = _displacement(run)
     part = np.full(pairs.n_volumes, "lost", dtype="<U5")
     part[pairs.volume] = "gap"
     for name, index in (("train", split.train), ("valid", split.valid), ("test", split.test)):
@@ -32,6 +33,28 @@ def describe(job: Job, run: PairedRun, split: Split, i: int) -> Quality:
         clock.onset - clock.onset[0],
         tuple(part.tolist()),
         *marker_residuals(markers, clock),
-        None if motion is None else framewise_displacement(motion),
+        displacement,
         Spectrum(freqs, np.percentile(power, [5, 50, 95], axis=0), (cfg.fmin, cfg.fmax)),
     )
+
+
+def summarise_data(run: PairedRun) -> RunData:
+    """Tell in numbers how the data of a run are."""
+    clock, pairs, displacement = run.clock, run.pairs, _displacement(run)
+    return RunData(
+        run.files.name,
+        pairs.n_volumes,
+        len(pairs.volume),
+        clock.source,
+        clock.residual,
+        clock.drift,
+        np.nan if displacement is None else float(np.median(displacement)),
+        len(run.recording.eeg.bad),
+    )
+
+
+def _displacement(run: PairedRun) -> Float64[np.ndarray, " volumes"] | None:
+    """Find how far the head moved from volume to volume; none where motion is unknown."""
+    with log.capture_warnings():  # told when the baselines were fitted
+        motion = read_motion(run.files, run.pairs.n_volumes)
+    return None if motion is None else framewise_displacement(motion)

@@ -1,6 +1,7 @@
 """Files that tell what a synthesis rests on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
@@ -41,13 +42,7 @@ def write_explanation(
     about
         For the sidecars: sources and model.
     """
-    label = own_label(job.config.models, given.model)
-
-    def path(datatype: str, desc: str, suffix: str, extension: str, **more: str) -> Path:
-        parts = {"desc": f"{desc}{label}", "suffix": suffix, "extension": extension, **more}
-        return derivative_path(out, entities, datatype, **parts)
-
-    cfg = job.config.explain
+    cfg, paths = job.config.explain, _paths(job, out, entities, given)
     facts = {
         **about,
         "Method": "Layer-wise relevance propagation (Bach et al. 2015), epsilon rule",
@@ -56,24 +51,57 @@ def write_explanation(
         "Verdict": given.verdict,
     }
     if given.eeg.any():
-        _write_channels(path("eeg", "relevance", "channels", ".tsv"), given, facts)
-        _write_spectrogram(path("eeg", "relevance", "spectrogram", ".tsv"), given, facts)
+        _write_channels(paths["channels"], given, facts)
+        _write_spectrogram(paths["spectrogram"], given, facts)
     if given.graph is not None:
-        table = path("eeg", "attention", "graph", ".tsv")
-        _write_graph(table, given, given.graph, facts | {"Percentile": cfg.percentile})
-        write_text(table.with_suffix(".graphml"), graphml(given, given.graph))
+        _write_graph(paths["graph"], given, given.graph, facts | {"Percentile": cfg.percentile})
+        write_text(paths["graphml"], graphml(given, given.graph))
     if given.voxels is not None:
         text = f"Relevance of observed BOLD for its latent, which {given.model} brings near to that"
         write_image(
-            path("func", "lrp", "boldmap", ".nii.gz", stat="relevance"),
+            paths["bold"],
             given.voxels.values,
             given.voxels.affine,
             metadata=facts
             | {
-                "Description": f"{text} of the EEG; as a share of the latent's size",
+                "Description": f"{text} of the EEG; as a share of the latent's size, inside the "
+                "brain mask",
                 "Units": "1",
             },
         )
+
+
+def linked(job: Job, out: Path, entities: Mapping[str, str], given: Explanation) -> Explanation:
+    """Let the pictures of an explanation name the files that ``write_explanation`` writes."""
+    paths = {
+        name: path.relative_to(job.out).as_posix()
+        for name, path in _paths(job, out, entities, given).items()
+    }
+    of_pictures = {
+        "eeg": ("spectrogram", "channels"),
+        "bands": ("channels",),
+        "graph": ("graph", "graphml"),
+        "bold": ("bold",),
+    }
+    files = {name: tuple(paths[one] for one in of) for name, of in of_pictures.items()}
+    return replace(given, files=files)
+
+
+def _paths(job: Job, out: Path, entities: Mapping[str, str], given: Explanation) -> dict[str, Path]:
+    """Say where each file of an explanation stands."""
+    label = own_label(job.config.models, given.model)
+
+    def path(datatype: str, desc: str, suffix: str, extension: str, **more: str) -> Path:
+        parts = {"desc": f"{desc}{label}", "suffix": suffix, "extension": extension, **more}
+        return derivative_path(out, entities, datatype, **parts)
+
+    return {
+        "channels": path("eeg", "relevance", "channels", ".tsv"),
+        "spectrogram": path("eeg", "relevance", "spectrogram", ".tsv"),
+        "graph": path("eeg", "attention", "graph", ".tsv"),
+        "graphml": path("eeg", "attention", "graph", ".graphml"),
+        "bold": path("func", "lrp", "boldmap", ".nii.gz", stat="relevance"),
+    }
 
 
 def graphml(given: Explanation, graph: ElectrodeGraph) -> str:

@@ -13,14 +13,16 @@ from bids_eeg2fmri.app.explaining import Explained, describe_test
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.provenance import provenance
-from bids_eeg2fmri.app.quality import describe
+from bids_eeg2fmri.app.quality import describe_quality
 from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.app.relevances import linked
 from bids_eeg2fmri.app.showing import show
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import METRICS
+from bids_eeg2fmri.report.explanation import Explanation
 from bids_eeg2fmri.report.participant import (
     ParticipantReport,
     RunSummary,
@@ -79,7 +81,7 @@ def report_participant(
             problems=told(problems),
             stand_in=stand_in(job, trained[0].name),
             explanations={
-                name: describe_test(job, of_run[0], explained[name][of_run[0].trained.name])
+                name: _explanations(job, of_run, explained[name])
                 for name, of_run in zip(names, tested, strict=True)
                 if explained[name]
             },
@@ -87,6 +89,18 @@ def report_participant(
         write_participant_report(page, report, write_bytes, job.out / f"sub-{label}" / "figures")
     for note in notes:
         log.tell(page.stem, "report", note, logging.WARNING)
+
+
+def _explanations(
+    job: Job, of_run: Sequence[Tested], explained: Mapping[str, Explained]
+) -> tuple[Explanation, ...]:
+    """Say what the models rest on in the test of one run, in their order."""
+    entities = of_run[0].run.files.entities
+    return tuple(
+        linked(job, job.out, entities, describe_test(job, one, explained[one.trained.name]))
+        for one in of_run
+        if one.trained.name in explained
+    )
 
 
 def training(trained: Trained) -> Training:
@@ -121,7 +135,7 @@ def summarise(
         sfreq=eeg.sfreq,
         grid=pairs.mask.shape,
         notes=tuple(note.removeprefix(f"{files.name}: ") for note in notes),
-        quality=describe(job, run, split, i),
+        quality=describe_quality(job, run, split, i),
     )
 
 

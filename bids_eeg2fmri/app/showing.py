@@ -97,9 +97,14 @@ def background(run: PairedRun, affine: Float64[np.ndarray, "4 4"]) -> tuple[Anat
     """Find what lies behind the maps of a run, and the template whose glass brain fits, if any."""
     from bids_eeg2fmri.bids.parcels import space_of  # nilearn takes seconds
 
-    space = space_of(run.files.bold) or ""
+    space = glass_space(space_of(run.files.bold) or "", affine)
+    return read_anatomy(run.files, run.pairs.mask, affine), space
+
+
+def glass_space(space: str, affine: Float64[np.ndarray, "4 4"]) -> str:
+    """Give back a template space whose glass brain shows places, not blocks; else nothing."""
     fits = space.startswith("MNI") and float(voxel_sizes(affine).max()) <= COARSEST
-    return read_anatomy(run.files, run.pairs.mask, affine), space * fits
+    return space * fits
 
 
 def files_of(job: Job, tested: Tested) -> dict[str, tuple[str, ...]]:
@@ -114,7 +119,8 @@ def files_of(job: Job, tested: Tested) -> dict[str, tuple[str, ...]]:
     stats = {"r": "pearsoncorrelation", "skill": "skill", "q": "q", "sd": "sdratio"}
     maps = {name: (path("boldmap", f"synth{label}", stat=stat),) for name, stat in stats.items()}
     series = [path("bold", desc) for desc in ("target", f"synth{label}", f"residual{label}")]
-    return {**maps, "planes": maps["r"], "glass": maps["r"], "volume": tuple(series)}
+    glass = {f"{name}_glass": maps[name] for name in ("r", "skill", "q")}
+    return {**maps, **glass, "planes": maps["r"], "volume": tuple(series)}
 
 
 def time_courses(job: Job, tested: Tested, parcels: ParcelTest | None) -> tuple[TimeCourse, ...]:

@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 from jaxtyping import Bool, Float64
 from nibabel.affines import voxel_sizes
+from nibabel.funcs import squeeze_image
 
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.errors import DataWarning
@@ -45,7 +46,11 @@ def read_anatomy(
     if path is None or space_of(run.bold) is not None:
         return None
     try:
-        data, fine_affine = _resample(path, mask.shape, affine)
+        image = squeeze_image(nib.load(path))
+        if image.ndim != 3:
+            _leave_aside(run, path, f"has {image.ndim} axes instead of 3")
+            return None
+        data, fine_affine = _resample(image, mask.shape, affine)
     except Exception as error:  # whatever nibabel and gzip stumble over
         _leave_aside(run, path, f"cannot be read ({type(error).__name__}: {error})")
         return None
@@ -59,7 +64,7 @@ def read_anatomy(
 
 
 def _resample(
-    path: Path, shape: tuple[int, ...], affine: Float64[np.ndarray, "4 4"]
+    image: nib.Nifti1Image, shape: tuple[int, ...], affine: Float64[np.ndarray, "4 4"]
 ) -> tuple[np.ndarray, Float64[np.ndarray, "4 4"]]:
     """Lay an image on a grid whose voxels are cut into finer ones."""
     from nilearn.image import resample_img
@@ -69,7 +74,7 @@ def _resample(
     cut[:3, 3] = (1 / fine - 1) / 2  # the centre of the first piece, in voxels
     fine_affine = affine @ cut
     resampled = resample_img(
-        nib.load(path),
+        image,
         fine_affine,
         tuple(fine * n for n in shape),
         force_resample=True,

@@ -18,6 +18,10 @@ class Network(TypedDict):
     """What it is; the models of the original work begin with their number in brackets."""
     kind: Literal["paper", "hybrid", "transcoder"]
     """Of which make: the original work's, with a linear path beside it, or Liu & Sajda's."""
+    fourier: bool
+    """Whether its latent goes through random Fourier features."""
+    posterior: bool
+    """Whether its style comes from attention."""
     parameters: int
     """Trained weights."""
     epochs: int
@@ -159,10 +163,16 @@ participants, by sign flips of blocks of volumes; q is the false discovery rate
 {%- if explain.pairs %} What the synthesis rests on was found by layer-wise relevance propagation
 ({{ cite("bach2015") }}; ε-rule, ε = {{ "%g" % explain.epsilon }}) from
 {{ "the variance of the output over time" if explain.start == "variance" else "the output" }} back
-to the EEG, over {{ explain.pairs }} test pairs of a run at most. It ends at the cosines of random
-Fourier features and goes through the style from attention instead, as in the original work; the
-graph shows the attention scores whose relevance exceeds the {{ "%g" % explain.percentile }}th
+to the EEG, over {{ explain.pairs }} test pairs of a run at most.
+{%- if "hybrid" in kinds and stft.value == "log" %} The logarithm of a band's mean power gave each
+frequency its share of the power times its own value.{% endif %}
+{%- if has_fourier %} It ended at the cosines of random Fourier features, as in the original
+work.{% endif %}
+{%- if has_posterior %} Of a projection without cosines and its style each got half. Attention
+scores, weights where they mix electrodes, got relevance by the style that is made of them; the
+graph shows those whose relevance exceeds the {{ "%g" % explain.percentile }}th
 percentile.{% endif %}
+{%- endif %}
 
 Software: {{ listed(software) }}.
 """
@@ -193,6 +203,8 @@ def methods_text(cfg: Config, facts: Facts) -> str:
         **facts,
         "described": _listed(described),
         "kinds": kinds,
+        "has_fourier": any(network["fourier"] for network in networks),
+        "has_posterior": any(network["posterior"] for network in networks),
         "has_own": kinds != {"transcoder"},
         "epochs": f"{epochs[0]} to " * (len(epochs) > 1) + _count(epochs[-1], "epoch"),
         "best_epochs": [str(network["best_epoch"]) for network in networks],

@@ -62,6 +62,11 @@ class Verdict:
     paragraph: str
     """The same in plain sentences."""
 
+    @property
+    def is_informative(self) -> bool:
+        """Whether it may be believed."""
+        return self.label == "informative"
+
     def summary(self) -> dict[str, object]:
         """Give all of it as what JSON knows, the label under ``verdict``."""
         return {

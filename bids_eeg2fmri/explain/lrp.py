@@ -15,17 +15,20 @@ product of two signals  half to each, e.g. a linear projection and its style; bu
                         comes from a cosine all goes to the other
 signals weighed by      all to the signals: attention scores are weights there, and get relevance by
 signals                 the style alone
-everything else         its gradient
+``PASSING``             their gradient, by which nothing is lost
+``BENT``                their gradient, by which some is lost or added
 ======================  ============================================================================
 
 What a gradient does with the rest: a ReLU passes relevance on, a maximum gives it to the winner, a
 skip addition to either path its own part, and what is used twice gets the sum. A softmax gives
 each product :math:`p_i (R_i - s_i \sum_j R_j)` of its scores s, as in Achtibat et al. (2024): what
 raises all products alike has no relevance. The logarithm of a band's mean power gives each bin its
-share of the power times its own value.
+share of the power times its own value. A function without a rule is refused.
 
-Biases are terms of the sums and take their part, ``b * c``, to themselves: they are known, and so
-is what is left over. `propagate` gives it where it is asked for the biases too.
+Biases are terms of the sums and take their part, ``b * c``, to themselves. Of softmax and
+logarithm, what goes in differs from what comes out by the constant of the tangent that stands for
+them. Both are known, so that the balance can be drawn up: `propagate` gives the relevance of
+whatever it is asked for, biases and what stands between layers included.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +38,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, resolve_name
 
 
 class _Stabilise(torch.autograd.Function):
@@ -132,13 +135,24 @@ RULES: Mapping[Callable[..., Any], Rule] = {
     torch.cos: _end,
 }
 """The functions of torch whose gradient is not their rule."""
+PASSING = {
+    *(torch.relu, functional.relu, functional.max_pool3d, functional.dropout),
+    *(torch.Tensor.add, torch.Tensor.sub, torch.Tensor.div, torch.Tensor.cumsum),
+    *(torch.Tensor.flatten, torch.Tensor.view, torch.Tensor.view_as, torch.Tensor.permute),
+    *(torch.Tensor.squeeze, torch.Tensor.unsqueeze, torch.Tensor.gather),
+    *(torch.Tensor.__getitem__, torch.Tensor.detach),
+    torch.Tensor.mT.__get__,  # type: ignore[attr-defined]  # what reading the property calls
+}
+"""Those that pass on as much as they are given."""
+BENT = {torch.softmax, torch.exp, torch.log, functional.layer_norm}
+"""Those for which a tangent stands, whose constant keeps the rest."""
 
 
 class Propagation(TorchFunctionMode):
-    """Within this context every function of torch is called by its rule in ``RULES``.
+    """Within this context every function of torch is called by its rule.
 
     Networks must be in evaluation and their parameters need no gradient: what needs one is taken
-    for a signal.
+    for a signal. ``NotImplementedError`` tells of a function that no rule is known for.
     """
 
     def __init__(self, epsilon: float) -> None:
@@ -152,9 +166,14 @@ class Propagation(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        if func not in RULES:
-            return func(*args, **(kwargs or {}))
-        return RULES[func](func, args, kwargs or {}, self.epsilon)
+        if func in RULES:
+            return RULES[func](func, args, kwargs or {}, self.epsilon)
+        has_signal = any(isinstance(one, Tensor) and one.requires_grad for one in args)
+        result = func(*args, **(kwargs or {}))
+        goes_on = isinstance(result, Tensor) and result.requires_grad
+        if has_signal and goes_on and func not in PASSING | BENT:
+            raise NotImplementedError(f"{resolve_name(func)}: no rule for its relevance, see RULES")
+        return result
 
 
 def propagate(

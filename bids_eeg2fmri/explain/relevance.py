@@ -53,20 +53,32 @@ def explain(model: Network, batches: Batches, cfg: ExplainConfig) -> Relevance:
     return Relevance(eeg, attention, scores, bold, weight, n_pairs)
 
 
-def average(found: Sequence[Relevance]) -> Relevance:
-    """Average what one model rests on over tests, each of which counts alike."""
+def average(found: Sequence[Relevance], n_pairs: int) -> Relevance:
+    """Average what one model rests on over tests, each of which counts alike.
 
-    def mean(arrays: Sequence[Array | None]) -> Array | None:
+    What is of the network beside a linear path counts as much as that network does.
+
+    Parameters
+    ----------
+    n_pairs
+        How many different pairs the tests are of.
+    """
+    counts = np.array([one.network_weight for one in found])
+
+    def of_network(arrays: Sequence[Array | None]) -> Array | None:
         there = [one for one in arrays if one is not None]
-        return _mean(there) if there else None
+        if len(there) < len(found):
+            return None
+        mean = np.average(there, axis=0, weights=counts if counts.any() else None)
+        return np.asarray(mean.astype(np.float32))
 
     return Relevance(
         eeg={name: _mean([one.eeg[name] for one in found]) for name in found[0].eeg},
-        attention=mean([one.attention for one in found]),
-        scores=mean([one.scores for one in found]),
-        bold=mean([one.bold for one in found]),
-        network_weight=float(np.mean([one.network_weight for one in found])),
-        n_pairs=sum(one.n_pairs for one in found),
+        attention=of_network([one.attention for one in found]),
+        scores=of_network([one.scores for one in found]),
+        bold=of_network([one.bold for one in found]),
+        network_weight=float(counts.mean()),
+        n_pairs=n_pairs,
     )
 
 

@@ -28,8 +28,8 @@ def marker_residuals(
     time = markers.time[[one == label for one in markers.label]]
     if not clock.n_markers or not len(time):
         return np.empty(0), np.empty(0)
-    away = time[:, None] - clock.onset
-    residual = np.take_along_axis(away, np.abs(away).argmin(axis=1)[:, None], axis=1)[:, 0]
+    middles = (clock.onset[1:] + clock.onset[:-1]) / 2
+    residual = time - clock.onset[np.searchsorted(middles, time)]
     own = np.abs(residual) <= clock.residual + 1e-9
     return time[own] - clock.onset[0], residual[own]
 

@@ -1,6 +1,7 @@
 """What a synthesis rests on: electrodes, rhythms and moments of the EEG, and voxels of the BOLD."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -11,8 +12,6 @@ from bids_eeg2fmri.report.pictures import Drawing, Picture, draw
 from bids_eeg2fmri.report.words import counted, minus
 from bids_eeg2fmri.types import typed
 
-INFORMATIVE = "informative"
-"""The one verdict on which explanations need no warning."""
 NAMED = 3
 """How many of the largest are named in words."""
 
@@ -53,6 +52,8 @@ class Explanation:
     """What relevances are shares of, in words."""
     verdict: str
     """Whether to believe the model, in a few words."""
+    is_believed: bool
+    """Whether it may be believed; if not, every picture says so."""
     remarks: tuple[str, ...]
     """What one must know to read it: whether to believe it, what there is none of and why."""
     channels: tuple[str, ...]
@@ -73,11 +74,13 @@ class Explanation:
     """Relevance of the attention; none without attention that gives the style."""
     voxels: VoxelRelevance | None = None
     """Relevance of the BOLD; none without an encoder of it."""
+    files: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Paths of the data behind the pictures, relative to the page, by the name of the picture."""
 
     @property
     def warning(self) -> str:
         """What stands at every picture of a model that is not to be believed."""
-        return "" if self.verdict == INFORMATIVE else f"Verdict: {self.verdict}. "
+        return "" if self.is_believed else f"Verdict: {self.verdict}. "
 
     @property
     def warning_of_network(self) -> str:
@@ -97,19 +100,54 @@ class Explanation:
         return {name: spectrum[:, bins].sum(axis=1) for name, bins in self.bands.items()}
 
 
-def explanation_drawings(given: Explanation, prefix: str) -> tuple[Drawing, ...]:
-    """Draw what there is of an explanation, each picture with the warning that it needs."""
-    drawings = []
+@dataclass(frozen=True)
+class Explained:
+    """An explanation, ready to be shown."""
+
+    given: Explanation
+    eeg: tuple[Drawing, ...]
+    """What of the EEG the output rests on."""
+    network: tuple[Drawing, ...]
+    """What its network attends to, and shares with the BOLD."""
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """All of them."""
+        return (*self.eeg, *self.network)
+
+
+def draw_explanations(given: Sequence[Explanation], prefix: str) -> tuple[Explained, ...]:
+    """Draw what there is of explanations; of all models but the first no voxels.
+
+    Each picture has the warning that it needs. Files of models but the first have its name.
+    """
+    return tuple(
+        _explained(one, f"{prefix}_model-{one.model}" if i else prefix, has_voxels=not i)
+        for i, one in enumerate(given)
+    )
+
+
+def _explained(given: Explanation, prefix: str, *, has_voxels: bool) -> Explained:
+    eeg: dict[str, Callable[[], Picture]] = {}
+    network: dict[str, Callable[[], Picture]] = {}
     if given.eeg.any():
-        drawings.append(draw("relevance of the EEG", lambda: _eeg_picture(given, prefix)))
+        eeg["eeg"] = lambda: _eeg_picture(given, prefix)
         if given.bands and _placed(given.positions).sum() >= scalp.FEWEST:
-            drawings.append(draw("relevance by band", lambda: _band_picture(given, prefix)))
+            eeg["bands"] = lambda: _band_picture(given, prefix)
     graph, voxels = given.graph, given.voxels
     if graph is not None and graph.edges.any():
-        drawings.append(draw("the electrode graph", lambda: _graph_picture(given, prefix, graph)))
-    if voxels is not None:
-        drawings.append(draw("relevance of BOLD", lambda: _voxel_picture(given, prefix, voxels)))
-    return tuple(drawings)
+        network["graph"] = lambda: _graph_picture(given, prefix, graph)
+    if voxels is not None and has_voxels:
+        network["bold"] = lambda: _voxel_picture(given, prefix, voxels)
+
+    def drawn(makers: Mapping[str, Callable[[], Picture]]) -> tuple[Drawing, ...]:
+        title = f"{prefix}, relevance of {given.model}"
+        return tuple(
+            draw(f"{title}, {name}", make, *given.files.get(name, ()))
+            for name, make in makers.items()
+        )
+
+    return Explained(given, drawn(eeg), drawn(network))
 
 
 def _eeg_picture(given: Explanation, prefix: str) -> Picture:
@@ -121,6 +159,7 @@ def _eeg_picture(given: Explanation, prefix: str) -> Picture:
         total.sum(axis=2),
         given.lags,
         by_lag,
+        given.warning,
     )
     channels = _largest(given.channels, total.sum(axis=(1, 2)))
     bands = _largest([*given.by_band], np.array([v.sum() for v in given.by_band.values()]))
@@ -146,6 +185,7 @@ def _band_picture(given: Explanation, prefix: str) -> Picture:
     figure = scalp.topographies(
         scalp.project(given.positions[placed]),
         {name: values[placed] for name, values in given.by_band.items()},
+        given.warning,
     )
     words = ". ".join(
         f"{name}: {_largest(given.channels, values)}" for name, values in given.by_band.items()
@@ -173,6 +213,7 @@ def _graph_picture(given: Explanation, prefix: str, graph: ElectrodeGraph) -> Pi
         [figures.glyphs(name) for name in given.channels],
         relevance,
         edges,
+        given.warning_of_network,
         on_scalp=on_scalp,
     )
     found = sorted(np.argwhere(edges).tolist(), key=lambda edge: -abs(relevance[*edge]))
@@ -200,9 +241,9 @@ def _voxel_picture(given: Explanation, prefix: str, voxels: VoxelRelevance) -> P
         mean_anatomy(voxels.mean, voxels.affine),
         voxels.mask,
         voxels.affine,
+        warning=given.warning_of_network,
     )
-    caption = f"{given.warning_of_network}{picture.caption}"
-    return Picture(picture.stem, picture.data, picture.alt, caption, picture.wide)
+    return replace(picture, caption=f"{given.warning_of_network}{picture.caption}")
 
 
 def _placed(positions: Float[np.ndarray, "channels 3"]) -> Bool[np.ndarray, " channels"]:

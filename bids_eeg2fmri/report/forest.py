@@ -65,12 +65,20 @@ def forest_picture(stem: str, rows: Sequence[Standing], caption: str) -> Picture
     """
     above = "; ".join(f"{row.name}: r {number(row.r.value)}{_place(row.r)}, skill "
                       f"{signed(row.skill.value)}{_place(row.skill)}" for row in rows)  # fmt: skip
+    estimates = [one for row in rows for one in (row.r, row.skill)]
+    key = {
+        "dots: EEG in time": True,
+        "lines: 95 % intervals": np.isfinite([one.interval for one in estimates]).any(),
+        "grey bands: 5 to 95 % of what shifted EEG reaches": np.isfinite(
+            [one.shifted for one in estimates]
+        ).any(),
+    }
+    told = "; ".join(what for what, is_there in key.items() if is_there)
     return Picture(
         stem,
         to_svg(forest(rows)),
         f"Temporal r and skill in rows. {above}.",
-        f"{caption} Dots: EEG in time; lines: 95 % intervals; grey bands: 5 to 95 % of what "
-        "shifted EEG reaches. Left of zero the training-mean volume is closer.",
+        f"{caption} D{told[1:]}. Left of zero the training-mean volume is closer.",
         wide=True,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from bids_eeg2fmri.report.explanation import Explanation, explanation_drawings
+from bids_eeg2fmri.report.explanation import Explanation, draw_explanations
 from bids_eeg2fmri.report.forest import Standing, forest_picture
 from bids_eeg2fmri.report.maps import glass_picture, map_picture, mean_anatomy, planes_picture
 from bids_eeg2fmri.report.page import (
@@ -76,6 +76,28 @@ class Member:
 
 
 @dataclass(frozen=True)
+class RunData:
+    """What is told of a run's data."""
+
+    name: str
+    """E.g. ``sub-01_task-rest``."""
+    n_volumes: int
+    """Volumes stored."""
+    n_pairs: int
+    """Volumes with full EEG history."""
+    source: str
+    """How the clocks were tied."""
+    residual: float
+    """Largest distance of a marker from the clock, in seconds."""
+    drift: float
+    """How much faster the EEG clock runs, in parts per million."""
+    displacement: float
+    """Median framewise displacement of the head in millimetres; NaN where unknown."""
+    n_bad: int
+    """Channels that were interpolated."""
+
+
+@dataclass(frozen=True)
 class GroupReport:
     """All that the report of a group says."""
 
@@ -132,8 +154,10 @@ class GroupReport:
     """Those whose scores chose the epoch; none where the training participants' did."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
-    explanation: Explanation | None = None
-    """What the shown model rests on; none where that was not asked for."""
+    explanations: tuple[Explanation, ...] = ()
+    """What models rest on, the shown one first; none where that was not asked for."""
+    data: tuple[RunData, ...] = ()
+    """How the data of each run are."""
     intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
     """Where the mean of ``values`` over participants lies at 95 %; NaN for one alone."""
     links: Mapping[str, str] = field(default_factory=dict)
@@ -166,7 +190,7 @@ def write_group_report(
         draw(f"the training of {t.model}", partial(training_picture, t, prefix))
         for t in report.training
     )
-    explained = explanation_drawings(report.explanation, prefix) if report.explanation else ()
+    explained = draw_explanations(report.explanations, prefix)
     everyone = {
         (who, model): scores for who, rows in report.rows.items() for model, scores in rows.items()
     }
@@ -187,7 +211,7 @@ def write_group_report(
     shown = [
         *standings.values(),
         *maps,
-        *explained,
+        *chain(*(one.drawings for one in explained)),
         *report.models,
         *training,
         *report.search,
@@ -267,6 +291,13 @@ def _standings(report: GroupReport, prefix: str) -> dict[str, Drawing]:
     return made
 
 
+def _glass_picture(
+    maps: GroupMaps, stem: str, name: str, title: str, values: Float[np.ndarray, "x y z"]
+) -> Picture:
+    where = f"{stem}{name}_desc-glass_map"
+    return glass_picture(where, title, values, maps.mask, maps.affine, maps.template)
+
+
 def _map_drawings(maps: GroupMaps, prefix: str) -> tuple[Drawing, ...]:
     on = (mean_anatomy(maps.mean, maps.affine), maps.mask, maps.affine)
     r, skill, stem = maps.r_map, maps.skill_map, f"{prefix}_stat-"
@@ -275,9 +306,10 @@ def _map_drawings(maps: GroupMaps, prefix: str) -> tuple[Drawing, ...]:
         planes = f"{stem}r_desc-planes_map"
         title = "Mean temporal r"
         makers["planes"] = lambda: planes_picture(planes, title, "temporal r", r, *on)
-        if space := maps.template:
-            glass = f"{stem}r_desc-glass_map"
-            makers["glass"] = lambda: glass_picture(glass, title, r, *on[1:], space)
+    if maps.template:
+        through = partial(_glass_picture, maps, stem)
+        makers["r_glass"] = lambda: through("r", "Mean temporal r", r)
+        makers["skill_glass"] = lambda: through("skill", "Mean skill", skill)
     makers["r"] = lambda: map_picture(f"{stem}r_map", "Mean temporal r", "temporal r", r, *on)
     makers["skill"] = lambda: map_picture(f"{stem}skill_map", "Mean skill", "skill", skill, *on)
     return tuple(

@@ -26,11 +26,13 @@ def map_picture(
     mask: Mask,
     affine: Affine,
     p_map: Volume | None = None,
+    warning: str = "",
 ) -> Picture:
-    """Draw a signed map on axial slices, and say in words what it shows."""
+    """Draw a signed map on axial slices, and say in words what it shows; first the ``warning``."""
     view = mosaic.axial_view(mask, affine, slices=14, columns=7)
     found = None if p_map is None else mask & (p_map < 0.05)
     figure = mosaic.draw_map(view, values, anatomy.data, mask, units, found)
+    figure.text(0.5, 0.995, warning, color=mosaic.ALERT, size=9, ha="center", va="top")
     ring = ""
     if found is not None:
         ring = (
@@ -55,13 +57,13 @@ def planes_picture(
     view = peak_view(values, mask, affine)
     figure = mosaic.draw_planes(view, values, anatomy.data, mask, units)
     place = minus(", ".join(f"{n} {x:.0f}" for n, x in zip("xyz", view.millimetres, strict=True)))
+    strongest = f"where it is strongest on average over 3×3×3 voxels, {place} mm"
     return Picture(
         stem,
         mosaic.to_png(figure),
-        f"{title} in the sagittal, coronal and axial plane through {place} mm, where it is "
-        f"strongest. {in_words(values[mask])}",
-        f"{title} in three planes through the place where it is strongest, {place} mm, over "
-        f"{anatomy.origin}; the place was chosen for its value, which flatters it.",
+        f"{title} in the sagittal, coronal and axial plane {strongest}. {in_words(values[mask])}",
+        f"{title} in three planes through the place {strongest}, over {anatomy.origin}; it was "
+        "chosen for its values, which flatters them.",
         wide=True,
     )
 

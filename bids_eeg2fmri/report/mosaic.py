@@ -15,7 +15,7 @@ from matplotlib.image import AxesImage
 from bids_eeg2fmri.report.views import AxialView, Extent, Finer, Mask, PlanesView, Volume
 from bids_eeg2fmri.report.views import axial_view as axial_view  # who draws slices chooses them
 
-NIGHT, CHALK, MUTED = "#000000", "#e6e9ee", "#9aa4b1"
+NIGHT, CHALK, MUTED, ALERT = "#000000", "#e6e9ee", "#9aa4b1", "#f0904b"
 DIVERGING = "berlin"  # dark where nothing is, told apart by colour-blind eyes
 SEQUENTIAL = "inferno"  # as dark where nothing is
 FIRST, SECOND = "#56b4e9", "#f0904b"  # after Okabe & Ito: told apart by colour-blind eyes

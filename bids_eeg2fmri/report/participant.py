@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from bids_eeg2fmri.report.explanation import Explanation, explanation_drawings
+from bids_eeg2fmri.report.explanation import Explanation, draw_explanations
 from bids_eeg2fmri.report.page import (
     Metric,
     Provenance,
@@ -89,8 +89,8 @@ class ParticipantReport:
     """Whose pictures these are, where the first model that was asked for has no result."""
     problems: tuple[str, ...] = ()
     """What failed and why."""
-    explanations: Mapping[str, Explanation] = field(default_factory=dict)
-    """What the shown model rests on, by run; none where that was not asked for."""
+    explanations: Mapping[str, tuple[Explanation, ...]] = field(default_factory=dict)
+    """What models rest on, by run, the shown one first; none where that was not asked for."""
     blocks: tuple[Block, ...] = ()
     """What else there is to show, each under a heading of its own."""
 
@@ -110,10 +110,10 @@ def write_participant_report(
         draw(f"the training of {t.model}", partial(training_picture, t, path.stem))
         for t in report.training
     )
-    explained = {name: explanation_drawings(one, name) for name, one in report.explanations.items()}
+    explained = {name: draw_explanations(of, name) for name, of in report.explanations.items()}
     shown = [*chain(*(of.values() for of in (*quality.values(), *results.values()))), *training]
     shown += [
-        *chain(*explained.values()),
+        *chain(*(one.drawings for of_run in explained.values() for one in of_run)),
         *report.search,
         *chain(*(block.drawings for block in report.blocks)),
     ]

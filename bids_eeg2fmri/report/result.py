@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -129,9 +130,6 @@ def _maps(result: RunResult) -> dict[str, Callable[[], Picture]]:
     if np.isfinite(r).any():
         planes = f"{stem}r_desc-planes_map"
         found["planes"] = lambda: planes_picture(planes, "Temporal r", "temporal r", r, *on)
-        if space := result.template:
-            glass = f"{stem}r_desc-glass_map"
-            found["glass"] = lambda: glass_picture(glass, "Temporal r", r, mask, affine, space)
     found["r"] = lambda: map_picture(
         f"{stem}r_map", "Temporal r", "temporal r", r, *on, result.p_map
     )
@@ -140,7 +138,23 @@ def _maps(result: RunResult) -> dict[str, Callable[[], Picture]]:
         found["q"] = lambda: q_picture(f"{stem}q_map", q, mask, affine)
     if sd is not None:
         found["sd"] = lambda: deviation_picture(f"{stem}sdratio_map", sd, mask, affine)
-    return found
+    return found | _glass(result)
+
+
+def _glass(result: RunResult) -> dict[str, Callable[[], Picture]]:
+    """List the maps that are shown through a glass brain too, where one fits."""
+    titles = {"r": "Temporal r", "skill": "Skill", "q": "−log₁₀ q of temporal r"}
+    maps = {"r": result.r_map, "skill": result.skill_map}
+    if result.q_map is not None:
+        maps["q"] = -np.log10(result.q_map)
+    on = (result.mask, result.affine, result.template)
+    return {
+        f"{name}_glass": partial(
+            glass_picture, f"{result.name}_stat-{name}_desc-glass_map", titles[name], values, *on
+        )
+        for name, values in maps.items()
+        if result.template and np.isfinite(values[result.mask]).any()
+    }
 
 
 def _volume_picture(result: RunResult) -> Picture:

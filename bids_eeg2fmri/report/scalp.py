@@ -41,6 +41,7 @@ def spectrum_and_lags(
     spectrum: Float[np.ndarray, "channels freqs"],
     lags: Float[np.ndarray, " windows"],
     by_lag: Mapping[str, Float[np.ndarray, " windows"]],
+    warning: str = "",
 ) -> Figure:
     """Draw relevance by electrode and frequency, and beside it by time before the volume."""
     height = float(np.clip(1.2 + 0.12 * len(names), 3.2, 11))
@@ -65,11 +66,13 @@ def spectrum_and_lags(
     right.invert_xaxis()
     if len(by_lag) > 1:
         right.legend()
-    return figure
+    return _warned(figure, warning)
 
 
 @matplotlib.rc_context(STYLE)
-def topographies(places: Places, by_band: Mapping[str, Float[np.ndarray, " channels"]]) -> Figure:
+def topographies(
+    places: Places, by_band: Mapping[str, Float[np.ndarray, " channels"]], warning: str = ""
+) -> Figure:
     """Draw one map of the scalp for each band, all on one scale."""
     from mne.viz import plot_topomap  # here, as it takes a second and few commands need it
 
@@ -87,7 +90,7 @@ def topographies(places: Places, by_band: Mapping[str, Float[np.ndarray, " chann
         ax.set_title(name, loc="center")
     bar = figure.colorbar(shown, ax=axes[-1], shrink=0.8, label="relevance")
     bar.outline.set_visible(False)
-    return figure
+    return _warned(figure, warning)
 
 
 @matplotlib.rc_context(STYLE)
@@ -96,6 +99,7 @@ def graph(
     names: Sequence[str],
     relevance: Float[np.ndarray, "channels channels"],
     edges: Bool[np.ndarray, "channels channels"],
+    warning: str = "",
     *,
     on_scalp: bool,
 ) -> Figure:
@@ -124,6 +128,13 @@ def graph(
     reach = 1.15 * max(1.0, np.abs(places).max())
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     ax.set_axis_off()
+    return _warned(figure, warning)
+
+
+def _warned(figure: Figure, warning: str) -> Figure:
+    """Write above a figure why not to believe it, so that it goes where the figure goes."""
+    if warning:
+        figure.suptitle(warning.strip(), x=0.01, ha="left", size=8, color=ORANGE)
     return figure
 
 

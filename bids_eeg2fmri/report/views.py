@@ -137,7 +137,7 @@ class PlanesView:
 
 
 def peak_view(values: Volume, mask: Mask, affine: Affine) -> PlanesView:
-    """Choose the planes through where a map is strongest over a few voxels, else mid-brain."""
+    """Choose the planes through where a map is strongest over 3×3×3 voxels, else mid-brain."""
     strength = uniform_filter(np.abs(np.where(mask, np.nan_to_num(values), 0)), 3) * mask
     peak = np.array(np.unravel_index(strength.argmax(), mask.shape))
     if not strength.any():

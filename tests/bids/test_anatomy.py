@@ -81,3 +81,15 @@ def test_an_image_that_cannot_be_read_is_left_aside(run):
     path.write_bytes(b"no gzip")
     with pytest.warns(DataWarning, match=r"T1w.nii.gz cannot be read"):
         assert read_anatomy(run, MASK, AFFINE) is None
+
+
+def test_a_lone_volume_on_a_fourth_axis_is_an_image(run):
+    save(run.root / "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz", ramp()[..., None], FINE)
+    assert read_anatomy(run, MASK, AFFINE).data.ndim == 3
+
+
+def test_a_series_in_the_place_of_an_image_is_left_aside(run):
+    two = np.stack([ramp(), ramp()], axis=3)
+    save(run.root / "sub-01/ses-1/anat/sub-01_ses-1_T1w.nii.gz", two, FINE)
+    with pytest.warns(DataWarning, match="has 4 axes instead of 3; maps are laid over the mean"):
+        assert read_anatomy(run, MASK, AFFINE) is None

@@ -19,6 +19,8 @@ from bids_eeg2fmri.settings import from_mapping
 TOPO_RFF = Network(
     title="(iv) attention and Fourier features",
     kind="paper",
+    fourier=True,
+    posterior=True,
     parameters=44_741_047,
     epochs=10,
     best_epoch=8,
@@ -108,7 +110,13 @@ def test_the_public_codes_choices_are_told():
 
 def test_several_models_folds_and_candidates_are_told():
     other = Network(
-        title="Liu & Sajda", kind="transcoder", parameters=320_002, epochs=7, best_epoch=2
+        title="Liu & Sajda",
+        kind="transcoder",
+        fourier=False,
+        posterior=False,
+        parameters=320_002,
+        epochs=7,
+        best_epoch=2,
     )
     cfg = Config(search=SearchConfig(choose="darts"))
     facts = Facts({**FACTS, "networks": [TOPO_RFF, other], "held_out": ["sub-03"], "folds": 5})
@@ -135,7 +143,13 @@ def test_the_text_tells_how_relevance_was_found_where_it_was():
 
 def test_a_network_without_latents_has_no_cosine_distance_in_its_loss():
     other = Network(
-        title="Liu & Sajda", kind="transcoder", parameters=320_002, epochs=7, best_epoch=2
+        title="Liu & Sajda",
+        kind="transcoder",
+        fourier=False,
+        posterior=False,
+        parameters=320_002,
+        epochs=7,
+        best_epoch=2,
     )
     text = methods_text(Config(), Facts({**FACTS, "networks": [other]}))
     assert "Training minimised the mean absolute error, by AdamW" in text
@@ -172,7 +186,15 @@ def test_one_two_and_many_authors_are_cited_as_usual(key, label):
 
 
 def test_the_hybrid_and_what_it_predicts_are_told():
-    hybrid = Network(title="hybrid", kind="hybrid", parameters=10, epochs=3, best_epoch=2)
+    hybrid = Network(
+        title="hybrid",
+        kind="hybrid",
+        fourier=True,
+        posterior=True,
+        parameters=10,
+        epochs=3,
+        best_epoch=2,
+    )
     cfg = from_mapping({"scale": {"eeg": "run", "target": "deviation"}})
     text = methods_text(cfg, Facts({**FACTS, "networks": [hybrid]}))
     assert "The linear path of the hybrid is a ridge regression (Hoerl & Kennard, 1970)" in text

@@ -9,7 +9,7 @@ from test_lrp import CONFIG, SHAPES, trained
 
 from bids_eeg2fmri.config import ExplainConfig
 from bids_eeg2fmri.explain.graph import electrode_graph
-from bids_eeg2fmri.explain.relevance import explain
+from bids_eeg2fmri.explain.relevance import average, explain
 from bids_eeg2fmri.model.registry import build
 
 OUTPUT, VARIANCE = ExplainConfig(epsilon=0.0), ExplainConfig(epsilon=0.0, start="variance")
@@ -111,6 +111,22 @@ def test_relevance_collapses_when_weights_are_drawn_anew():
     model.linear.weights.normal_(generator=torch.Generator().manual_seed(0))
     drawn = explain(model, batches(), VARIANCE).eeg["linear"].sum(axis=(1, 2))
     assert drawn[2] < 0.5
+
+
+def test_tests_are_averaged_and_those_whose_network_counts_more_count_more_in_what_is_of_it():
+    model = trained("hybrid").float()
+    found = []
+    for mix in (0.25, 0.75):
+        model.mix.fill_(mix)
+        model.network.decoder.weight.mul_(1 + mix)
+        found.append(explain(model, batches(), OUTPUT))
+    whole = average(found, 10)
+    assert (whole.n_pairs, whole.network_weight) == (10, 0.5)
+    np.testing.assert_allclose(
+        whole.eeg["linear"], (found[0].eeg["linear"] + found[1].eeg["linear"]) / 2, atol=1e-7
+    )
+    wanted = 0.25 * found[0].attention + 0.75 * found[1].attention
+    np.testing.assert_allclose(whole.attention, wanted, rtol=1e-5)
 
 
 def test_a_constant_output_has_no_relevance():

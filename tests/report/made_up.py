@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bids_eeg2fmri.report.explanation import ElectrodeGraph, Explanation, VoxelRelevance
 from bids_eeg2fmri.report.forest import Estimate, Standing
 from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.participant import RunSummary
@@ -45,6 +46,10 @@ ROWS = {
     "mean-volume": {"rmse": 0.52, "pearsoncorrelation": np.nan, "sd_ratio": 0.0},
 }
 RIVALS = ("topo-rff", "mean-volume")
+NAMES = ("Fz", "Cz", "Pz", "O1", "O2")
+PLACES = np.array(
+    [[0, 0.07, 0.06], [0, 0, 0.1], [0, -0.07, 0.06], [-0.03, -0.09, 0.02], [0.03, -0.09, 0.02]]
+)
 
 
 def ball(shape: tuple[int, int, int]) -> np.ndarray:
@@ -156,3 +161,29 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+
+
+def make_explanation(model: str = "topo-rff") -> Explanation:
+    """Rest on one electrode, one frequency and one window."""
+    rng = np.random.default_rng(0)
+    eeg = 1e-5 * rng.normal(size=(5, 6, 4))
+    eeg[3, 4, 2] = -0.4
+    edges = np.zeros((5, 5), bool)
+    edges[2, 3] = True
+    result = make_result("sub-01_task-rest")
+    return Explanation(
+        model=model,
+        whole="the variance",
+        verdict="informative",
+        is_believed=True,
+        remarks=("90 % is traced back.",),
+        channels=NAMES,
+        positions=PLACES,
+        freqs=np.array([2.0, 4.0, 6.0, 8.0, 10.0, 12.0]),
+        lags=np.array([8.0, 6.0, 4.0, 2.0]),
+        bands={"theta": np.arange(6) < 3, "alpha": np.arange(6) >= 3},
+        is_used=True,
+        paths={"linear": eeg, "network": 0 * eeg},
+        graph=ElectrodeGraph(rng.normal(size=(5, 5)), np.full((5, 5), 0.2), edges),
+        voxels=VoxelRelevance(result.mean, result.mean, result.mask, result.affine),
+    )

@@ -9,10 +9,18 @@ from itertools import pairwise
 from urllib.parse import unquote
 
 import pytest
-from made_up import BLOCK, CHANCES, QUALITY, STANDINGS, Page, furnish
+from made_up import (
+    BLOCK,
+    CHANCES,
+    QUALITY,
+    STANDINGS,
+    Page,
+    furnish,
+    make_explanation,
+)
 
 from bids_eeg2fmri.bids.write import write_bytes
-from bids_eeg2fmri.report.group import Member, write_group_report
+from bids_eeg2fmri.report.group import Member, RunData, write_group_report
 from bids_eeg2fmri.report.participant import write_participant_report
 
 CHROMIUM = next(
@@ -27,6 +35,12 @@ onload = () => {{ document.title = [...document.querySelectorAll("iframe")].map(
 </script>"""
 
 
+EXPLANATIONS = (
+    replace(make_explanation("hybrid"), is_used=False),
+    replace(make_explanation("topo"), is_believed=False, verdict="near-constant output"),
+)
+
+
 @pytest.fixture(scope="module")
 def out(tmp_path_factory, participant, group):
     """Write both pages, their figures, and what they link to."""
@@ -36,6 +50,7 @@ def out(tmp_path_factory, participant, group):
         runs=tuple(replace(run, quality=QUALITY) for run in participant.runs),
         results=tuple(map(furnish, participant.results)),
         blocks=(BLOCK,),
+        explanations={participant.results[0].name: EXPLANATIONS},
         problems=("sub-01_task-nap: EEG ends early.",),
     )
     write_participant_report(out / "sub-01.html", full, write_bytes, out / "sub-01" / "figures")
@@ -48,6 +63,8 @@ def out(tmp_path_factory, participant, group):
         chances=CHANCES,
         members=(Member("sub-03", "informative", 0.12, (0.05, 0.2), 0.02, 0.01),),
         maps=replace(group.maps, template="MNI152NLin6Asym"),
+        explanations=EXPLANATIONS,
+        data=(RunData("sub-03_task-rest", 300, 287, "triggers:R128", 1e-3, 2.0, 0.1, 1),),
         blocks=(BLOCK,),
     )
     write_group_report(out / "group.html", everyone, write_bytes, out / "group" / "figures")
