@@ -144,7 +144,7 @@ PASSING = {
     torch.Tensor.mT.__get__,  # type: ignore[attr-defined]  # what reading the property calls
 }
 """Those that pass on as much as they are given."""
-BENT = {torch.softmax, torch.exp, torch.log, functional.layer_norm}
+BENT = {torch.softmax, functional.softmax, torch.exp, torch.log, functional.layer_norm}
 """Those for which a tangent stands, whose constant keeps the rest."""
 
 
