@@ -225,7 +225,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--models", nargs="+", default=["hybrid"])
-    parser.add_argument("--strengths", nargs="+", default=[0.6, 0.4], type=float)
+    parser.add_argument("--strengths", nargs="*", default=[0.6, 0.4], type=float)
     parser.add_argument("--seeds", default=3, type=int, help="draws of the noise")
     parser.add_argument("--set", nargs="+", default=[], metavar="SECTION.KEY=VALUE")
     parser.add_argument("--pair-models", nargs="*", default=["topo", "topo-rff"])
