@@ -245,6 +245,15 @@ class ExplainConfig:
 
 
 @dataclass(frozen=True)
+class ReportConfig:
+    """Make the reports."""
+
+    figures: bool = True
+    """Whether pages have pictures, each of which stands as a file too. Without, a report takes less
+    than a second; ``--reports-only`` draws them later."""
+
+
+@dataclass(frozen=True)
 class OptimiseConfig:
     """Search hyperparameters by Bayesian optimisation (§4.1 and Appendix B of the paper)."""
 
@@ -284,6 +293,7 @@ class Config:
     optimise: OptimiseConfig = field(default_factory=OptimiseConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     explain: ExplainConfig = field(default_factory=ExplainConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
     models: tuple[str, ...] = ("topo-rff",)
     """Models to be trained; the first one's pictures stand in the reports."""
     seed: int = 0

@@ -18,6 +18,7 @@ FAST = (
     *("--epochs", "2"),
     *("--set", "evaluate.phase_draws=0"),
     *("--set", "explain.pairs=0"),
+    *("--set", "report.figures=false"),
     *("--n-cpus", "1"),
     *("--omp-nthreads", "1"),
 )

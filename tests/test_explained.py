@@ -16,7 +16,10 @@ from bids_eeg2fmri import cli
 ONE = ("--participant-label", "01")
 EEG = "sub-01/eeg/sub-01_task-rest_desc"
 FUNC = "sub-01/func/sub-01_task-rest"
-EXPLAIN = ("--set", "explain.pairs=9", "--set", "explain.start=variance")
+EXPLAIN = (
+    *("--set", "explain.pairs=9", "--set", "explain.start=variance"),
+    *("--set", "report.figures=true"),
+)
 
 
 @pytest.fixture(scope="module")

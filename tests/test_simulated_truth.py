@@ -15,6 +15,7 @@ SIZES = {"participants": 1, "volumes": 600, "channels": 16, "grid": (12, 14, 11)
 SETTINGS = (
     *("--preset", "paper"),
     *("--set", "spectrogram.fmax=20", "--epochs", "3", "--set", "explain.pairs=0"),
+    *("--set", "report.figures=false"),
     *("--n-cpus", "1", "--omp-nthreads", "1"),
 )
 STEM = "sub-01/func/sub-01_task-rest"
@@ -22,10 +23,10 @@ LEAST_SHIFT = 13
 """Volumes of 2 s that carry the EEG out of its window of 26 s."""
 
 
-def regional_scores(folder, coupling, draws):
+def regional_scores(folder, coupling, draws, **sizes):
     """Temporal r, its null and skill in the coupled regions, and all models' scores, from files."""
     bids, out = folder / "bids", folder / "out"
-    simulate(bids, SimulationConfig(**SIZES, coupling=coupling))
+    simulate(bids, SimulationConfig(**SIZES | sizes, coupling=coupling))
     assert cli.main([str(bids), str(out), "participant", *SETTINGS, "--set", draws]) == 0
     regions = nib.load(bids / "sourcedata" / "simulation_regions.nii.gz").get_fdata() > 0
     target, synthesised = (
@@ -65,7 +66,8 @@ def coupled(folder):
 
 @pytest.fixture(scope="module")
 def uncoupled(tmp_path_factory):
-    return regional_scores(tmp_path_factory.mktemp("uncoupled"), 0.0, "evaluate.phase_draws=0")
+    folder = tmp_path_factory.mktemp("uncoupled")
+    return regional_scores(folder, 0.0, "evaluate.phase_draws=0", volumes=300)
 
 
 def test_coupled_regions_are_synthesised_clearly_better_than_from_shifted_eeg(coupled):

@@ -43,7 +43,7 @@ from bids_eeg2fmri.report.explanation import Explanation
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport, Member, write_group_report
 from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.parcels import ParcelTable, reach_over_people
-from bids_eeg2fmri.report.pictures import Drawing, Picture, draw
+from bids_eeg2fmri.report.pictures import Drawing, Picture, draw, leaving_out_pictures
 from bids_eeg2fmri.runtime import log
 
 COMPARED = ("rmse", "ssim", "pearsoncorrelation", "skill")
@@ -89,7 +89,8 @@ def report_group(
         for part in ("train", "valid", "test")
     }
     by_run, values, intervals = _by_run(experiment), experiment.values(), experiment.intervals()
-    with log.capture_warnings() as notes:
+    pictures = leaving_out_pictures(unless=job.config.report.figures)
+    with log.capture_warnings() as notes, pictures:
         report = GroupReport(
             dataset=job.dataset_name,
             task=task,

@@ -28,7 +28,13 @@ from bids_eeg2fmri.report.participant import (
     RunSummary,
     write_participant_report,
 )
-from bids_eeg2fmri.report.pictures import Drawing, Picture, Training, draw
+from bids_eeg2fmri.report.pictures import (
+    Drawing,
+    Picture,
+    Training,
+    draw,
+    leaving_out_pictures,
+)
 from bids_eeg2fmri.report.searches import losses_picture, weights_picture
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.train.splits import Split
@@ -62,7 +68,8 @@ def report_participant(
         What tests rest on, by run and model.
     """
     names = [of_run[0].run.files.name for of_run in tested]
-    with log.capture_warnings() as notes:
+    pictures = leaving_out_pictures(unless=job.config.report.figures)
+    with log.capture_warnings() as notes, pictures:
         report = ParticipantReport(
             participant=f"sub-{label}",
             dataset=job.dataset_name,

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bids_eeg2fmri.report.pictures import Drawing, drawn
+from bids_eeg2fmri.report.pictures import Drawing, are_wanted, drawn
 from bids_eeg2fmri.report.words import counted, duration, number, probability, signed
 from bids_eeg2fmri.types import typed
 
@@ -205,7 +205,7 @@ def _column(
 
 def render(template: str, **context: object) -> str:
     """Fill a page; everything that comes from a dataset is escaped."""
-    return _environment().get_template(template).render(context)
+    return _environment().get_template(template).render(context, with_pictures=are_wanted())
 
 
 @cache

@@ -3,7 +3,9 @@
 import base64
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,10 +72,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Undrawn:
-    """What stands in the place of a picture that could not be drawn."""
+    """What stands in the place of a picture that was not drawn."""
 
-    reason: str
-    """What it was to show, and what went wrong."""
+    reason: str = ""
+    """What it was to show, and what went wrong; empty where pictures are left out."""
 
 
 Drawing = Picture | Undrawn
@@ -94,6 +96,24 @@ class Block:
     """Why not to believe it, where that is so; it stands first."""
 
 
+_WANTED: ContextVar[bool] = ContextVar("wanted", default=True)
+
+
+@contextmanager
+def leaving_out_pictures(*, unless: bool) -> Iterator[None]:
+    """Let every picture be left out in here, unless they are wanted."""
+    token = _WANTED.set(unless)
+    try:
+        yield
+    finally:
+        _WANTED.reset(token)
+
+
+def are_wanted() -> bool:
+    """Tell whether pictures are to be drawn."""
+    return _WANTED.get()
+
+
 def draw(what: str, make: Callable[[], Picture], *files: str) -> Drawing:
     """Make a picture; one that cannot be made costs the page one line and nothing else.
 
@@ -106,6 +126,8 @@ def draw(what: str, make: Callable[[], Picture], *files: str) -> Drawing:
     files
         Paths of the data that it shows, relative to the page.
     """
+    if not are_wanted():
+        return Undrawn()
     try:
         picture = make()
     except Exception as error:  # whatever a library for drawing stumbles over
