@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from observed import dead_links
 
 FUNC = "sub-01/func/sub-01_task-rest"
 ONE = ("--participant-label", "01")
@@ -46,10 +45,6 @@ def test_a_test_too_short_for_shifted_eeg_shows_nothing_and_says_so(undisturbed)
     told = sidecar(undisturbed)["topo-rff"]
     assert told["verdict"] != "informative"
     assert "nothing can be shown" in told["verdict_text"]
-
-
-def test_the_report_leads_to_files_that_are_there(undisturbed):
-    assert dead_links(undisturbed / "sub-01.html") == []
 
 
 def test_the_report_opens_with_the_verdict(undisturbed):

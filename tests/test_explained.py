@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from observed import issues_of, stamps
+from observed import dead_links, issues_of, stamps
 
 from bids_eeg2fmri import cli
 
@@ -100,6 +100,7 @@ def test_the_report_shows_it_and_the_validator_finds_nothing(explained):
     assert 'id="run-1-explanation"' in page
     names = {path.name for path in (explained / "sub-01/figures").iterdir()}
     assert {f"sub-01_task-rest_desc-relevance_{of}" for of in ("eeg.svg", "bold.png")} <= names
+    assert dead_links(explained / "sub-01.html") == []
     assert issues_of(explained) == []
 
 

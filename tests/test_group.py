@@ -19,7 +19,8 @@ from bids_eeg2fmri import cli
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 MODELS = ("topo-rff", "linear")
-EXPLAIN = ("--set", "explain.pairs=6")
+PICTURES = ("--set", "report.figures=true")
+EXPLAIN = ("--set", "explain.pairs=6", *PICTURES)
 GROUP = "group_task-rest"
 MAPS = "group/func/task-rest"
 FASTER = (
@@ -44,7 +45,7 @@ def compared(people, fast, tmp_path_factory):
     """Two models in three folds, twice each; nobody writes here."""
     out = tmp_path_factory.mktemp("compared") / "out"
     call = (people, out, "group", *fast, *FASTER, "--models", *MODELS, "--folds", "3")
-    assert cli.main([*map(str, call), "--set", "split.repeats=2"]) == 0
+    assert cli.main([*map(str, call), "--set", "split.repeats=2", *PICTURES]) == 0
     return out
 
 

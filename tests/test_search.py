@@ -19,6 +19,7 @@ from bids_eeg2fmri import cli
 
 ONE = ("--participant-label", "01")
 CANDIDATES = ("--set", "search.candidates=3", "--set", "search.epochs=2")
+PICTURES = ("--set", "report.figures=true")
 TINY = (
     "--preset",
     "paper",
@@ -38,7 +39,8 @@ NO_PHASES = ("--set", "evaluate.phase_draws=0", "--n-cpus", "1")
 @pytest.fixture(scope="module")
 def searched(simulated, undisturbed, fast, tmp_path_factory):
     """Encoders chosen by differentiable search; nobody writes here."""
-    return begun(simulated, undisturbed, tmp_path_factory, *fast, "--search", "darts", *CANDIDATES)
+    options = (*fast, "--search", "darts", *CANDIDATES, *PICTURES)
+    return begun(simulated, undisturbed, tmp_path_factory, *options)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +134,7 @@ def test_weights_and_losses_of_candidates_are_written_by_epoch(searched):
 
 
 def test_the_best_on_validation_is_the_one_in_the_model(simulated, finished, app, fast):
-    options = ("--search", "best-validation", *CANDIDATES)
+    options = ("--search", "best-validation", *CANDIDATES, *PICTURES)
     assert app(simulated, finished, "participant", *ONE, *fast, *options).code == 0
     for kind in SEARCHES:
         told = json.loads(choices(finished)[kind])

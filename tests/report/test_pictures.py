@@ -10,10 +10,27 @@ from bids_eeg2fmri.errors import DataWarning
 from bids_eeg2fmri.report import forest, mosaic, quality
 from bids_eeg2fmri.report.figures import glyphs
 from bids_eeg2fmri.report.participant import write_participant_report
-from bids_eeg2fmri.report.pictures import Picture, Undrawn, draw, drawn
+from bids_eeg2fmri.report.pictures import (
+    Picture,
+    Undrawn,
+    draw,
+    drawn,
+    leaving_out_pictures,
+)
 from bids_eeg2fmri.report.views import peak_view
 
 AFFINE = np.array([[3.0, 0, 0, -9], [0, 4, 0, -14], [0, 0, 5, -20], [0, 0, 0, 1]])
+
+
+def test_a_page_without_pictures_says_so_and_draws_none(tmp_path, participant):
+    with leaving_out_pictures(unless=False):
+        (page,) = write_participant_report(tmp_path / "p.html", participant, write_bytes, tmp_path)
+    assert "<img" not in page.read_text()
+    assert "Pictures were left out" in page.read_text()
+    with leaving_out_pictures(unless=True):
+        page, *figures = write_participant_report(page, participant, write_bytes, tmp_path)
+    assert figures
+    assert "Pictures were left out" not in page.read_text()
 
 
 def test_a_picture_that_fails_leaves_a_line_and_a_warning():
