@@ -7,8 +7,9 @@ from typing import Any
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import draw_folds
+from bids_eeg2fmri.bids.bold import read_bold_header
 from bids_eeg2fmri.bids.query import RunFiles, find_runs
-from bids_eeg2fmri.bids.read import read_bold_header, read_markers
+from bids_eeg2fmri.bids.read import read_markers
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.errors import AppError, DataError
 from bids_eeg2fmri.preprocess.clock import find_clock

@@ -80,9 +80,15 @@ def derivative_path(
     return out.joinpath(*folders, datatype, "_".join([*parts, suffix]) + extension)
 
 
-def bids_uri(path: Path, bids_dir: Path) -> str:
-    """Name a file of the input dataset as sidecars do, e.g. ``bids:raw:sub-01/func/…``."""
-    return f"bids:raw:{path.relative_to(bids_dir).as_posix()}"
+def bids_uri(path: Path, folder: Path, name: str = "raw") -> str:
+    """Name a file of the input dataset, or of another, as sidecars do: ``bids:raw:sub-01/func/…``.
+
+    Parameters
+    ----------
+    folder, name
+        That dataset, and what ``dataset_description.json`` calls it.
+    """
+    return f"bids:{name}:{path.relative_to(folder).as_posix()}"
 
 
 def write_image(
