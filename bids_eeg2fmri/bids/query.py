@@ -109,8 +109,9 @@ class RunFiles:
 
     def bold_sidecars(self) -> list[Path]:
         """Sidecars of the series: those of the scanner's, and after them those of a pipeline."""
-        series = dict.fromkeys((self.scan, self.bold))
-        return [path for one in series for path in self.sidecars(one, "bold", ".json")]
+        series = (self.scan, self.bold)
+        found = [path for one in series for path in self.sidecars(one, "bold", ".json")]
+        return [*dict.fromkeys(found)]
 
     def files(self) -> tuple[Path, ...]:
         """Every file that reading this run depends on."""

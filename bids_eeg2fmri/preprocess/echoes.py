@@ -27,7 +27,7 @@ def echo_weights(
     Returns
     -------
     Weights that sum to 1 in each voxel. Where the signal is gone after the first echo, that one has
-    all the weight; where it does not decay, echoes weigh as much as they are late.
+    nearly all the weight; where it does not decay, echoes weigh as much as they are late.
     """
     late = echo_times.reshape(-1, 1, 1, 1)
     exponent = -late * decay_rate(mean, echo_times)
