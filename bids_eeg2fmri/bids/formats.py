@@ -41,7 +41,7 @@ def stored_and_promised(eeg: Path, n_channels: int, n_times: int) -> tuple[int, 
         return _vhdr_bytes(eeg, n_channels)
     if eeg.suffix in (".edf", ".bdf"):
         return _edf_bytes(eeg)
-    for fdt in companions(eeg):
+    for fdt in companions(eeg) if eeg.suffix == ".set" else ():
         return fdt.stat().st_size, 4 * n_channels * n_times
     return 0, 0
 

@@ -115,7 +115,9 @@ class RunFiles:
 
     def files(self) -> tuple[Path, ...]:
         """Every file that reading this run depends on."""
-        return (*(path for path in self.data() if path.exists()), *self.tables())
+        header, *named = self.data()
+        there = [path for path in named if path.exists() or path == self.bold]
+        return (header, *there, *self.tables())
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import edfio
 import mne
@@ -276,6 +277,83 @@ def test_a_truncated_edf_file_is_refused(tmp_path):
     (tmp_path / "x.edf").write_bytes(content[:-300])
     with pytest.raises(EEGError, match="truncated"):
         read_markers(run_of(tmp_path, "x.edf"))
+
+
+# Formats
+
+
+def recorded(n_channels=4, n_times=3000):
+    """A recording with a marker after 1 s, as MNE holds it."""
+    names = ["Fp1", "O1", "Cz", "Pz"][:n_channels]
+    info = mne.create_info(names, 100.0, "eeg")
+    raw = mne.io.RawArray(noise(n_channels, n_times), info, verbose="ERROR")
+    return raw.set_annotations(mne.Annotations([1.0], [0.0], ["R128"]))
+
+
+def as_fif(raw, folder):
+    raw.save(folder / "x_eeg.fif", verbose="ERROR")
+    return "x_eeg.fif"
+
+
+def as_split_fif(raw, folder):
+    raw.save(folder / "x_eeg.fif", split_size="2MB", buffer_size_sec=10, verbose="ERROR")
+    assert (folder / "x_eeg-1.fif").exists()
+    return "x_eeg.fif"
+
+
+def as_bids_split_fif(raw, folder):
+    options = {"split_size": "2MB", "buffer_size_sec": 10, "split_naming": "bids"}
+    raw.save(folder / "sub-01_task-rest_eeg.fif", **options, verbose="ERROR")
+    assert (folder / "sub-01_task-rest_split-02_eeg.fif").exists()
+    return "sub-01_task-rest_split-01_eeg.fif"
+
+
+def as_edf(raw, folder, write=edfio.Edf, signal=edfio.EdfSignal, name="x.edf"):
+    signals = zip(raw.get_data() * 1e6, raw.ch_names, strict=True)
+    told = [signal(data, 100, label=label, physical_dimension="uV") for data, label in signals]
+    write(told, annotations=[edfio.EdfAnnotation(1.0, None, "R128")]).write(folder / name)
+    return name
+
+
+def as_bdf(raw, folder):
+    return as_edf(raw, folder, edfio.Bdf, edfio.BdfSignal, "x.bdf")
+
+
+@pytest.mark.parametrize("write", [as_fif, as_split_fif, as_bids_split_fif, as_edf, as_bdf])
+@pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
+def test_signal_and_markers_are_the_same_in_every_format(tmp_path, write):
+    raw = recorded(n_times=300_000 if "split" in write.__name__ else 3000)
+    run = run_of(tmp_path, write(raw, tmp_path))
+    eeg, info = read_eeg(run, ReadConfig()), read_markers(run)
+    np.testing.assert_allclose(eeg.data, raw.get_data(), atol=2e-9)
+    assert (eeg.channels, eeg.sfreq, info.duration) == (tuple(raw.ch_names), 100, raw.duration)
+    assert (info.markers.label, info.markers.time.tolist()) == (("R128",), [1.0])
+    assert {*run.files()} == {*tmp_path.glob("*.*")} | {run.bold}
+
+
+def test_a_split_recording_whose_second_part_is_lost_is_refused(tmp_path):
+    as_split_fif(recorded(n_times=300_000), tmp_path)
+    (tmp_path / "x_eeg-1.fif").unlink()
+    both_refuse(run_of(tmp_path, "x_eeg.fif"), r"x_eeg\.fif: cannot be read .*x_eeg-1\.fif")
+
+
+def test_a_signal_outside_the_dataset_is_not_read(dataset, tmp_path):
+    header = dataset.eeg(NAME)
+    header.with_suffix(".eeg").rename(tmp_path / "elsewhere.eeg")
+    header.write_text(header.read_text().replace(f"{NAME}_eeg.eeg", "../../../elsewhere.eeg"))
+    both_refuse(dataset.run(NAME), "which lies outside the dataset")
+
+
+def test_eeg_of_a_derivative_is_read_without_mne_bids_beside_its_own_tables(dataset):
+    header = dataset.eeg("derivatives_task-rest")
+    home = dataset.root / "derivatives/sub-01/eeg_pp"
+    home.parent.mkdir(parents=True)
+    header.parent.rename(home)
+    dataset.text("task-rest_channels.tsv", "name\ttype\nFp1\tEEG\n")
+    dataset.text("derivatives/sub-01/eeg_pp/task-rest_channels.tsv", "name\ttype\nFp1\tMISC\n")
+    run = replace(dataset.run(NAME), eeg=home / header.name)
+    assert read_eeg(run, ReadConfig()).channels == dataset.scalp[1:]
+    assert read_markers(run).markers.label == ("Response/R128",)
 
 
 # Real EEG files
