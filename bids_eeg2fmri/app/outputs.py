@@ -46,7 +46,14 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
             job.out, files.entities, "func", suffix=suffix, extension=extension, **parts
         )
 
-    acquisition = {"TaskName": bold_metadata(files).get("TaskName", files.task)}
+    told = bold_metadata(files)
+    acquisition = {
+        "TaskName": told.get("TaskName", files.task),
+        "SkullStripped": told.get("SkullStripped") is True,
+    }
+    reference = {"SpatialReference": files.uri(files.bold)}
+    if files.space:
+        acquisition |= reference
 
     def write_series(desc: str, volumes: np.ndarray, description: str, **more: object) -> None:
         about = {"Description": f"{description}; test volumes only", "Units": "arbitrary", **more}
@@ -77,7 +84,6 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
         _write_by_volume(one, path("timeseries", ".tsv", desc=f"synth{label}"), sources)
     origin = "of the pipeline that preprocessed the run" if files.mask else "from its mean volume"
     about = {"Description": f"Brain mask {origin}"}
-    reference = {"SpatialReference": files.uri(files.bold)}
     write_mask(
         path("mask", desc="brain"),
         first.run.pairs.mask,
@@ -102,7 +108,10 @@ def model_label(name: str) -> str:
 def sources_of(runs: Sequence[PairedRun]) -> dict[str, object]:
     """Name the recordings that a file rests on, for its sidecar."""
     files = [run.files for run in runs]
-    return {"Sources": [one.uri(path) for one in files for path in one.sources]}
+    sources = [one.uri(path) for one in files for path in one.sources]
+    if any("res" in one.entities for one in files):
+        return {"Sources": sources, "Resolution": "That of the BOLD among the Sources"}
+    return {"Sources": sources}
 
 
 def _maps(tested: Tested) -> dict[str, tuple[np.ndarray, str, str]]:

@@ -122,6 +122,7 @@ def write_parcel_scores(job: Job, owner: str, test: ParcelTest, tested: Sequence
         metadata={
             "Description": "Parcels whose mean signals are scored",
             **origin,
+            **sources_of([tested[0].run]),
             "SpatialReference": bold,
             "Sources": [bold],
         },
