@@ -147,7 +147,7 @@ def read_table(path: Path) -> pd.DataFrame:
             quoting=csv.QUOTE_NONE,
             encoding="utf-8-sig",
             encoding_errors="replace",
-            on_bad_lines="skip",
+            on_bad_lines=list,  # such rows as they are
             index_col=False,
         )
     table.columns = table.columns.str.strip(_AROUND)

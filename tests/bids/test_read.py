@@ -381,6 +381,13 @@ def test_real_recordings_of_every_format_are_read(ingest, file, channels, sfreq,
     assert marker is None or marker in info.markers.label
 
 
+@pytest.mark.parametrize("folder", ["markers_eeg_rest_fmri", "markers_eeg_rest_fmri/derivatives"])
+@pytest.mark.parametrize("participant", ["sub-32", "sub-35"])
+def test_real_headers_without_their_signals_are_refused(ingest, folder, participant):
+    name = f"{participant}_task-rest_eeg"
+    both_refuse(run_of(ingest, f"{folder}/{name}.vhdr"), rf"{name}\.vhdr: cannot be read .*{name}")
+
+
 @pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
 def test_an_epoched_recording_is_refused(ingest):
     both_refuse(run_of(ingest, "eeglab_variants/test_epochs_onefile.set"), "number of trials is 4")
