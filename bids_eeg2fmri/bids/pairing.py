@@ -154,7 +154,7 @@ def _lonely(scan: Scan, is_eeg: bool, elsewhere: Sequence[str]) -> str:
 
 def _rank(scan: Scan) -> tuple[bool, int, str, int]:
     """Sort the files of one run: complete ones, first echoes and parts, the preferred format."""
-    incomplete = not all(path.exists() for path in companions(scan.path))
+    incomplete = not all(path.exists() for path in (scan.path, *companions(scan.path)))
     formats = (*EEG_EXTENSIONS, ".nii", ".gz")
     part = scan.entities.get("split", "")
     return incomplete, scan.echo, part, formats.index(scan.path.suffix)

@@ -117,9 +117,9 @@ def _open(run: RunFiles) -> mne.io.BaseRaw:
         raw = mne_bids.read_raw_bids(path.update(root=run.root), verbose="ERROR")
     except Exception as error:
         raw = _open_bare(run)
-        refused = f"mne-bids cannot read the EEG ({brief(error)}); it is read without mne-bids"
-        warn(run, refused)
-    _check_complete(run, raw)
+        warn(run, f"mne-bids cannot read the EEG ({brief(error)}); it is read without mne-bids")
+    else:
+        _check_complete(run, raw)
     return raw
 
 
@@ -133,14 +133,15 @@ def _open_bare(run: RunFiles) -> mne.io.BaseRaw:
     """
     with reading(run, run.eeg, EEGError):
         raw = mne.io.read_raw(run.eeg, preload=False, verbose="ERROR")
-        _check_complete(run, raw)
+    _check_complete(run, raw)
     return raw
 
 
 def _check_complete(run: RunFiles, raw: mne.io.BaseRaw) -> None:
     signals = [Path(name) for name in raw.filenames if name is not None]
     check_inside(run.root, run.eeg, signals, run.homes)
-    stored, promised = stored_and_promised(run.eeg, len(raw.ch_names), int(raw.n_times))
+    with reading(run, run.eeg, EEGError):
+        stored, promised = stored_and_promised(run.eeg, len(raw.ch_names), int(raw.n_times))
     if stored < promised:
         raise EEGError(
             f"{run.relative(run.eeg)}: {stored} of the {promised} bytes of signal that its header "

@@ -28,10 +28,8 @@ Column = Mapping[str, object]
 
 # What the specification puts after all entities that a raw BOLD file may have, but for `chunk`.
 # `stat` is not yet part of it and stands before `desc`, as in XCP-D.
-_LAST = {
-    key: i
-    for i, key in enumerate(("space", "cohort", "chunk", "res", "den", "stat", "desc"), start=1)
-}
+_ENDING = ("space", "cohort", "chunk", "res", "den", "stat", "desc")
+_LAST = {key: i for i, key in enumerate(_ENDING, start=1)}
 _SPACE = ("space", "cohort", "res", "den")
 """Entities of images alone: where they lie, and how finely."""
 _NOTED: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
@@ -88,13 +86,7 @@ def derivative_path(
 
 
 def bids_uri(path: Path, folder: Path, name: str = "raw") -> str:
-    """Name a file of the input dataset, or of another, as sidecars do: ``bids:raw:sub-01/func/…``.
-
-    Parameters
-    ----------
-    folder, name
-        That dataset, and what ``dataset_description.json`` calls it.
-    """
+    """Name a file by the name of its dataset, as sidecars do: ``bids:raw:sub-01/func/…``."""
     return f"bids:{name}:{path.relative_to(folder).as_posix()}"
 
 
