@@ -80,6 +80,39 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         help="JSON with pybids filters for eeg, bold",
     )
     group.add_argument(
+        "--match",
+        action="append",
+        default=[],
+        metavar="EEG=BOLD",
+        help="labels that belong together, e.g. eeg.task-ECON=bold.task-EC, or a .tsv file with "
+        "the columns eeg and bold; may be given several times",
+    )
+    group.add_argument(
+        "--eeg-from",
+        type=Path,
+        metavar="FOLDER",
+        help="take the EEG from this folder of derivatives",
+    )
+    group.add_argument(
+        "--echo",
+        type=_echo,
+        metavar="N|combined",
+        help="echo of multi-echo BOLD that is taken (the first), or all of them combined",
+    )
+    group.add_argument(
+        "--derivatives",
+        nargs="+",
+        default=(),
+        metavar="[NAME=]PATH",
+        help="output of fMRIPrep; beside it what lies in the dataset's derivatives is found by "
+        "itself",
+    )
+    group.add_argument(
+        "--space",
+        metavar="SPACE[:res-N]",
+        help="take BOLD that fMRIPrep has preprocessed, in this space, e.g. T1w",
+    )
+    group.add_argument(
         "--skip-bids-validation", action="store_true", help="do not check the dataset first"
     )
 
@@ -176,6 +209,15 @@ def _folds(text: str) -> int:
         return 0
     if not text.isdecimal() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of folds; give 2 or more, or loo")
+    return int(text)
+
+
+def _echo(text: str) -> int | str:
+    """Read the number of an echo, or that all are combined."""
+    if text == "combined":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no echo; give its number, or combined")
     return int(text)
 
 

@@ -23,7 +23,7 @@ from bids_eeg2fmri.settings import from_mapping, override, read_toml, to_toml, v
 
 if TYPE_CHECKING:
     from bids_eeg2fmri.app.job import Job
-    from bids_eeg2fmri.bids.query import Selection
+    from bids_eeg2fmri.bids.selection import Selection
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -163,6 +163,7 @@ def _begin(job: "Job") -> None:
         command=job.command,
         version=__version__,
         container=os.environ.get("BIDS_EEG2FMRI_IMAGE"),
+        derivatives=dict(job.selection.datasets),
     )
     stem = log.file_stem()
     write_text(job.out / "logs" / f"{stem}_config.toml", to_toml(job.config))
@@ -202,6 +203,10 @@ def _check_together(args: argparse.Namespace, config: Config) -> None:
             "--test-participants: with --folds everyone is tested; drop one of them.",
         ),
         (
+            args.echo and args.space,
+            "--echo: preprocessed BOLD has its echoes combined; drop --echo or --space.",
+        ),
+        (
             args.optimise and several,
             "--optimise: with --folds, who gives scores would be tested too; drop one of them.",
         ),
@@ -221,7 +226,13 @@ def _check_together(args: argparse.Namespace, config: Config) -> None:
 
 
 def _selection(args: argparse.Namespace) -> "Selection":
-    from bids_eeg2fmri.bids.query import Selection
+    from bids_eeg2fmri.bids.matching import read_matches
+    from bids_eeg2fmri.bids.selection import (
+        Selection,
+        existing_folder,
+        parse_derivative,
+        parse_space,
+    )
 
     return Selection(
         tuple(args.participant_label),
@@ -230,6 +241,11 @@ def _selection(args: argparse.Namespace) -> "Selection":
         tuple(args.run_id),
         _read_filters(args.bids_filter_file),
         not args.skip_bids_validation,
+        read_matches(args.match, args.bids_dir),
+        args.echo,
+        existing_folder(args.eeg_from, "--eeg-from") if args.eeg_from else None,
+        tuple(map(parse_derivative, args.derivatives)),
+        parse_space(args.space) if args.space else None,
     )
 
 

@@ -87,6 +87,9 @@ class VolumeClock:
     """How much faster the EEG clock runs than the scanner's, in parts per million."""
     residual: float
     """Largest distance of a marker from the fitted clock, in seconds."""
+    delay: float = 0.0
+    """Seconds from the onset of a volume to the time that its values stand for; other than 0 only
+    where slice timing was corrected to such a time."""
 
     def summary(self) -> dict[str, str | int | float]:
         """Give all but the volumes' own times, under names that tell the units."""
@@ -98,6 +101,7 @@ class VolumeClock:
             "n_markers": self.n_markers,
             "drift_ppm": self.drift,
             "residual_s": self.residual,
+            "delay_s": self.delay,
         }
 
 

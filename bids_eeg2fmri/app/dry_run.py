@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import draw_folds
+from bids_eeg2fmri.bids.bold import bold_delay, read_bold_header
 from bids_eeg2fmri.bids.query import RunFiles, find_runs
-from bids_eeg2fmri.bids.read import read_bold_header, read_markers
+from bids_eeg2fmri.bids.read import read_markers
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.errors import AppError, DataError
 from bids_eeg2fmri.preprocess.clock import find_clock
@@ -69,6 +71,7 @@ def describe_run(job: Job, run: RunFiles) -> Row:
             job.config.clock,
             run.name,
         )
+        clock = replace(clock, delay=bold_delay(run))
     except DataError as error:
         return row | {"refused": str(error)}
     return row | {"clock": clock.summary()}

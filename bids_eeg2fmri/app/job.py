@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bids_eeg2fmri import __version__
-from bids_eeg2fmri.bids.query import Selection
+from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.bids.sidecars import read_description
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError

@@ -14,10 +14,9 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
+from bids_eeg2fmri.bids.bold import bold_metadata
 from bids_eeg2fmri.bids.models import read_model, write_model
-from bids_eeg2fmri.bids.read import bold_metadata
 from bids_eeg2fmri.bids.write import (
-    bids_uri,
     derivative_path,
     write_image,
     write_mask,
@@ -39,15 +38,22 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
     first = tested[0]
     files, bold, target = first.run.files, first.run.recording.bold, first.target
     sources = sources_of([first.run])
-    onset = first.run.pairs.onset[first.index]
-    taken = {"StartTime": float(onset[0]), "VolumeIndices": first.run.pairs.volume[first.index]}
+    start = float(first.run.pairs.onset[first.index[0]]) + first.run.clock.delay
+    taken = {"StartTime": start, "VolumeIndices": first.run.pairs.volume[first.index]}
 
     def path(suffix: str, extension: str = ".nii.gz", **parts: str) -> Path:
         return derivative_path(
             job.out, files.entities, "func", suffix=suffix, extension=extension, **parts
         )
 
-    acquisition = {"TaskName": bold_metadata(files).get("TaskName", files.task)}
+    told = bold_metadata(files)
+    acquisition = {
+        "TaskName": told.get("TaskName", files.task),
+        "SkullStripped": told.get("SkullStripped") is True,
+    }
+    reference = {"SpatialReference": files.uri(files.bold)}
+    if files.space:
+        acquisition |= reference
 
     def write_series(desc: str, volumes: np.ndarray, description: str, **more: object) -> None:
         about = {"Description": f"{description}; test volumes only", "Units": "arbitrary", **more}
@@ -76,8 +82,8 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
                 metadata=about | sources | {"Model": by},
             )
         _write_by_volume(one, path("timeseries", ".tsv", desc=f"synth{label}"), sources)
-    about = {"Description": "Brain mask from the mean of the run's volumes"}
-    reference = {"SpatialReference": bids_uri(files.bold, files.root)}
+    origin = "of the pipeline that preprocessed the run" if files.mask else "from its mean volume"
+    about = {"Description": f"Brain mask {origin}"}
     write_mask(
         path("mask", desc="brain"),
         first.run.pairs.mask,
@@ -102,7 +108,10 @@ def model_label(name: str) -> str:
 def sources_of(runs: Sequence[PairedRun]) -> dict[str, object]:
     """Name the recordings that a file rests on, for its sidecar."""
     files = [run.files for run in runs]
-    return {"Sources": [bids_uri(path, one.root) for one in files for path in (one.bold, one.eeg)]}
+    sources = [one.uri(path) for one in files for path in one.sources]
+    if any("res" in one.entities for one in files):
+        return {"Sources": sources, "Resolution": "That of the BOLD among the Sources"}
+    return {"Sources": sources}
 
 
 def _maps(tested: Tested) -> dict[str, tuple[np.ndarray, str, str]]:

@@ -18,7 +18,7 @@ from bids_eeg2fmri.app.triage import try_each
 from bids_eeg2fmri.bids.atlas import atlas_files, write_parcels
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.segmentation import find_segmentation
-from bids_eeg2fmri.bids.write import bids_uri, derivative_path, write_table
+from bids_eeg2fmri.bids.write import derivative_path, write_table
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import Metric
 from bids_eeg2fmri.evaluate.parcels import PARCEL_SCORES, block_parcels, score_parcels
@@ -114,7 +114,7 @@ def write_parcel_scores(job: Job, owner: str, test: ParcelTest, tested: Sequence
         "Parcels": parcels.origin,
         "AtlasFiles": [_spell(files, path) for path in test.parcellation.atlas],
     }
-    bold = bids_uri(files.bold, files.root)
+    bold = files.uri(files.bold)
     write_parcels(
         _path(job, files, "dseg", ".nii.gz"),
         parcels,
@@ -122,6 +122,7 @@ def write_parcel_scores(job: Job, owner: str, test: ParcelTest, tested: Sequence
         metadata={
             "Description": "Parcels whose mean signals are scored",
             **origin,
+            **sources_of([tested[0].run]),
             "SpatialReference": bold,
             "Sources": [bold],
         },
@@ -226,4 +227,4 @@ def _path(job: Job, files: RunFiles, suffix: str, extension: str) -> Path:
 
 def _spell(files: RunFiles, path: Path) -> str:
     """Name a file of the dataset by its place in it, another by its name alone."""
-    return bids_uri(path, files.root) if path.is_relative_to(files.root) else path.name
+    return files.uri(path) if any(map(path.is_relative_to, files.homes)) else path.name

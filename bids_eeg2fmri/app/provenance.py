@@ -10,6 +10,7 @@ from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.methods import Network, methods_text
+from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.references import REFERENCES
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.report.page import Provenance
@@ -49,6 +50,10 @@ def provenance(
             "runs": len(runs),
             "volumes": sum(run.pairs.n_volumes for run in runs),
             "pairs": sum(len(run.pairs.volume) for run in runs),
+            "spaces": sorted({_space_in_words(run.files) for run in runs if run.files.raw}),
+            "delays": sorted({run.clock.delay for run in runs} - {0.0}),
+            "combined": any(run.files.echoes for run in runs),
+            "masked": all(run.files.mask for run in runs),
             "tr": sorted({run.clock.tr for run in runs}),
             "channels": len(runs[0].pairs.channels),
             "clocks": sorted({_in_words(run.clock) for run in runs}),
@@ -84,6 +89,12 @@ def _describe(trained: Trained) -> Network:
         "epochs": len(card["history"]),
         "best_epoch": card["best_epoch"],
     }
+
+
+def _space_in_words(files: RunFiles) -> str:
+    if not files.space:
+        return "the scanner's own space"
+    return "the space " + " ".join(files.space.values())
 
 
 def _in_words(clock: VolumeClock) -> str:

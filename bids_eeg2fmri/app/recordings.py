@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from jaxtyping import Bool
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.triage import attempt
+from bids_eeg2fmri.bids.bold import bold_delay, read_bold, read_mask
 from bids_eeg2fmri.bids.query import RunFiles
-from bids_eeg2fmri.bids.read import read_bold, read_eeg, read_markers
+from bids_eeg2fmri.bids.read import read_eeg, read_markers
 from bids_eeg2fmri.errors import AppError, BOLDError, DataError
 from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid
 from bids_eeg2fmri.preprocess.clock import find_clock
+from bids_eeg2fmri.preprocess.echoes import echo_weights
 from bids_eeg2fmri.preprocess.pairs import make_pairs
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
@@ -94,6 +96,7 @@ def read(job: Job, files: RunFiles) -> Recording:
                 lambda shape, dtype: arrays.allocate(
                     folder, "bold.data", shape, dtype, fortran=True
                 ),
+                echo_weights,
             )
             mask = _mask(files, bold)
         arrays.save(folder, "markers", markers)
@@ -131,6 +134,7 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
                 cfg.clock,
                 files.name,
             )
+            clock = replace(clock, delay=bold_delay(files))
             pairs = make_pairs(
                 eeg,
                 bold,
@@ -151,6 +155,8 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
     run = PairedRun(recording, unit)
     clock, kept = run.clock, len(run.pairs.volume)
     text = f"{clock.source} every {clock.tr:g} s"
+    if clock.delay:
+        text += f", values {clock.delay:g} s after the onset of each volume"
     if clock.n_markers:
         text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:z.1f} ppm"
     log.tell_unit(files.name, "clock", unit, text, notes_of(unit))
@@ -208,6 +214,10 @@ def _select(eeg: EEG, channels: tuple[str, ...]) -> EEG:
 
 
 def _mask(files: RunFiles, bold: BOLD) -> Bool[np.ndarray, "x y z"]:
+    """Take the brain that a pipeline has found, or else find it."""
+    told = read_mask(files, bold)
+    if told is not None:
+        return told
     try:
         return brain_mask(bold)
     except BOLDError as error:

@@ -9,7 +9,9 @@ from jaxtyping import Bool, Float64
 from nibabel.affines import voxel_sizes
 from nibabel.funcs import squeeze_image
 
+from bids_eeg2fmri.bids.contents import fetched
 from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.sidecars import entities_of
 from bids_eeg2fmri.errors import DataWarning
 from bids_eeg2fmri.types import Anatomy
 
@@ -20,11 +22,22 @@ COVERED = 0.9
 
 
 def find_t1w(run: RunFiles) -> Path | None:
-    """Find a T1-weighted image of the participant, that of the run's own session before others."""
-    home = run.root / f"sub-{run.participant}"
-    own = sorted((run.bold.parents[1] / "anat").glob("*_T1w.nii*"))
-    found = own or sorted(home.glob("**/anat/*_T1w.nii*"))
-    return found[0] if found else None
+    """Find a T1-weighted image in the space of the run; none in a space of which there is none.
+
+    Where the BOLD is raw, that of the run's own session before others.
+    """
+    return next(iter(fetched(_candidates(run))), None)
+
+
+def _candidates(run: RunFiles) -> list[Path]:
+    participant = f"sub-{run.participant}"
+    if "space" in run.space:
+        images = "**/anat/*_desc-preproc_T1w.nii*"
+        found = [x for home in run.pipelines for x in sorted((home / participant).glob(images))]
+        space = run.space["space"]  # that of the image itself is not in its name
+        return [path for path in found if entities_of(path).get("space", "T1w") == space]
+    own = sorted((run.scan.parents[1] / "anat").glob("*_T1w.nii*"))
+    return own or sorted((run.root / participant).glob("**/anat/*_T1w.nii*"))
 
 
 def read_anatomy(
@@ -32,8 +45,9 @@ def read_anatomy(
 ) -> Anatomy | None:
     """Bring the T1-weighted image to the grid of a run, each voxel cut into finer ones.
 
-    By the scanner's coordinates alone: nothing is registered. None where there is no such image or
-    the run is in a template space; one that cannot be used is named in a warning.
+    By their coordinates alone: nothing is registered. None where there is no such image, or the
+    series says that it is in a space and no pipeline told the same; one that cannot be used is
+    named in a warning.
 
     Parameters
     ----------
@@ -43,7 +57,11 @@ def read_anatomy(
     from bids_eeg2fmri.bids.parcels import space_of  # nilearn takes seconds
 
     path = find_t1w(run)
-    if path is None or space_of(run.bold) is not None:
+    if path is None:
+        for one in _candidates(run)[:1]:
+            _leave_aside(run, one, "is a link without content (datalad get)")
+        return None
+    if not run.space and space_of(run.bold) is not None:
         return None
     try:
         image = squeeze_image(nib.load(path))
@@ -59,7 +77,8 @@ def read_anatomy(
     if covered < COVERED:
         _leave_aside(run, path, f"covers {covered:.0%} of the brain of the BOLD")
         return None
-    origin = f"{path.name}, by the scanner's coordinates and without registration"
+    coordinates = "its pipeline's" if run.space else "the scanner's"
+    origin = f"{path.name}, by {coordinates} coordinates and without registration"
     return Anatomy(data, fine_affine, origin)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float64
 
+from bids_eeg2fmri.bids.contents import fetched
 from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.errors import DataWarning
@@ -15,15 +16,13 @@ MOTION = ("trans_x", "trans_y", "trans_z", "rot_x", "rot_y", "rot_z")
 
 
 def find_confounds(files: RunFiles) -> Path | None:
-    """Find the table of confounds of a BOLD series below the dataset's ``derivatives`` folder.
+    """Find the table of confounds of a BOLD series in the folders of pipelines.
 
-    It is called like the series, with ``desc-confounds_timeseries.tsv`` or, of older releases,
-    ``desc-confounds_regressors.tsv`` at its end. Of several the first by name serves.
+    It is called like the raw series, with ``desc-confounds_timeseries.tsv`` or, of older releases,
+    ``desc-confounds_regressors.tsv`` at its end. Of several the first serves: that of a pipeline
+    which the user names, else by name.
     """
-    stem = files.bold.name.split(".")[0].removesuffix("_bold")
-    folder = files.bold.parent.relative_to(files.root)
-    found = sorted((files.root / "derivatives").glob(f"*/{folder}/{stem}_desc-confounds_*.tsv"))
-    return found[0] if found else None
+    return next(iter(fetched(_tables(files))), None)
 
 
 def read_motion(files: RunFiles, n_volumes: int) -> Float64[np.ndarray, "volumes 6"] | None:
@@ -33,10 +32,16 @@ def read_motion(files: RunFiles, n_volumes: int) -> Float64[np.ndarray, "volumes
     """
     path = find_confounds(files)
     if path is None:
+        for one in _tables(files):
+            _leave_aside(f"{files.relative(one)}: a link without content (datalad get)")
         return None
-    table = read_table(path)
-    missing = [name for name in MOTION if name not in table]
-    name = path.relative_to(files.root)
+    name = files.relative(path)
+    try:
+        table = read_table(path)
+    except ValueError as error:
+        _leave_aside(f"{name}: {error}")
+        return None
+    missing = [column for column in MOTION if column not in table]
     if missing:
         _leave_aside(f"{name}: has no {', '.join(missing)}")
         return None
@@ -48,6 +53,12 @@ def read_motion(files: RunFiles, n_volumes: int) -> Float64[np.ndarray, "volumes
     except ValueError as error:
         _leave_aside(f"{name}: {error}")
         return None
+
+
+def _tables(files: RunFiles) -> list[Path]:
+    func = files.scan.parent.relative_to(files.root)
+    named = f"{files.stem}_desc-confounds_*.tsv"
+    return [path for home in files.pipelines for path in sorted((home / func).glob(named))]
 
 
 def _leave_aside(what: str) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -66,7 +67,13 @@ The last command that wrote here:
 
 
 def write_dataset(
-    out: Path, bids_dir: Path, *, command: str, version: str, container: str | None = None
+    out: Path,
+    bids_dir: Path,
+    *,
+    command: str,
+    version: str,
+    container: str | None = None,
+    derivatives: Mapping[str, Path] | None = None,
 ) -> None:
     """Describe the output dataset: its origin, its files, what the validator leaves out, citations.
 
@@ -80,6 +87,8 @@ def write_dataset(
         Of this program.
     container
         Image tag, where it runs in one.
+    derivatives
+        Other datasets that results may rest on, by name.
 
     Raises
     ------
@@ -87,8 +96,9 @@ def write_dataset(
         A file cannot be written.
     """
     source = read_description(bids_dir)
-    link = _link(bids_dir, out)
-    write_json(out / "dataset_description.json", _description(source, link, version, container))
+    given = {"raw": bids_dir, **(derivatives or {})}
+    links = {name: _link(folder, out) for name, folder in given.items()}
+    write_json(out / "dataset_description.json", _description(source, links, version, container))
     readme = _README.format(name=source["Name"], version=version, command=command)
     write_text(out / "README.md", readme)
     write_text(out / ".bidsignore", _BIDSIGNORE)
@@ -128,7 +138,7 @@ def _link(bids_dir: Path, out: Path) -> str:
 
 
 def _description(
-    source: dict[str, object], link: str, version: str, container: str | None
+    source: dict[str, object], links: dict[str, str], version: str, container: str | None
 ) -> dict[str, object]:
     """Return dataset_description.json, which credits the input's authors and keeps its licence."""
     authors = source.get("Authors") or f"The authors of {source['Name']}"
@@ -147,8 +157,8 @@ def _description(
             "The bids_eeg2fmri developers",
         ],
         "GeneratedBy": [generator],
-        "SourceDatasets": [{"DOI": doi} if doi else {"URL": link}],
-        "DatasetLinks": {"raw": link},
+        "SourceDatasets": [{"DOI": doi} if doi else {"URL": links["raw"]}],
+        "DatasetLinks": links,
     }
 
 

@@ -13,8 +13,17 @@ def companions(eeg: Path) -> list[Path]:
     if eeg.suffix == ".vhdr" and eeg.exists():
         named = (vhdr_field(eeg, field) for field in ("DataFile", "MarkerFile"))
         return [eeg.parent / name for name in named if name]
+    if eeg.suffix == ".fif":
+        return _further_parts(eeg)
     fdt = eeg.with_suffix(".fdt")
-    return [fdt] if eeg.suffix == ".set" and fdt.exists() else []
+    return [fdt] if eeg.suffix == ".set" and (fdt.exists() or fdt.is_symlink()) else []
+
+
+def _further_parts(fif: Path) -> list[Path]:
+    """Parts into which MNE has split a large recording, named as BIDS does or as MNE does."""
+    name = re.sub(r"_split-0*1(?=_)", "_split-*", fif.name)
+    pattern = name if name != fif.name else f"{fif.stem}-[0-9]*.fif"
+    return sorted(path for path in fif.parent.glob(pattern) if path != fif)
 
 
 def vhdr_field(header: Path, field: str) -> str | None:
@@ -32,7 +41,7 @@ def stored_and_promised(eeg: Path, n_channels: int, n_times: int) -> tuple[int, 
         return _vhdr_bytes(eeg, n_channels)
     if eeg.suffix in (".edf", ".bdf"):
         return _edf_bytes(eeg)
-    for fdt in companions(eeg):
+    for fdt in companions(eeg) if eeg.suffix == ".set" else ():
         return fdt.stat().st_size, 4 * n_channels * n_times
     return 0, 0
 

@@ -41,6 +41,14 @@ class Facts(TypedDict):
     """Volumes stored in all runs."""
     pairs: int
     """Volumes with a full history of EEG."""
+    spaces: Sequence[str]
+    """Spaces of BOLD that a pipeline has preprocessed; none where it is raw."""
+    delays: Sequence[float]
+    """Seconds after the onset of a volume to which its slices were brought; none where not."""
+    combined: bool
+    """Whether echoes were combined."""
+    masked: bool
+    """Whether the brain mask is that of the pipeline."""
     tr: Sequence[float]
     """The repetition times that occur, in seconds."""
     channels: int
@@ -83,7 +91,12 @@ MNE-BIDS ({{ cite("appelhoff2019") }}), MNE-Python ({{ cite("gramfort2013") }}) 
 {{ listed(clocks) }} {%- if clock_residual is not none %}, none of which lies further than
 {{ "%.2f" % (1000 * clock_residual) }} ms from a regular course{% endif %}.
 
-A volume at time t was paired with the EEG from {{ before(cfg.window.start) }} to
+{% if spaces %}BOLD had been preprocessed as by fMRIPrep ({{ cite("esteban2019") }}), in
+{{ listed(spaces) }}{% if delays %}; its slices stand for the time {{ listed(delays) }} s after the
+onset of each volume, which is t below{% endif %}. {% endif %}
+{%- if combined %}Echoes were summed, weighted voxel by voxel by TE·exp(−TE/T2*)
+({{ cite("posse1999") }}), T2* fitted to the logarithm of their mean volumes. {% endif %}A volume at
+time t was paired with the EEG from {{ before(cfg.window.start) }} to
 {{ before(cfg.window.stop) }}; {{ count(pairs, "volume") }} had that history in full. From this
 EEG came a spectrogram, the {{ "logarithm of the power" if stft.value == "log" else stft.value }}
 of the short-time Fourier transform (window {{ time(stft.window) }}, hop {{ time(stft.hop) }},
@@ -93,9 +106,10 @@ taper {{ stft.taper }}, {{ "%g" % stft.fmin }}–{{ "%g" % stft.fmax }} Hz
 from {{ listed(native_grids) }} to {{ grid }} voxels by cutting its discrete cosine transform.
 Synthesised volumes were brought back by padding it, and compared with observed volumes that went
 the same way, so that detail finer than the model's grid counts in no score.{% endif %}
-{{ scaling(cfg.scale) }} The brain mask is the largest connected part of what is bright in the
+{{ scaling(cfg.scale) }} {% if masked %}The brain mask is that of the preprocessing.
+{%- else %}The brain mask is the largest connected part of what is bright in the
 temporal mean, above the threshold half way between the means of both sides
-({{ cite("ridler1978") }}), with its gaps closed.
+({{ cite("ridler1978") }}), with its gaps closed.{% endif %}
 
 {{ "The network is" if networks | length == 1 else "The networks are" }} {{ described }}.
 {% if has_own %}Roman numbers are those of the original work ({{ cite("calhas2022") }}): a residual
@@ -217,6 +231,7 @@ def methods_text(cfg: Config, facts: Facts) -> str:
         "evaluate": cfg.evaluate,
         "explain": cfg.explain,
         "repetition_times": [f"{tr:g}" for tr in facts["tr"]],
+        "delays": [f"{delay:g}" for delay in facts["delays"]],
         "kept_grid": set(facts["native_grids"]) == {facts["grid"]},
         "grid": _size(*facts["grid"]),
         "native_grids": [_size(*grid) for grid in facts["native_grids"]],

@@ -1,73 +1,19 @@
 """Find the runs: which EEG recording belongs to which BOLD series of a BIDS dataset."""
 
-import re
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from bids import BIDSLayout, BIDSLayoutIndexer
-from bids.layout import Query
-
-from bids_eeg2fmri.bids.formats import EEG_EXTENSIONS, companions
-from bids_eeg2fmri.bids.pairing import Scan, Unpaired, pair, run_entities
-from bids_eeg2fmri.bids.sidecars import check_dataset, entities_of, inherited, read_json
-from bids_eeg2fmri.errors import (
-    AppError,
-    DatasetError,
-    MissingInputError,
-    NothingFoundError,
-    UsageError,
-)
-
-_SCANS: dict[str, dict[str, Any]] = {
-    "eeg": {
-        "datatype": "eeg",
-        "suffix": "eeg",
-        "task": Query.ANY,
-        "extension": list(EEG_EXTENSIONS),
-    },
-    "bold": {
-        "datatype": "func",
-        "suffix": "bold",
-        "task": Query.ANY,
-        "extension": [".nii", ".nii.gz"],
-        "part": ["mag", None],
-    },
-}
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What the user wants of a dataset; empty means all. Labels may carry their BIDS prefix."""
-
-    participants: tuple[str, ...] = ()
-    sessions: tuple[str, ...] = ()
-    tasks: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
-    filters: Mapping[str, Mapping[str, Any]] | None = None
-    """pybids filters by kind of scan: ``{"eeg": {…}, "bold": {…}}``, as fMRIPrep takes them."""
-    validate: bool = True
-    """Whether ``dataset_description.json`` must be there and complete."""
-
-    def entities(self, task: str | None = None) -> dict[str, str]:
-        """Name the chosen sessions, tasks (or the given one) and runs as a file name does."""
-        chosen = {"ses": self.sessions, "task": (task,) if task else self.tasks, "run": self.runs}
-        return {
-            key: "+".join(sorted({_spelt(label, key) for label in labels}))
-            for key, labels in chosen.items()
-            if labels
-        }
-
-    def suffix(self, task: str | None = None) -> str:
-        """Lay out ``entities`` as part of a file name, e.g. ``_ses-1_task-rest``."""
-        return "".join(f"_{key}-{label}" for key, label in self.entities(task).items())
-
-
-def _spelt(label: str, key: str) -> str:
-    """Take off the entity, and of a run's index its zeros: 1 and 01 are one run."""
-    bare = label.removeprefix(f"{key}-")
-    return str(int(bare)) if key == "run" and bare.isdecimal() else bare
+from bids_eeg2fmri.bids.contents import check_contents
+from bids_eeg2fmri.bids.derivatives import find_mask, find_preprocessed, where
+from bids_eeg2fmri.bids.formats import companions
+from bids_eeg2fmri.bids.index import list_scans, matlab_eeg, told_matlab
+from bids_eeg2fmri.bids.pairing import Pair, Unpaired, pair, run_entities
+from bids_eeg2fmri.bids.selection import Derivative, Selection, bare, natural
+from bids_eeg2fmri.bids.sidecars import check_dataset, entities_of, inherited, read_json, spell
+from bids_eeg2fmri.bids.write import bids_uri
+from bids_eeg2fmri.errors import AppError, DatasetError, DataWarning, NothingFoundError
 
 
 @dataclass(frozen=True)
@@ -84,28 +30,94 @@ class RunFiles:
     """Entities of the BOLD file except echo and part, by their short names, in BIDS order."""
     eeg: Path
     bold: Path
+    """The series that is read, or its first echo."""
+    echoes: tuple[Path, ...] = ()
+    """All its echoes, where they are to be combined."""
+    raw: Path | None = None
+    """The series of the scanner, where a pipeline has made ``bold`` from it."""
+    space: Mapping[str, str] = field(default_factory=dict)
+    """Those of ``entities`` that say where such a series lies."""
+    mask: Path | None = None
+    """The brain, where the pipeline tells it."""
+    derivatives: tuple[Derivative, ...] = ()
+    """What the user says that pipelines have left."""
 
     @property
     def name(self) -> str:
         """What the run is called, e.g. ``sub-01_ses-1_task-rest_run-1``."""
         return "_".join(f"{key}-{label}" for key, label in self.entities.items())
 
+    @property
+    def stem(self) -> str:
+        """What the names of a pipeline's files begin with: ``name`` without the space."""
+        labels = (f"{key}-{self.entities[key]}" for key in self.entities if key not in self.space)
+        return "_".join(labels)
+
+    @property
+    def scan(self) -> Path:
+        """The series as the scanner gave it."""
+        return self.raw or self.bold
+
+    @property
+    def pipelines(self) -> tuple[Path, ...]:
+        """Folders in which pipelines left what they made, those that the user names first."""
+        own = sorted(path for path in (self.root / "derivatives").glob("*") if path.is_dir())
+        return tuple(dict.fromkeys((*(one.path for one in self.derivatives), *own)))
+
+    @property
+    def homes(self) -> tuple[Path, ...]:
+        """The dataset and the folders of pipelines, in which all files of the run are."""
+        return (self.root, *(one.path for one in self.derivatives))
+
     def relative(self, path: Path) -> str:
-        """Path inside the dataset, with forward slashes."""
-        return path.relative_to(self.root).as_posix()
+        """Path inside the dataset, with forward slashes; the whole path of what lies outside."""
+        return spell(self.root, path)
+
+    def uri(self, path: Path) -> str:
+        """Name a file as sidecars do, e.g. ``bids:raw:sub-01/func/…``."""
+        if path.is_relative_to(self.root):
+            return bids_uri(path, self.root)
+        name, home = next(one for one in self.derivatives if path.is_relative_to(one.path))
+        return bids_uri(path, home, name)
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """What results rest on: the BOLD, all echoes of it that are combined, and the EEG."""
+        return (*(self.echoes or (self.bold,)), self.eeg)
+
+    def sidecars(self, path: Path, suffix: str, extension: str) -> list[Path]:
+        """Sidecars that apply to one of the files, in its own dataset; the nearest one last."""
+        home = next(home for home in self.homes if path.is_relative_to(home))
+        return inherited(home, path, suffix, extension)
+
+    def data(self) -> list[Path]:
+        """Give what the recordings themselves consist of, the header of the EEG first."""
+        return [self.eeg, *companions(self.eeg), *self.sources[:-1]]
+
+    def tables(self) -> list[Path]:
+        """Give what stands beside the recordings."""
+        return [
+            *self.sidecars(self.eeg, "eeg", ".json"),
+            *self.sidecars(self.eeg, "channels", ".tsv"),
+            *self.sidecars(self.eeg, "electrodes", ".tsv"),
+            *self.sidecars(self.eeg, "coordsystem", ".json"),
+            *self.sidecars(self.eeg, "events", ".tsv"),
+            *self.bold_sidecars(),
+            *(path for echo in self.echoes for path in self.sidecars(echo, "bold", ".json")),
+            *([self.mask] if self.mask else []),
+        ]
+
+    def bold_sidecars(self) -> list[Path]:
+        """Sidecars of the series: those of the scanner's, and after them those of a pipeline."""
+        series = (self.scan, self.bold)
+        found = [path for one in series for path in self.sidecars(one, "bold", ".json")]
+        return [*dict.fromkeys(found)]
 
     def files(self) -> tuple[Path, ...]:
         """Every file that reading this run depends on."""
-        sidecars = [
-            *inherited(self.root, self.eeg, "eeg", ".json"),
-            *inherited(self.root, self.eeg, "channels", ".tsv"),
-            *inherited(self.root, self.eeg, "electrodes", ".tsv"),
-            *inherited(self.root, self.eeg, "coordsystem", ".json"),
-            *inherited(self.root, self.eeg, "events", ".tsv"),
-            *inherited(self.root, self.bold, "bold", ".json"),
-        ]
-        present = [path for path in companions(self.eeg) if path.exists()]
-        return (self.eeg, *present, self.bold, *sidecars)
+        header, *named = self.data()
+        there = [path for path in named if path.exists() or path == self.bold]
+        return (header, *there, *self.tables())
 
 
 @dataclass(frozen=True)
@@ -139,7 +151,8 @@ def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Re
     """Pair the EEG and BOLD files of a dataset by participant, session, task, run, acquisition.
 
     Where a task has one EEG and one BOLD file and only one of the two carries a run or acquisition
-    label, they belong together as well. Of several echoes the first is taken.
+    label, they belong together as well. Of several echoes the first is taken, unless the selection
+    says otherwise; in its space, BOLD that a pipeline has preprocessed.
 
     Returns
     -------
@@ -153,7 +166,7 @@ def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Re
     MissingInputError
         ``root`` is not a folder.
     DatasetError
-        It is empty, has no valid ``dataset_description.json``, or a sidecar at its top is broken.
+        It is empty, or has no valid ``dataset_description.json``.
     NothingFoundError
         A participant does not exist, there is no EEG or no BOLD, or the filters matched nothing.
     UsageError
@@ -161,147 +174,100 @@ def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Re
     """
     root = root.resolve()
     check_dataset(root, selection.validate)
-    layout = _index(root, _participants(root, selection))
-    eeg, bold = (_query(layout, kind, selection) for kind in _SCANS)
-    _check_found(root, layout, selection, {"EEG": eeg, "BOLD": bold})
+    eeg, bold = list_scans(root, selection)
     runs: list[RunFiles] = []
+    present = {scan.entities["sub"] for scan in (*eeg, *bold)}
     refusals = [
-        Refusal(label, f"sub-{label}", NothingFoundError(f"sub-{label}: neither EEG nor BOLD."))
-        for label in _bare(selection.participants, "sub-")
-        if label not in {scan.entities["sub"] for scan in (*eeg, *bold)}
+        _refuse_absent(label)
+        for label in bare(selection.participants, "sub-")
+        if label not in present
     ]
-    for match in pair(eeg, bold):
+    refusals += _refuse_matlab(root, {scan.entities["sub"] for scan in bold})
+    for match in pair(eeg, bold, selection.echo):
         if isinstance(match, Unpaired):
             refusals.append(_refuse_half(root, match))
             continue
-        run = _run(root, *match)
-        error = _obstacle(run)
-        if error is None:
-            runs.append(run)
-        else:
+        run = _run(root, match, selection)
+        try:
+            run = _preprocessed(run, selection)
+            _check_contents(run)
+        except AppError as error:
             files = run.relative(run.eeg), run.relative(run.bold)
             refusals.append(Refusal(run.participant, run.name, error, run.entities, *files))
+        else:
+            runs.append(run)
+    _tell_broken_json(root, [refusal.reason for refusal in refusals])
     return (
-        sorted(runs, key=lambda run: _natural(run.relative(run.bold))),
-        sorted(refusals, key=lambda refusal: _natural(refusal.participant, refusal.name)),
+        sorted(runs, key=lambda run: natural(run.relative(run.scan))),
+        sorted(refusals, key=lambda refusal: natural(refusal.participant, refusal.name)),
     )
 
 
-def _participants(root: Path, selection: Selection) -> list[str]:
-    """Labels of the chosen participants, all of which must exist."""
-    folders = sorted((path.name for path in root.glob("sub-*") if path.is_dir()), key=_natural)
-    existing = [name.removeprefix("sub-") for name in folders]
-    chosen = _bare(selection.participants, "sub-")
-    unknown = [label for label in chosen if label not in existing]
-    if unknown:
-        examples = ", ".join(existing[:5]) + (", …" if len(existing) > 5 else "")
-        raise NothingFoundError(
-            f"{root}: no participant {', '.join(unknown)}. There are {examples or 'none'}."
-        )
-    return chosen or existing
-
-
-def _index(root: Path, participants: Sequence[str]) -> BIDSLayout:
-    """Index the EEG and BOLD files of these participants only, and no metadata.
-
-    pybids would read every JSON file for the metadata and crash on the first broken one.
-    """
-    labels = "|".join(re.escape(label) for label in participants)
-    wanted = rf"/sub-({labels})(/ses-[^/]+)?(/(eeg|func)(/[^/]+_(eeg|bold)\.[^/]+)?)?$"
-    others = re.compile(f"^(?!{wanted})")
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[others])
-    return BIDSLayout(root, validate=False, indexer=indexer)
-
-
-def _query(layout: BIDSLayout, kind: str, selection: Selection) -> list[Scan]:
-    chosen = {
-        "session": _bare(selection.sessions, "ses-"),
-        "task": _bare(selection.tasks, "task-"),
-        "run": _bare(selection.runs, "run-"),
-    }
-    special = {None: Query.NONE, "*": Query.ANY}
-    filters = {
-        key: special.get(value, value) if value is None or isinstance(value, str) else value
-        for key, value in (selection.filters or {}).get(kind, {}).items()
-    }
-    query = _SCANS[kind] | {key: value for key, value in chosen.items() if value} | filters
-    try:
-        paths = layout.get(return_type="file", **query)
-    except ValueError as error:
-        reason = str(error).split(". ")[0].rstrip(".")
-        raise UsageError(f"--bids-filter-file: {kind}: {reason}.") from error
-    return [Scan(Path(path), entities_of(Path(path))) for path in paths]
-
-
-def _check_found(
-    root: Path, layout: BIDSLayout, selection: Selection, found: Mapping[str, list[Scan]]
-) -> None:
-    """Say which of the two is missing, and whether the filters are to blame."""
-    missing = [kind for kind, scans in found.items() if not scans]
-    absent = [kind for kind in missing if not layout.get(**_SCANS[kind.lower()])]
-    if absent:
-        whose = ", ".join(f"sub-{label}" for label in _bare(selection.participants, "sub-"))
-        raise NothingFoundError(
-            f"{root}: no {' and no '.join(absent)} file of {whose or 'any participant'}. Both EEG "
-            f"({', '.join(EEG_EXTENSIONS)}) and BOLD are needed, in sub-*/[ses-*/]eeg and func."
-        )
-    if missing:
-        tasks, sessions = ", ".join(layout.get_tasks()), ", ".join(layout.get_sessions())
-        raise NothingFoundError(
-            f"{root}: the filters match no {' and no '.join(missing)} file. "
-            f"Tasks: {tasks}; sessions: {sessions or 'none'}."
-        )
-
-
-def _run(root: Path, eeg: Scan, bold: Scan) -> RunFiles:
-    labels = eeg.entities | bold.entities
+def _run(root: Path, found: Pair, selection: Selection) -> RunFiles:
+    labels = found.eeg.entities | found.bold.entities
     return RunFiles(
         root=root,
         participant=labels["sub"],
         session=labels.get("ses"),
         task=labels["task"],
         run=labels.get("run"),
-        entities=run_entities(bold),
-        eeg=eeg.path,
-        bold=bold.path,
+        entities=run_entities(found.bold),
+        eeg=found.eeg.path,
+        bold=found.bold.path,
+        echoes=tuple(scan.path for scan in found.echoes),
+        derivatives=selection.datasets,
     )
 
 
+def _preprocessed(run: RunFiles, selection: Selection) -> RunFiles:
+    """Put the series of a pipeline in the place of the raw one, if its space was asked for."""
+    if selection.space is None:
+        return run
+    func = run.bold.parent.relative_to(run.root)
+    bold = find_preprocessed([home / func for home in run.pipelines], run.entities, selection.space)
+    space = where(bold)
+    return replace(
+        run,
+        entities=run.entities | space,
+        bold=bold,
+        echoes=(),
+        raw=run.bold,
+        space=space,
+        mask=find_mask(bold),
+    )
+
+
+def _check_contents(run: RunFiles) -> None:
+    check_contents(run.root, run.data(), run.tables(), run.homes)
+
+
+def _refuse_absent(label: str) -> Refusal:
+    return Refusal(label, f"sub-{label}", NothingFoundError(f"sub-{label}: neither EEG nor BOLD."))
+
+
+def _refuse_matlab(root: Path, participants: Iterable[str]) -> list[Refusal]:
+    """Name EEG in MATLAB files, of participants who have BOLD."""
+    found = {label: matlab_eeg(root, label) for label in participants}
+    return [
+        Refusal(label, spell(root, files[0]), NothingFoundError(told_matlab(root, files)))
+        for label, files in found.items()
+        if files
+    ]
+
+
 def _refuse_half(root: Path, half: Unpaired) -> Refusal:
-    scan, file = half.scan, half.scan.path.relative_to(root).as_posix()
-    kind = "bold" if scan.path.parent.name == "func" else "eeg"
+    scan, file = half.scan, spell(root, half.scan.path)
+    kind = "bold" if ".nii" in scan.path.suffixes else "eeg"
     error = NothingFoundError(f"{file}: {half.reason}")
-    return Refusal(scan.entities["sub"], file, error, scan.entities, **{kind: file})
+    own = scan.entities | entities_of(scan.path)
+    return Refusal(scan.entities["sub"], file, error, own, **{kind: file})
 
 
-def _obstacle(run: RunFiles) -> AppError | None:
-    """Why the files of a run cannot be read, as far as that shows without opening the data."""
-    for path in (run.eeg, *companions(run.eeg)[:1], run.bold):
-        if path.exists():
-            continue
-        file = run.relative(path)
-        if path.is_symlink():
-            return MissingInputError(f"{file}: a link without content. Fetch it: datalad get.")
-        return MissingInputError(
-            f"{file}: missing, though {run.eeg.name} names it. Copy it too, or mend the name."
-        )
-    for path in (
-        *inherited(run.root, run.eeg, "eeg", ".json"),
-        *inherited(run.root, run.bold, "bold", ".json"),
-    ):
+def _tell_broken_json(root: Path, told: Sequence[str]) -> None:
+    """Name invalid JSON at the top of the dataset that no run needs."""
+    for path in sorted(root.glob("*.json")):
         try:
-            read_json(run.root, path)
+            read_json(root, path)
         except DatasetError as error:
-            if path.parent == run.root:  # it concerns every participant
-                raise
-            return error
-    return None
-
-
-def _bare(labels: Iterable[str], prefix: str) -> list[str]:
-    return [label.removeprefix(prefix) for label in labels]
-
-
-def _natural(*names: str) -> list[str | int]:
-    """Sort key that puts sub-2 before sub-10."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", " ".join(names))]
+            if path.name != "dataset_description.json" and str(error) not in told:
+                warnings.warn(f"{error} No run needs it.", DataWarning, stacklevel=3)

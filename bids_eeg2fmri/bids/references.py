@@ -126,6 +126,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Science, 329(5997), 1358–1361",
         "https://doi.org/10.1126/science.1194144",
     ),
+    "esteban2019": Reference(
+        "article",
+        "Esteban, Oscar and others",
+        2019,
+        "fMRIPrep: a robust preprocessing pipeline for functional MRI",
+        "Nature Methods, 16, 111–116",
+        "https://doi.org/10.1038/s41592-018-0235-4",
+    ),
     "friston1998": Reference(
         "article",
         "Friston, Karl J. and others",
@@ -207,6 +215,14 @@ REFERENCES: Mapping[str, Reference] = {
         "EEG-BIDS, an extension to the brain imaging data structure for electroencephalography",
         "Scientific Data, 6, 103",
         "https://doi.org/10.1038/s41597-019-0104-8",
+    ),
+    "posse1999": Reference(
+        "article",
+        "Posse, Stefan and others",
+        1999,
+        "Enhancement of BOLD-contrast sensitivity by single-shot multi-echo functional MR imaging",
+        "Magnetic Resonance in Medicine, 42(1), 87–97",
+        "https://doi.org/10.1002/(SICI)1522-2594(199907)42:1%3C87::AID-MRM13%3E3.0.CO;2-O",
     ),
     "power2011": Reference(
         "article",

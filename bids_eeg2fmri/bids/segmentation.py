@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Float64
 
 from bids_eeg2fmri.bids.atlas import Atlas, read_atlas
+from bids_eeg2fmri.bids.contents import fetched
 from bids_eeg2fmri.bids.query import RunFiles
-from bids_eeg2fmri.bids.sidecars import entities_of, inherited
+from bids_eeg2fmri.bids.sidecars import entities_of
 from bids_eeg2fmri.errors import DataError
 
 _SEGMENTATIONS = ("desc-aparcaseg_dseg", "desc-aseg_dseg")
@@ -17,10 +18,11 @@ _SEGMENTATIONS = ("desc-aparcaseg_dseg", "desc-aseg_dseg")
 
 
 def read_segmentation(run: RunFiles) -> Atlas | None:
-    """Read FreeSurfer's segmentation of the participant, laid on the raw series of this run.
+    """Read FreeSurfer's segmentation of the participant, laid on the series of this run.
 
-    From what fMRIPrep leaves below the dataset's ``derivatives`` folder: the segmentation of the
-    T1-weighted image, and the coregistration of the series to it. None where one is missing.
+    From what fMRIPrep leaves in its folder: for a preprocessed series the segmentation beside it,
+    else that of the T1-weighted image, and the coregistration of the series to it. None where one
+    is missing.
 
     Raises
     ------
@@ -35,10 +37,11 @@ def read_segmentation(run: RunFiles) -> Atlas | None:
     found = find_segmentation(run)
     if found is None:
         return None
-    image, transform, *table = found
-    atlas = read_atlas(image, *table)
+    image, *tables = (path for path in found if path.suffix != ".txt")
+    atlas = read_atlas(image, *tables)
     name = f"FreeSurfer's segmentation ({entities_of(image)['desc']}) by fMRIPrep"
-    return replace(atlas, name=name, affine=read_transform(transform) @ atlas.affine)
+    transform = next((read_transform(path) for path in found if path.suffix == ".txt"), np.eye(4))
+    return replace(atlas, name=name, affine=transform @ atlas.affine)
 
 
 def read_transform(path: Path) -> Float64[np.ndarray, "4 4"]:
@@ -68,16 +71,38 @@ def read_transform(path: Path) -> Float64[np.ndarray, "4 4"]:
 
 
 def find_segmentation(run: RunFiles) -> tuple[Path, ...] | None:
-    """Find the segmentation of the T1-weighted image, the run's coregistration to it, its table."""
-    func = run.bold.parent.relative_to(run.root)
-    coregistrations = f"*/{func}/{run.name}_from-*_to-T1w_mode-image*_xfm.txt"
-    for transform in sorted((run.root / "derivatives").glob(coregistrations)):
-        # Of several sessions fMRIPrep makes one image, beside the sessions.
-        for anat in (transform.parents[1] / "anat", transform.parents[2] / "anat"):
-            for ending in _SEGMENTATIONS:
-                images = sorted(anat.glob(f"sub-{run.participant}_*{ending}.nii.gz"))
-                native = [image for image in images if "space" not in entities_of(image)]
-                if native:
-                    tables = inherited(run.root, native[0], "dseg", ".tsv")  # fMRIPrep: at its top
-                    return native[0], transform, *tables[-1:]
+    """Find a segmentation that fits the run, its coregistration if it needs one, and its table."""
+    if run.space:
+        found = _beside(run)
+    else:
+        func = run.scan.parent.relative_to(run.root)
+        coregistration = f"{run.stem}_from-*_to-T1w_mode-image*_xfm.txt"
+        transforms = (
+            x for home in run.pipelines for x in sorted((home / func).glob(coregistration))
+        )
+        found = next(filter(None, (_of_t1w(run, x) for x in fetched(transforms))), None)
+    if found is None:
+        return None
+    tables = fetched(run.sidecars(found[0], "dseg", ".tsv"))  # fMRIPrep: at its top
+    return *found, *tables[-1:]
+
+
+def _beside(run: RunFiles) -> tuple[Path, ...] | None:
+    """Find the segmentation that was resampled to a preprocessed series."""
+    for ending in _SEGMENTATIONS:
+        image = run.bold.with_name(run.bold.name.replace("desc-preproc_bold", ending))
+        if fetched([image]) and image.exists():
+            return (image,)
+    return None
+
+
+def _of_t1w(run: RunFiles, transform: Path) -> tuple[Path, ...] | None:
+    """Find the segmentation of the T1-weighted image to which a coregistration leads."""
+    # Of several sessions fMRIPrep makes one image, beside the sessions.
+    for anat in (transform.parents[1] / "anat", transform.parents[2] / "anat"):
+        for ending in _SEGMENTATIONS:
+            images = fetched(sorted(anat.glob(f"sub-{run.participant}_*{ending}.nii.gz")))
+            native = [image for image in images if "space" not in entities_of(image)]
+            if native:
+                return native[0], transform
     return None

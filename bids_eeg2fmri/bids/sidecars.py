@@ -1,7 +1,10 @@
 """What stands beside recordings: the dataset's description, JSON and TSV files by inheritance."""
 
+import csv
 import json
-from collections.abc import ItemsView
+import math
+import warnings
+from collections.abc import ItemsView, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,22 @@ import pandas as pd
 
 from bids_eeg2fmri.errors import DatasetError, MissingInputError
 
+_AROUND = " \"'‘’"
+"""What may stand around a label and is no part of it."""
+_LARGEST = 1e30
+"""Beyond this, no number in a sidecar measures anything."""
+
 
 def entities_of(path: Path) -> dict[str, str]:
     """Entities of a file by their short names, in the order of its name."""
     parts = path.name.split(".")[0].split("_")[:-1]
     return dict(part.split("-", 1) for part in parts if "-" in part)
+
+
+def spelt(key: str, label: str) -> str:
+    """Take off the entity, and of a run's index its zeros: 1 and 01 are one run."""
+    bare = label.removeprefix(f"{key}-")
+    return str(int(bare)) if key == "run" and bare.isdecimal() else bare
 
 
 def inherited(root: Path, file: Path, suffix: str, extension: str) -> list[Path]:
@@ -28,9 +42,15 @@ def inherited(root: Path, file: Path, suffix: str, extension: str) -> list[Path]
 
 
 def _applies(sidecar: Path, ending: str, entities: ItemsView[str, str]) -> bool:
-    # The space of electrodes is no entity of the recording that they belong to.
-    theirs = {key: label for key, label in entities_of(sidecar).items() if key != "space"}
+    theirs = entities_of(sidecar)
+    if ending.startswith(("electrodes", "coordsystem")):
+        theirs.pop("space", None)  # of electrodes, it is no entity of their recording
     return sidecar.name.split("_")[-1] == ending and theirs.items() <= entities
+
+
+def spell(root: Path, path: Path) -> str:
+    """Name a file by its place in the dataset; in full where it lies outside."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def read_json(root: Path, path: Path) -> dict[str, Any]:
@@ -43,15 +63,23 @@ def read_json(root: Path, path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text("utf-8-sig"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         reason = str(error)
     else:
         if isinstance(content, dict):
             return content
         reason = "not an object"
     raise DatasetError(
-        f"{path.relative_to(root)}: not valid JSON ({reason}). Mend the file or remove it."
+        f"{spell(root, path)}: not valid JSON ({reason}). Mend the file or remove it."
     )
+
+
+def told_number(metadata: Mapping[str, Any], name: str) -> float | None:
+    """Take a finite number from a sidecar; none where it is missing or anything else."""
+    value = metadata.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > _LARGEST:
+        return None
+    return None if math.isnan(value) else float(value)
 
 
 def check_dataset(root: Path, validate: bool) -> None:
@@ -71,6 +99,8 @@ def check_dataset(root: Path, validate: bool) -> None:
     if not validate:
         return
     description = root / "dataset_description.json"
+    if description.is_symlink() and not description.exists():
+        raise MissingInputError(f"{description}: a link without content. Fetch it: datalad get.")
     if not description.exists():
         raise DatasetError(
             f"{root}: no dataset_description.json, so not a BIDS dataset. Add one, or use "
@@ -96,23 +126,32 @@ def read_description(root: Path) -> dict[str, Any]:
 def read_table(path: Path) -> pd.DataFrame:
     """Read a TSV as text.
 
-    Columns that are aligned by spaces and labels in quotes are understood too (ds002336).
+    Columns that are aligned by spaces and labels in quotes are understood too (ds002336), and so is
+    a byte order mark. What a row has beyond its header is left out.
+
+    Raises
+    ------
+    ValueError
+        It is empty, or no table.
     """
     with path.open(encoding="utf-8-sig", errors="replace") as file:
         separator = "\t" if "\t" in file.readline() else r"\s{2,}"
-    table = pd.read_csv(
-        path,
-        sep=separator,
-        engine="python",
-        dtype=str,
-        keep_default_na=False,
-        quoting=3,
-        encoding="utf-8-sig",
-        encoding_errors="replace",
-        on_bad_lines="skip",
-        index_col=False,
-    )
-    table.columns = table.columns.str.strip()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.ParserWarning)  # of longer rows
+        table = pd.read_csv(
+            path,
+            sep=separator,
+            engine="python",
+            dtype=str,
+            keep_default_na=False,
+            quoting=csv.QUOTE_NONE,
+            encoding="utf-8-sig",
+            encoding_errors="replace",
+            on_bad_lines=list,  # such rows as they are
+            index_col=False,
+        )
+    table.columns = table.columns.str.strip(_AROUND)
+    table = table.loc[:, ~table.columns.duplicated()].fillna("n/a")
     for name in table:
-        table[name] = table[name].fillna("n/a").str.strip(" \"'‘’")
+        table[name] = table[name].str.strip(_AROUND)
     return table

@@ -28,7 +28,10 @@ Column = Mapping[str, object]
 
 # What the specification puts after all entities that a raw BOLD file may have, but for `chunk`.
 # `stat` is not yet part of it and stands before `desc`, as in XCP-D.
-_LAST = {key: i for i, key in enumerate(("space", "chunk", "res", "stat", "desc"), start=1)}
+_ENDING = ("space", "cohort", "chunk", "res", "den", "stat", "desc")
+_LAST = {key: i for i, key in enumerate(_ENDING, start=1)}
+_SPACE = ("space", "cohort", "res", "den")
+"""Entities of images alone: where they lie, and how finely."""
 _NOTED: ContextVar[list[Path] | None] = ContextVar("noted", default=None)
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -75,14 +78,16 @@ def derivative_path(
     """
     own = {"space": space, "stat": stat, "desc": desc}
     named = {**entities, **{key: value for key, value in own.items() if value is not None}}
+    if datatype == "eeg":  # which lies in no space of the BOLD
+        named = {key: label for key, label in named.items() if key not in _SPACE}
     parts = [f"{key}-{named[key]}" for key in sorted(named, key=lambda key: _LAST.get(key, 0))]
     folders = [f"{key}-{named[key]}" for key in ("sub", "ses") if key in named]
     return out.joinpath(*folders, datatype, "_".join([*parts, suffix]) + extension)
 
 
-def bids_uri(path: Path, bids_dir: Path) -> str:
-    """Name a file of the input dataset as sidecars do, e.g. ``bids:raw:sub-01/func/…``."""
-    return f"bids:raw:{path.relative_to(bids_dir).as_posix()}"
+def bids_uri(path: Path, folder: Path, name: str = "raw") -> str:
+    """Name a file by the name of its dataset, as sidecars do: ``bids:raw:sub-01/func/…``."""
+    return f"bids:{name}:{path.relative_to(folder).as_posix()}"
 
 
 def write_image(

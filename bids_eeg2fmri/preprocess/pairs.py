@@ -101,9 +101,11 @@ def stretches(
 ) -> tuple[Int64[np.ndarray, " volumes"], int]:
     """Find the EEG that leads to each volume: its first sample, and how many there are.
 
-    Settings in seconds; for volumes that lack some of their EEG it lies outside the recording.
+    It is counted back from the time that the values of the volume stand for. Settings in seconds;
+    for volumes that lack some of their EEG it lies outside the recording.
     """
-    first = np.ceil((clock.onset - window.start) * sfreq - EPS).astype(np.int64)
+    begins = clock.onset + clock.delay - window.start
+    first = np.ceil(begins * sfreq - EPS).astype(np.int64)
     # No longer than the windows need: a sample more could lie at t - stop.
     needed = (n_windows(window, spectro) - 1) * spectro.hop + spectro.window
     return first, int(needed * sfreq + EPS)

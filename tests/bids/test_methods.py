@@ -30,6 +30,10 @@ FACTS = Facts(
     runs=2,
     volumes=1200,
     pairs=1174,
+    spaces=[],
+    delays=[],
+    combined=False,
+    masked=False,
     tr=[1.28, 2.16],
     channels=64,
     clocks=["the markers Response/R128"],
@@ -46,6 +50,19 @@ FACTS = Facts(
     networks=[TOPO_RFF],
     software={"bids_eeg2fmri": "0.1.0", "torch": "2.13.0"},
 )
+
+
+def test_the_text_tells_how_bold_had_been_prepared():
+    prepared = {"spaces": ["the space T1w"], "delays": [0.98], "combined": True, "masked": True}
+    text = methods_text(Config(), {**FACTS, **prepared})
+    for part in (
+        f"BOLD had been preprocessed as by fMRIPrep ({cite('esteban2019')}), in the space T1w; its",
+        "stand for the time 0.98 s after the onset of each volume, which is t below. Echoes were",
+        f"by TE·exp(−TE/T2*) ({cite('posse1999')}), T2* fitted to the logarithm of their mean",
+        "The brain mask is that of the preprocessing.",
+    ):
+        assert part in text
+    assert "largest connected part" not in text
 
 
 def test_the_text_tells_what_was_run():

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bids_eeg2fmri.bids.matching import read_matches
 from bids_eeg2fmri.bids.pairing import Scan, Unpaired, pair
-from bids_eeg2fmri.bids.query import Selection, find_runs
+from bids_eeg2fmri.bids.query import find_runs
+from bids_eeg2fmri.bids.selection import Selection
+from bids_eeg2fmri.bids.sidecars import entities_of
 from bids_eeg2fmri.errors import (
     DatasetError,
     DataWarning,
@@ -30,6 +33,10 @@ def touch(root, *names):
 
 def both(*names):
     return [f"{name}_{ending}" for name in names for ending in ("eeg.edf", "bold.nii.gz")]
+
+
+def matches(*texts, root=Path()):
+    return read_matches([*map(str, texts)], root)
 
 
 def names_of(dataset, **selection):
@@ -98,7 +105,14 @@ def test_eeg_without_bold_and_bold_without_eeg_do_not_stop_the_others(dataset):
 def test_eeg_and_bold_of_different_sessions_are_not_simultaneous(dataset):
     touch(dataset.root, "sub-01_ses-eeg_task-x_eeg.bdf", "sub-01_ses-mri_task-x_bold.nii.gz")
     runs, refusals = find_runs(dataset.root, Selection())
-    assert (len(runs), len(refusals)) == (0, 2)
+    assert runs == []
+    assert "EEG of ses-eeg, BOLD of ses-mri: sessions are visits" in refusals[0].reason
+    assert "BOLD of ses-mri, EEG of ses-eeg: sessions are visits" in refusals[1].reason
+    for refusal in refusals:
+        assert refusal.reason.endswith("say --match eeg.ses-eeg=bold.ses-mri.")
+    assert names_of(dataset, matches=matches("eeg.ses-eeg=bold.ses-mri")) == [
+        "sub-01_ses-mri_task-x"
+    ]
 
 
 def test_the_first_echo_stands_for_a_multi_echo_run(dataset):
@@ -108,7 +122,21 @@ def test_the_first_echo_stands_for_a_multi_echo_run(dataset):
             touch(dataset.root, f"sub-01_task-rest_echo-{echo}_part-{part}_bold.nii.gz")
     (run,), _ = find_runs(dataset.root, Selection())
     assert run.bold.name == "sub-01_task-rest_echo-1_part-mag_bold.nii.gz"
-    assert run.name == "sub-01_task-rest"
+    assert (run.name, run.echoes) == ("sub-01_task-rest", ())
+    (run,), _ = find_runs(dataset.root, Selection(echo=10))
+    assert run.bold.name == "sub-01_task-rest_echo-10_part-mag_bold.nii.gz"
+    (run,), _ = find_runs(dataset.root, Selection(echo="combined"))
+    assert [path.name.split("_")[2] for path in run.echoes] == ["echo-1", "echo-2", "echo-10"]
+    assert {*run.echoes} < {*run.files()}
+    _, (refusal,) = find_runs(dataset.root, Selection(echo=3))
+    assert "no echo 3 of this run; there are 1, 2, 10" in refusal.reason
+
+
+@pytest.mark.parametrize("echo", [2, "combined"])
+def test_a_run_of_one_echo_is_what_it_is_whichever_echo_is_asked_for(dataset, echo):
+    touch(dataset.root, *both("sub-01_task-rest"))
+    (run,), _ = find_runs(dataset.root, Selection(echo=echo))
+    assert (run.bold.name, run.echoes) == ("sub-01_task-rest_bold.nii.gz", ())
 
 
 def test_ambiguous_files_are_refused_until_a_filter_chooses(dataset):
@@ -225,28 +253,97 @@ def test_an_invalid_sidecar_refuses_its_run_and_no_other(dataset):
     assert "sub-01/func/sub-01_task-rest_bold.json: not valid JSON" in refusal.reason
 
 
-def test_an_invalid_sidecar_of_the_whole_dataset_is_named(dataset):
-    touch(dataset.root, *both("sub-01_task-rest"))
+def test_an_invalid_sidecar_of_a_task_refuses_the_runs_of_this_task(dataset):
+    touch(dataset.root, *both("sub-01_task-rest", "sub-01_task-go", "sub-02_task-rest"))
     dataset.text("task-rest_bold.json", "[]")
-    with pytest.raises(DatasetError, match=r"task-rest_bold\.json: not valid JSON"):
-        find_runs(dataset.root, Selection())
+    runs, refusals = find_runs(dataset.root, Selection())
+    assert [run.name for run in runs] == ["sub-01_task-go"]
+    told = {refusal.reason.split(".")[0] for refusal in refusals}
+    assert (len(refusals), told) == (2, {"task-rest_bold"})
 
 
-def test_invalid_json_that_no_run_needs_is_left_alone(dataset):
+def test_invalid_json_that_no_run_needs_is_named_and_left_alone(dataset):
     touch(dataset.root, *both("sub-01_task-rest"))
-    for name in ("participants.json", "last_night_sleep.json", "task-sleep_bold.json"):
-        dataset.text(name, "not JSON")
+    dataset.text("last_night_sleep.json", "{not JSON")
     dataset.text("sub-01/anat/sub-01_T1w.json", "{")
+    with pytest.warns(DataWarning, match="last_night_sleep.json: not valid JSON.*No run needs it"):
+        assert names_of(dataset) == ["sub-01_task-rest"]
+
+
+UNFETCHED = ("func/sub-01_task-rest_bold.nii.gz", "func/sub-01_task-rest_bold.json")
+UNFETCHED += tuple(f"eeg/sub-01_task-rest_{x}" for x in ("eeg.vhdr", "eeg.eeg", "eeg.vmrk"))
+UNFETCHED += tuple(f"eeg/sub-01_task-rest_{x}.tsv" for x in ("channels", "events", "electrodes"))
+
+
+@pytest.mark.parametrize("name", UNFETCHED)
+def test_a_link_without_content_is_named_whatever_it_is(dataset, name):
+    dataset.eeg("sub-01_task-rest")
+    dataset.bold("sub-01_task-rest")
+    file = dataset.root / "sub-01" / name
+    file.unlink(missing_ok=True)
+    os.symlink("../../.git/annex/objects/nothing", file)
+    _, (refusal,) = find_runs(dataset.root, Selection())
+    assert refusal.reason == f"sub-01/{name}: a link without content. Fetch it: datalad get."
+    assert refusal.error.exit_code == 66
+
+
+@pytest.mark.parametrize(
+    "pointer",
+    ["/annex/objects/MD5E-s9--0\n", "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"],
+)
+def test_a_pointer_in_the_place_of_content_is_a_link_without_content(dataset, pointer):
+    touch(dataset.root, *both("sub-01_task-rest"))
+    dataset.text("sub-01/func/sub-01_task-rest_bold.nii.gz", pointer)
+    _, (refusal,) = find_runs(dataset.root, Selection())
+    assert "bold.nii.gz: a link without content" in refusal.reason
+
+
+def test_a_link_with_content_is_as_good_as_a_file_wherever_it_leads(dataset, tmp_path):
+    signal = dataset.eeg("sub-01_task-rest").with_suffix(".eeg")
+    dataset.bold("sub-01_task-rest")
+    signal.rename(tmp_path / "annexed")
+    os.symlink(tmp_path / "annexed", signal)
     assert names_of(dataset) == ["sub-01_task-rest"]
 
 
-def test_a_link_without_content_is_refused(dataset):
+@pytest.mark.parametrize("name", ["../../../elsewhere.eeg", "/etc/passwd"])
+def test_a_header_cannot_lead_out_of_the_dataset(dataset, name):
     touch(dataset.root, *both("sub-01_task-rest"))
-    file = dataset.root / "sub-01/func/sub-01_task-rest_bold.nii.gz"
-    file.unlink()
-    os.symlink(".git/annex/nothing", file)
+    dataset.text("sub-01/eeg/sub-01_task-rest_eeg.vhdr", f"DataFile={name}\n")
+    (dataset.root / "sub-01/eeg/sub-01_task-rest_eeg.edf").unlink()
+    dataset.root.with_name("elsewhere.eeg").touch()
     _, (refusal,) = find_runs(dataset.root, Selection())
-    assert "datalad get" in refusal.reason
+    assert refusal.reason.startswith("sub-01/eeg/sub-01_task-rest_eeg.vhdr: names ../../../")
+    assert "which lies outside the dataset" in refusal.reason
+
+
+def test_eeg_in_matlab_files_alone_is_named_and_skipped(dataset):
+    touch(dataset.root, *both("sub-01_task-rest"), "sub-02_task-rest_bold.nii.gz")
+    for name in ("data", "events"):
+        dataset.text(f"sub-02/EEG/EEG_{name}_sub-02.mat", "")
+    runs, refusals = find_runs(dataset.root, Selection())
+    assert [run.participant for run in runs] == ["01"]
+    assert "sub-02/EEG/EEG_data_sub-02.mat and 1 others: skipped" in refusals[0].reason
+    for extension in ("eeg.edf", "bold.nii.gz"):
+        folder = extension[:3] if extension[:3] == "eeg" else "func"
+        (dataset.root / f"sub-01/{folder}/sub-01_task-rest_{extension}").unlink()
+    with pytest.raises(NothingFoundError, match=r"no EEG file.*\.mat and 1 others: skipped, as"):
+        find_runs(dataset.root, Selection())
+
+
+def test_nifti_beside_its_compressed_twin_is_one_series(dataset):
+    touch(dataset.root, *both("sub-01_task-rest"), "sub-01_task-rest_bold.nii")
+    (run,), refusals = find_runs(dataset.root, Selection())
+    assert (run.bold.suffix, refusals) == (".nii", [])
+
+
+@pytest.mark.parametrize("names", [("split-01_eeg", "split-02_eeg"), ("eeg", "eeg-1")])
+def test_the_parts_of_a_split_recording_are_one_recording(dataset, names):
+    touch(dataset.root, "sub-01_task-rest_bold.nii.gz")
+    parts = [dataset.text(f"sub-01/eeg/sub-01_task-rest_{name}.fif", "") for name in names]
+    (run,), refusals = find_runs(dataset.root, Selection())
+    assert (run.name, run.eeg, refusals) == ("sub-01_task-rest", parts[0], [])
+    assert {*parts} < {*run.files()}
 
 
 def test_a_run_depends_on_its_companions_and_on_the_sidecars_it_inherits(dataset):
@@ -274,16 +371,15 @@ scans = st.sets(
 def test_every_file_ends_in_one_pair_or_one_refusal(eeg, bold):
     def made(names, ending):
         return [
-            Scan(Path(f"{a}{b}_{ending}"), dict(part.split("-") for part in f"{a}{b}".split("_")))
-            for a, b in names
+            Scan(Path(f"{a}{b}_{ending}"), entities_of(Path(f"{a}{b}_{ending}"))) for a, b in names
         ]
 
     recordings, series = made(eeg, "eeg.edf"), made(bold, "bold.nii")
     placed = []
     for match in pair(recordings, series):
-        placed += [match.scan] if isinstance(match, Unpaired) else list(match)
+        placed += [match.scan] if isinstance(match, Unpaired) else [match.eeg, match.bold]
         if not isinstance(match, Unpaired):
-            assert match[0].task == match[1].task
+            assert match.eeg.task == match.bold.task
     assert sorted(scan.path for scan in placed) == sorted(
         scan.path for scan in (*recordings, *series)
     )

@@ -1,23 +1,19 @@
-import gzip
 import json
 import shutil
+from dataclasses import replace
 
 import edfio
 import mne
 import numpy as np
 import pytest
 
+from bids_eeg2fmri.bids.bold import read_bold
 from bids_eeg2fmri.bids.electrodes import spline_weights
-from bids_eeg2fmri.bids.query import RunFiles, Selection, find_runs
-from bids_eeg2fmri.bids.read import (
-    bold_metadata,
-    read_bold,
-    read_bold_header,
-    read_eeg,
-    read_markers,
-)
+from bids_eeg2fmri.bids.query import RunFiles, find_runs
+from bids_eeg2fmri.bids.read import read_eeg, read_markers
+from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig
-from bids_eeg2fmri.errors import BOLDError, DataWarning, EEGError
+from bids_eeg2fmri.errors import DataWarning, EEGError
 
 NAME = "sub-01_task-rest"
 
@@ -283,6 +279,83 @@ def test_a_truncated_edf_file_is_refused(tmp_path):
         read_markers(run_of(tmp_path, "x.edf"))
 
 
+# Formats
+
+
+def recorded(n_channels=4, n_times=3000):
+    """A recording with a marker after 1 s, as MNE holds it."""
+    names = ["Fp1", "O1", "Cz", "Pz"][:n_channels]
+    info = mne.create_info(names, 100.0, "eeg")
+    raw = mne.io.RawArray(noise(n_channels, n_times), info, verbose="ERROR")
+    return raw.set_annotations(mne.Annotations([1.0], [0.0], ["R128"]))
+
+
+def as_fif(raw, folder):
+    raw.save(folder / "x_eeg.fif", verbose="ERROR")
+    return "x_eeg.fif"
+
+
+def as_split_fif(raw, folder):
+    raw.save(folder / "x_eeg.fif", split_size="2MB", buffer_size_sec=10, verbose="ERROR")
+    assert (folder / "x_eeg-1.fif").exists()
+    return "x_eeg.fif"
+
+
+def as_bids_split_fif(raw, folder):
+    options = {"split_size": "2MB", "buffer_size_sec": 10, "split_naming": "bids"}
+    raw.save(folder / "sub-01_task-rest_eeg.fif", **options, verbose="ERROR")
+    assert (folder / "sub-01_task-rest_split-02_eeg.fif").exists()
+    return "sub-01_task-rest_split-01_eeg.fif"
+
+
+def as_edf(raw, folder, write=edfio.Edf, signal=edfio.EdfSignal, name="x.edf"):
+    signals = zip(raw.get_data() * 1e6, raw.ch_names, strict=True)
+    told = [signal(data, 100, label=label, physical_dimension="uV") for data, label in signals]
+    write(told, annotations=[edfio.EdfAnnotation(1.0, None, "R128")]).write(folder / name)
+    return name
+
+
+def as_bdf(raw, folder):
+    return as_edf(raw, folder, edfio.Bdf, edfio.BdfSignal, "x.bdf")
+
+
+@pytest.mark.parametrize("write", [as_fif, as_split_fif, as_bids_split_fif, as_edf, as_bdf])
+@pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
+def test_signal_and_markers_are_the_same_in_every_format(tmp_path, write):
+    raw = recorded(n_times=300_000 if "split" in write.__name__ else 3000)
+    run = run_of(tmp_path, write(raw, tmp_path))
+    eeg, info = read_eeg(run, ReadConfig()), read_markers(run)
+    np.testing.assert_allclose(eeg.data, raw.get_data(), atol=2e-9)
+    assert (eeg.channels, eeg.sfreq, info.duration) == (tuple(raw.ch_names), 100, raw.duration)
+    assert (info.markers.label, info.markers.time.tolist()) == (("R128",), [1.0])
+    assert {*run.files()} == {*tmp_path.glob("*.*")} | {run.bold}
+
+
+def test_a_split_recording_whose_second_part_is_lost_is_refused(tmp_path):
+    as_split_fif(recorded(n_times=300_000), tmp_path)
+    (tmp_path / "x_eeg-1.fif").unlink()
+    both_refuse(run_of(tmp_path, "x_eeg.fif"), r"x_eeg\.fif: cannot be read .*x_eeg-1\.fif")
+
+
+def test_a_signal_outside_the_dataset_is_not_read(dataset, tmp_path):
+    header = dataset.eeg(NAME)
+    header.with_suffix(".eeg").rename(tmp_path / "elsewhere.eeg")
+    header.write_text(header.read_text().replace(f"{NAME}_eeg.eeg", "../../../elsewhere.eeg"))
+    both_refuse(dataset.run(NAME), "which lies outside the dataset")
+
+
+def test_eeg_of_a_derivative_is_read_without_mne_bids_beside_its_own_tables(dataset):
+    header = dataset.eeg("derivatives_task-rest")
+    home = dataset.root / "derivatives/sub-01/eeg_pp"
+    home.parent.mkdir(parents=True)
+    header.parent.rename(home)
+    dataset.text("task-rest_channels.tsv", "name\ttype\nFp1\tEEG\n")
+    dataset.text("derivatives/sub-01/eeg_pp/task-rest_channels.tsv", "name\ttype\nFp1\tMISC\n")
+    run = replace(dataset.run(NAME), eeg=home / header.name)
+    assert read_eeg(run, ReadConfig()).channels == dataset.scalp[1:]
+    assert read_markers(run).markers.label == ("Response/R128",)
+
+
 # Real EEG files
 
 
@@ -308,6 +381,13 @@ def test_real_recordings_of_every_format_are_read(ingest, file, channels, sfreq,
     assert marker is None or marker in info.markers.label
 
 
+@pytest.mark.parametrize("folder", ["markers_eeg_rest_fmri", "markers_eeg_rest_fmri/derivatives"])
+@pytest.mark.parametrize("participant", ["sub-32", "sub-35"])
+def test_real_headers_without_their_signals_are_refused(ingest, folder, participant):
+    name = f"{participant}_task-rest_eeg"
+    both_refuse(run_of(ingest, f"{folder}/{name}.vhdr"), rf"{name}\.vhdr: cannot be read .*{name}")
+
+
 @pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
 def test_an_epoched_recording_is_refused(ingest):
     both_refuse(run_of(ingest, "eeglab_variants/test_epochs_onefile.set"), "number of trials is 4")
@@ -322,130 +402,6 @@ def test_a_truncated_fdt_file_is_refused(ingest, tmp_path):
     content = (tmp_path / "eeglab_data.fdt").read_bytes()
     (tmp_path / "eeglab_data.fdt").write_bytes(content[: len(content) // 2])
     both_refuse(run_of(tmp_path, "eeglab_data.set"), "truncated|cannot be read")
-
-
-# BOLD
-
-
-@pytest.mark.parametrize("unit", ["sec", "msec"])
-def test_bold_keeps_values_grid_and_repetition_time(dataset, unit):
-    data = np.random.default_rng(0).integers(0, 1000, (4, 5, 6, 37)).astype(np.int16)
-    dataset.bold(NAME, data, tr=2000 if unit == "msec" else 2, unit=unit)
-    bold = read_bold(dataset.run(NAME))
-    np.testing.assert_array_equal(bold.data, data)
-    np.testing.assert_array_equal(bold.affine, np.diag([3, 3, 4, 1]))
-    assert bold.tr == 2.0
-    assert read_bold_header(dataset.run(NAME)) == ((4, 5, 6, 37), 2.0)
-
-
-def test_bold_is_read_into_what_the_caller_allocates(dataset, tmp_path):
-    dataset.bold(NAME)
-    bold = read_bold(
-        dataset.run(NAME),
-        lambda shape, dtype: np.memmap(tmp_path / "bold.dat", dtype, "w+", shape=shape),
-    )
-    assert isinstance(bold.data, np.memmap)
-
-
-def test_metadata_is_inherited_and_the_nearest_sidecar_wins(dataset):
-    dataset.bold(NAME, sidecar=2.0)
-    dataset.json("bold.json", {"RepetitionTime": 9, "MagneticFieldStrength": 3})
-    dataset.json("sub-01/sub-01_task-rest_bold.json", {"TaskName": "resting", "EchoTime": 0.03})
-    dataset.json("task-other_bold.json", {"EchoTime": 1})
-    assert bold_metadata(dataset.run(NAME)) == {
-        "RepetitionTime": 2.0,
-        "MagneticFieldStrength": 3,
-        "TaskName": "rest",
-        "EchoTime": 0.03,
-    }
-
-
-@pytest.mark.parametrize("header", [0.0, 1.0])
-def test_an_unset_header_gives_way_to_the_sidecar(dataset, header):
-    dataset.bold(NAME, tr=header, sidecar=2.16)
-    with pytest.warns(DataWarning, match=r"header has no repetition time; 2\.16 s"):
-        assert read_bold_header(dataset.run(NAME))[1] == 2.16
-
-
-def test_a_header_alone_is_believed_with_a_warning(dataset):
-    dataset.bold(NAME, tr=2.5, sidecar=None)
-    with pytest.warns(DataWarning, match="no RepetitionTime in the sidecar"):
-        assert read_bold_header(dataset.run(NAME))[1] == 2.5
-
-
-@pytest.mark.parametrize("sidecar", [None, 0])
-def test_no_repetition_time_anywhere_is_an_error(dataset, sidecar):
-    dataset.bold(NAME, tr=0.0, sidecar=sidecar)
-    with pytest.raises(BOLDError, match="Add RepetitionTime"):
-        read_bold_header(dataset.run(NAME))
-
-
-def test_repetition_times_that_disagree_are_both_named(dataset):
-    dataset.bold(NAME, tr=2.5, sidecar=2.0)
-    with pytest.raises(BOLDError, match=r"is 2 s, the NIfTI header's 2\.5 s"):
-        read_bold(dataset.run(NAME))
-
-
-def test_repetition_times_that_agree_but_for_rounding_pass(dataset):
-    dataset.bold(NAME, tr=2.105, sidecar=2.1)
-    assert read_bold_header(dataset.run(NAME))[1] == 2.1
-
-
-@pytest.mark.parametrize("shape", [(4, 5, 6), (4, 5, 6, 1), (4, 5, 6, 1, 9)])
-def test_what_is_no_series_of_volumes_is_refused(dataset, shape):
-    data = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    dataset.bold(NAME, data)
-    with pytest.raises(BOLDError, match="is no series of volumes"):
-        read_bold_header(dataset.run(NAME))
-
-
-def test_values_that_are_not_finite_become_zero_and_are_counted(dataset):
-    data = np.random.default_rng(0).normal(100, 5, (4, 5, 6, 20)).astype(np.float32)
-    data[0, 0, 0, :] = np.nan
-    data[1, 2, 3, 17] = np.inf
-    dataset.bold(NAME, data)
-    with pytest.warns(DataWarning, match="21 BOLD values are not finite"):
-        bold = read_bold(dataset.run(NAME))
-    np.testing.assert_array_equal(bold.data, np.where(np.isfinite(data), data, 0))
-
-
-@pytest.mark.parametrize("value", [0.0, 100.0])
-def test_a_series_that_never_changes_is_refused(dataset, value):
-    dataset.bold(NAME, np.full((4, 5, 6, 40), value, np.float32))
-    with pytest.raises(BOLDError, match="no voxel changes"):
-        read_bold(dataset.run(NAME))
-
-
-def test_constant_voxels_are_fine(dataset):
-    data = np.zeros((4, 5, 6, 40), np.float32)
-    data[2, 2, 2, 39] = 1
-    dataset.bold(NAME, data)
-    np.testing.assert_array_equal(read_bold(dataset.run(NAME)).data, data)
-
-
-@pytest.mark.parametrize("keep", [0.5, 0.01, 0.0])
-def test_a_truncated_or_empty_nifti_is_refused_in_one_line(dataset, keep):
-    file = dataset.bold(NAME)
-    content = file.read_bytes()
-    file.write_bytes(content[: int(keep * len(content))])
-    with pytest.raises(BOLDError, match=f"sub-01/func/{NAME}_bold.nii.gz: cannot be read") as told:
-        read_bold(dataset.run(NAME))
-    assert "\n" not in str(told.value)
-
-
-def test_a_truncated_uncompressed_nifti_is_refused(dataset, tmp_path):
-    file = dataset.bold(NAME)
-    content = gzip.decompress(file.read_bytes())
-    file.with_suffix("").write_bytes(content[:-1000])
-    run = run_of(file.parent, "none")
-    with pytest.raises(BOLDError, match="cannot be read"):
-        read_bold(RunFiles(**{**vars(run), "bold": file.with_suffix("")}))
-
-
-def test_a_file_that_is_no_nifti_is_refused(dataset):
-    dataset.bold(NAME).write_text("nothing of the kind")
-    with pytest.raises(BOLDError, match="cannot be read"):
-        read_bold_header(dataset.run(NAME))
 
 
 # Real layouts
