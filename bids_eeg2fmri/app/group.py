@@ -287,7 +287,9 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
         for name, encoders in zip(names, experiment.encoders, strict=True):
             write_choices(job, name, encoders)
         for trained in experiment.published:
-            publish_model(job, owner, trained)
+            # Of several trainings, the first one's scores are the last to be laid down.
+            tests = [r.tested for r in reversed(experiment.results) if r.model == trained.name]
+            publish_model(job, owner, trained, tests, experiment.verdicts[trained.name])
         about_parcels = (parcels, no_parcels)
         rest = (*about_parcels, explanations.get(experiment.models[0]))
         report_group(experiment, page, maps, coverage, duels, problems, links, *rest)

@@ -11,6 +11,7 @@ from bids.layout import Query
 
 from bids_eeg2fmri.bids.formats import EEG_EXTENSIONS, companions
 from bids_eeg2fmri.bids.pairing import Scan, Unpaired, pair, run_entities
+from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.bids.sidecars import check_dataset, entities_of, inherited, read_json
 from bids_eeg2fmri.errors import (
     AppError,
@@ -71,41 +72,17 @@ def _spelt(label: str, key: str) -> str:
 
 
 @dataclass(frozen=True)
-class RunFiles:
-    """An EEG recording and the BOLD series acquired at the same time."""
+class RunFiles(EEGFiles):
+    """An EEG recording and the BOLD series acquired at the same time.
 
-    root: Path
-    """The dataset."""
-    participant: str
-    session: str | None
-    task: str
-    run: str | None
-    entities: dict[str, str]
-    """Entities of the BOLD file except echo and part, by their short names, in BIDS order."""
-    eeg: Path
+    Its entities are those of the BOLD file except echo and part.
+    """
+
     bold: Path
-
-    @property
-    def name(self) -> str:
-        """What the run is called, e.g. ``sub-01_ses-1_task-rest_run-1``."""
-        return "_".join(f"{key}-{label}" for key, label in self.entities.items())
-
-    def relative(self, path: Path) -> str:
-        """Path inside the dataset, with forward slashes."""
-        return path.relative_to(self.root).as_posix()
 
     def files(self) -> tuple[Path, ...]:
         """Every file that reading this run depends on."""
-        sidecars = [
-            *inherited(self.root, self.eeg, "eeg", ".json"),
-            *inherited(self.root, self.eeg, "channels", ".tsv"),
-            *inherited(self.root, self.eeg, "electrodes", ".tsv"),
-            *inherited(self.root, self.eeg, "coordsystem", ".json"),
-            *inherited(self.root, self.eeg, "events", ".tsv"),
-            *inherited(self.root, self.bold, "bold", ".json"),
-        ]
-        present = [path for path in companions(self.eeg) if path.exists()]
-        return (self.eeg, *present, self.bold, *sidecars)
+        return (*super().files(), self.bold, *inherited(self.root, self.bold, "bold", ".json"))
 
 
 @dataclass(frozen=True)
