@@ -216,9 +216,10 @@ def _check_application(args: argparse.Namespace, config: Config) -> None:
     changed = [name for name, value in settings(config) if value != default[name]]
     settled = [n for n in changed if not n.startswith(_FREE_WITH_A_MODEL)]
     if settled:
+        more = f" and {len(settled) - 3} more" if len(settled) > 3 else ""
         raise UsageError(
-            f"--apply: the model brings its own {', '.join(settled)}; drop the options, presets "
-            f"or files that set it. What can be set: {', '.join(_FREE_WITH_A_MODEL)}."
+            f"--apply: the model brings its own {', '.join(settled[:3])}{more}; drop the options, "
+            "the preset or the file that set them. Only read, apply and clock.eeg_onset are free."
         )
 
 

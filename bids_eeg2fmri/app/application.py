@@ -32,7 +32,7 @@ def describe_origin(folder: Path) -> str:
     """
     model = open_model(folder, "cpu")
     text = f"from EEG alone, with the model `{model.name}`, trained on {model.card['dataset']}."
-    return f"{text}\n\n{model.caution or model.card['tested']['verdict_text']}"
+    return f"{text}\n\n{model.caution} {model.reasons}".replace("\n ", "\n")
 
 
 def run_application(job: Job, folder: Path) -> None:

@@ -137,12 +137,16 @@ def _write_montage(
     montage, outside = applied.heard.montage, applied.synthesis.outside
     rows = {
         "name": model.channels,
+        "type": ["EEG"] * len(model.channels),
+        "units": ["V"] * len(model.channels),
         "source": [site or "n/a" for site in montage.source],
         "distance": montage.distance,
         "outside": outside.mean(axis=1),
     }
     columns: dict[str, dict[str, object]] = {
         "name": {"Description": "Electrode of the model"},
+        "type": {"Description": "Type of channel"},
+        "units": {"Description": "Unit of the recorded signal"},
         "source": {"Description": "Recorded electrode that it is; n/a where it is interpolated"},
         "distance": {"Description": "To the nearest recorded electrode", "Units": "mm"},
         "outside": {"Description": "Share of its EEG outside the range of the training EEG"},

@@ -26,7 +26,7 @@ from bids_eeg2fmri.report.applied import (
 from bids_eeg2fmri.report.page import Provenance
 from bids_eeg2fmri.report.pictures import Training
 from bids_eeg2fmri.report.quality import Spectrum
-from bids_eeg2fmri.report.words import number, probability
+from bids_eeg2fmri.report.words import counted, number, signed
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.environment import versions
 
@@ -43,14 +43,12 @@ def report_applied(
     problems: Mapping[str, AppError],
 ) -> None:
     """Write the report of one participant."""
-    tested = model.card["tested"]
-    verdict = model.verdict
     with log.capture_warnings() as notes:
         report = AppliedReport(
             participant=f"sub-{label}",
             dataset=job.dataset_name,
             model=model.name,
-            headline=(f"{verdict[0].upper()}{verdict[1:]}: the model.", tested["verdict_text"]),
+            headline=(f"The verdict on the model: {model.verdict}.", model.reasons),
             caution=model.caution,
             model_facts=_model_facts(model),
             runs=tuple(_run(job, model, one) for one in applied),
@@ -76,26 +74,25 @@ def domain_note(job: Job, one: Applied) -> str:
 
 def _model_facts(model: SavedModel) -> dict[str, str]:
     card, parts = model.card, model.card["runs"]
-    facts = {
+    tested = [*card["tested"]["runs"].values()]
+    scores = [one["scores"][card["model"]] for one in tested]
+    r = _mean([one["pearsoncorrelation"] for one in scores])
+    null = _mean([one["r_shifted_eeg"] for one in tested])
+    skill = _mean([one["skill"] for one in scores])
+    return {
         "Model": f"{model.name} ({card['model']})",
         "Trained on": f"{card['dataset']}: {', '.join(parts['train'])}",
         "By": f"bids_eeg2fmri {card['software']['bids_eeg2fmri']}",
+        "Tested on": counted(len(tested), "run"),
+        "Temporal r there": f"{number(r)}, with shifted EEG {number(null)}",
+        "Skill there": signed(skill),
     }
-    for run, one in card["tested"]["runs"].items():
-        scores = one["scores"][card["model"]]
-        r, null, p = (
-            _or_nan(x)
-            for x in (scores["pearsoncorrelation"], one["r_shifted_eeg"], one["p_shifted_eeg"])
-        )
-        facts[f"Test on {run}"] = (
-            f"temporal r {number(r)}, shifted EEG {number(null)}, p {probability(p)}, skill "
-            f"{number(_or_nan(scores['skill']), 4)}"
-        )
-    return facts
 
 
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+def _mean(values: Sequence[float | None]) -> float:
+    """Average over runs what is defined; NaN where nothing is."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _run(job: Job, model: SavedModel, one: Applied) -> AppliedRun:
@@ -113,7 +110,7 @@ def _run(job: Job, model: SavedModel, one: Applied) -> AppliedRun:
         facts={
             "EEG": f"{len(eeg.channels)} channels at {eeg.sfreq:g} Hz for {eeg.duration:.0f} s",
             "Electrodes": montage_in_words(montage),
-            "Volumes": f"{len(clock.onset)} every {clock.tr:g} s",
+            "Volumes": f"{len(clock.onset)}, one every {clock.tr:g} s",
             "First volume": f"{clock.onset[0]:g} s into the EEG",
             "EEG file": files.relative(files.eeg),
         },

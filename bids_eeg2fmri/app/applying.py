@@ -19,6 +19,7 @@ from bids_eeg2fmri.preprocess.bold import temporal_moments
 from bids_eeg2fmri.preprocess.domain import share_outside
 from bids_eeg2fmri.preprocess.montage import Electrodes, Montage, map_electrodes
 from bids_eeg2fmri.preprocess.scale import meet
+from bids_eeg2fmri.report.words import counted
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
 from bids_eeg2fmri.types import EEG, Pairs, Parcels, VolumeClock, typed
@@ -112,8 +113,8 @@ def apply_model(job: Job, model: SavedModel, files: EEGFiles) -> Applied:
     given = {"device": job.device}
     unit = job.store.unit("apply", files.name, [given], [heard.unit], make)
     applied = Applied(heard, unit)
-    n, first = len(heard.clock.onset), heard.clock.onset[0]
-    text = f"{n} volumes every {model.tr:g} s from {first:g} s of the EEG on"
+    n, first = counted(len(heard.clock.onset), "volume"), heard.clock.onset[0]
+    text = f"{n} every {model.tr:g} s from {first:g} s of the EEG on"
     log.tell_unit(files.name, "apply", unit, text)
     return applied
 

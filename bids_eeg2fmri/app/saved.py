@@ -33,6 +33,8 @@ INFORMATIVE = "informative"
 """The one verdict that needs no caution."""
 _SECTIONS = ("window", "spectrogram", "scale", "model")
 """Settings without which a model cannot be applied."""
+_TOLD = ("dataset", "runs", "tested", "software", "space_of", "history", "config")
+"""What of a card is passed on to whoever reads the output."""
 _IN_USE = ("model", "shapes", "channels", "positions_m", "freqs_hz", "tr_s", "affine")
 """What else of a card its output depends on."""
 
@@ -167,12 +169,16 @@ class SavedModel:
         return str(self.card["tested"]["verdict"])
 
     @property
+    def reasons(self) -> str:
+        """What the verdict rests on, in plain sentences."""
+        return str(self.card["tested"]["verdict_text"])
+
+    @property
     def caution(self) -> str:
         """Why not to believe what it makes; empty where it was found informative."""
         if self.verdict == INFORMATIVE:
             return ""
-        told = self.card["tested"]["verdict_text"]
-        return f"Do not rely on this BOLD. The verdict on the model is: {self.verdict}. {told}"
+        return f"Do not rely on this BOLD: the verdict on its model is “{self.verdict}”."
 
 
 def open_model(folder: Path, device: str) -> SavedModel:
@@ -207,13 +213,23 @@ def open_model(folder: Path, device: str) -> SavedModel:
 
 
 def _check_form(folder: Path, card: Mapping[str, Any]) -> None:
+    """Refuse a card of another form, and one that no report has gone with."""
     form = card.get("form", 0)
-    if form != CARD:
-        version = dict(card.get("software", {})).get("bids_eeg2fmri", "?")
-        told = "this program is older: update it" if form > CARD else "too early to be applied"
+    version = dict(card.get("software", {})).get("bids_eeg2fmri", "?")
+    if form > CARD:
         raise DataError(
-            f"{folder}: a model of bids_eeg2fmri {version}, whose card has the form {form}, where "
-            f"{CARD} is needed; {told}, or run the command again that trained it."
+            f"{folder}: saved by a newer program, bids_eeg2fmri {version}, in the form {form}; "
+            f"this one reads {CARD}. Update it, or train the model with this one."
+        )
+    if form < CARD:
+        raise DataError(
+            f"{folder}: saved by bids_eeg2fmri {version}, before models could be applied to EEG "
+            "alone. Run the command again that trained it."
+        )
+    if lacking := [name for name in (*_IN_USE, *_TOLD) if name not in card]:
+        raise DataError(
+            f"{folder}: its card lacks {', '.join(lacking)}. Name a folder of models/, or run the "
+            "command again that trained it."
         )
 
 

@@ -120,8 +120,8 @@ def _check_places(
     if n_placed < FEWEST:
         raise EEGError(
             f"{run}: the model's electrodes {_listed(wanted, lost)} are not among the recorded "
-            f"ones, and the places of only {n_placed} of these are known. Add an electrodes.tsv, "
-            "or give them names of the 10-05 system."
+            f"ones, and to interpolate them takes {FEWEST} of known place, where there are "
+            f"{n_placed}. Add an electrodes.tsv, or give electrodes their names of the 10-05 system."
         )
 
 
