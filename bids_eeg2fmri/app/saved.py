@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.settings import from_mapping
 from bids_eeg2fmri.train.fit import Fitting
 from bids_eeg2fmri.train.splits import Split
-from bids_eeg2fmri.types import Grid, Scale
+from bids_eeg2fmri.types import Grid, Scale, typed
 
 CARD = 1
 """Form of the card; raised when an older program could no longer read it."""
@@ -109,12 +109,14 @@ def rebuild(
     return network.to(device)
 
 
-@dataclass(frozen=True)
+@typed
 class SavedModel:
     """A model as it stands in ``models/``, ready to be applied."""
 
-    folder: Path
-    card: Mapping[str, Any]
+    name: str
+    """What it is called, e.g. ``sub-01_hybrid``."""
+    card: dict[str, Any]
+    """All that is known of it."""
     digest: str
     """SHA-256 of what its output depends on: weights, scaling, electrodes, settings."""
     config: Config
@@ -122,51 +124,24 @@ class SavedModel:
     network: Network
     scale: Scale
     """Its units; a recording brings the mean of its own EEG where the model wants that."""
-    mask: Bool[np.ndarray, "x y z"]
-    """Brain mask on the native grid."""
+    channels: tuple[str, ...]
+    """Its electrodes."""
+    positions: Float64[np.ndarray, "channels 3"]
+    """Where they sit, in metres; NaN where unknown."""
+    freqs: Float64[np.ndarray, " freqs"]
+    """The frequencies that it looks at, in hertz."""
     usual: Range
     """Where its training EEG lies."""
-
-    @property
-    def name(self) -> str:
-        """What it is called, e.g. ``sub-01_hybrid``."""
-        return self.folder.name
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Its electrodes."""
-        return tuple(self.card["channels"])
-
-    @property
-    def positions(self) -> Float64[np.ndarray, "channels 3"]:
-        """Where they sit, in metres; NaN where unknown."""
-        return np.array(self.card["positions_m"], dtype=np.float64)
-
-    @property
-    def freqs(self) -> Float64[np.ndarray, " freqs"]:
-        """The frequencies that it looks at, in hertz."""
-        return np.array(self.card["freqs_hz"], dtype=np.float64)
-
-    @property
-    def affine(self) -> Float64[np.ndarray, "4 4"]:
-        """From voxel indices of the native grid to millimetres."""
-        return np.array(self.card["affine"], dtype=np.float64)
-
-    @property
-    def grid(self) -> Grid:
-        """The grid on which it synthesises."""
-        x, y, z = self.card["shapes"]["bold"]
-        return x, y, z
-
-    @property
-    def tr(self) -> float:
-        """Its repetition time in seconds."""
-        return float(self.card["tr_s"])
-
-    @property
-    def verdict(self) -> str:
-        """Whether to believe it, in a few words."""
-        return str(self.card["tested"]["verdict"])
+    tr: float
+    """Its repetition time in seconds."""
+    grid: Grid
+    """The grid on which it synthesises."""
+    mask: Bool[np.ndarray, "x y z"]
+    """Brain mask on the native grid, to which volumes are brought."""
+    affine: Float64[np.ndarray, "4 4"]
+    """From voxel indices of the native grid to millimetres."""
+    verdict: str
+    """Whether to believe it, in a few words."""
 
     @property
     def reasons(self) -> str:
@@ -191,19 +166,27 @@ def open_model(folder: Path, device: str) -> SavedModel:
     DataError
         The file is damaged, or of a version that cannot be applied.
     """
-    tensors, card = read_model(folder)
+    tensors, found = read_model(folder)
+    card: dict[str, Any] = found
     _check_form(folder, card)
     try:
         config = _config_of(card)
         return SavedModel(
-            folder=folder.resolve(),
+            name=folder.resolve().name,
             card=card,
             digest=_digest(tensors, card),
             config=config,
             network=rebuild(card, tensors, config.model, device),
             scale=_scale_of(tensors, config),
-            mask=tensors["mask"],
+            channels=tuple(card["channels"]),
+            positions=np.array(card["positions_m"], dtype=np.float64),
+            freqs=np.array(card["freqs_hz"], dtype=np.float64),
             usual=tensors["eeg_range"],
+            tr=float(card["tr_s"]),
+            grid=tuple(card["shapes"]["bold"]),
+            mask=tensors["mask"],
+            affine=np.array(card["affine"], dtype=np.float64),
+            verdict=card["tested"]["verdict"],
         )
     except (AppError, KeyError, TypeError, ValueError, RuntimeError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]

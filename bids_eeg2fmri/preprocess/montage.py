@@ -121,7 +121,7 @@ def _check_places(
         raise EEGError(
             f"{run}: the model's electrodes {_listed(wanted, lost)} are not among the recorded "
             f"ones, and to interpolate them takes {FEWEST} of known place, where there are "
-            f"{n_placed}. Add an electrodes.tsv, or give electrodes their names of the 10-05 system."
+            f"{n_placed}. Add an electrodes.tsv, or use names of the 10-05 system."
         )
 
 
