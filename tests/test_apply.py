@@ -124,6 +124,23 @@ def test_bold_that_is_there_is_not_read(bids_dir, model, undisturbed, applied, t
     np.testing.assert_array_equal(volumes(tmp_path / "out"), volumes(applied))
 
 
+def test_an_electrode_that_was_bad_is_interpolated_and_shown_so(alone, model, tmp_path, app):
+    bids, out = only_eeg(alone, tmp_path / "bids"), tmp_path / "out"
+    path = bids / "sub-01/eeg/sub-01_task-rest_channels.tsv"
+    channels = pd.read_table(path)
+    channels["status"] = np.where(channels["name"] == "Cz", "bad", "good")
+    channels.to_csv(path, sep="\t", index=False)
+    call = (bids, out, "participant", "--participant-label", "01", "--apply", model, *ALONE)
+    assert app(*call).code == 0
+    table = pd.read_table(out / "sub-01/eeg/sub-01_task-rest_desc-montage_channels.tsv")
+    lost = table["source"].isna()
+    assert table["name"][lost].tolist() == ["Cz"]
+    assert table["distance"][lost].between(40, 80).all()
+    page = (out / "sub-01_applied.html").read_text()
+    assert "7 of the model&#39;s 8 electrodes were recorded, 1 other interpolated, up to" in page
+    assert "Cz flat, not finite or marked bad; interpolated" in page
+
+
 def test_what_is_done_is_kept_and_a_broken_recording_stops_no_other(alone, model, tmp_path, app):
     bids, out = only_eeg(alone, tmp_path / "bids"), tmp_path / "out"
     call = (bids, out, "participant", "--apply", model, *ALONE)

@@ -221,8 +221,8 @@ def montage_in_words(montage: Montage) -> str:
         return f"all {n} electrodes of the model were recorded"
     farthest = montage.distance[montage.interpolated].max()
     return (
-        f"{n - lost} of the model's {n} electrodes were recorded, {lost} are interpolated from "
-        f"others, up to {farthest:.0f} mm away"
+        f"{n - lost} of the model's {n} electrodes were recorded, {counted(lost, 'other')} "
+        f"interpolated, up to {farthest:.0f} mm from the nearest"
     )
 
 
