@@ -47,6 +47,7 @@ def make_parser() -> Parser:
     _add_selection(parser.add_argument_group("which recordings"))
     _add_clock(parser.add_argument_group("how the clocks are tied"))
     _add_learning(parser.add_argument_group("learning"))
+    _add_applying(parser.add_argument_group("EEG alone"))
     _add_scoring(parser.add_argument_group("scoring"))
     _add_running(parser.add_argument_group("where and how it runs"))
     _add_telling(parser.add_argument_group("what you are told"))
@@ -125,7 +126,8 @@ def _add_clock(group: argparse._ArgumentGroup) -> None:
         "--eeg-onset",
         type=float,
         metavar="SECONDS",
-        help="EEG time of the first stored volume, where no marker tells it",
+        help="EEG time of the first stored volume, where no marker tells it; with --apply, of any "
+        "volume to be synthesised",
     )
 
 
@@ -188,6 +190,16 @@ def _add_learning(group: argparse._ArgumentGroup) -> None:
         default=[],
         metavar="SECTION.KEY=VALUE",
         help="one setting; may be given several times",
+    )
+
+
+def _add_applying(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--apply",
+        type=Path,
+        metavar="MODEL",
+        help="participant level: learn nothing, but synthesise BOLD from EEG alone with a model "
+        "from the folder models/ of an earlier call",
     )
 
 

@@ -19,11 +19,22 @@ from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError, MissingInputError, UsageError
 from bids_eeg2fmri.model.names import expand, first_encoding, with_style
 from bids_eeg2fmri.presets import PRESETS
-from bids_eeg2fmri.settings import from_mapping, override, read_toml, to_toml, validate
+from bids_eeg2fmri.settings import (
+    from_mapping,
+    override,
+    read_toml,
+    settings,
+    to_toml,
+    validate,
+)
 
 if TYPE_CHECKING:
     from bids_eeg2fmri.app.job import Job
     from bids_eeg2fmri.bids.selection import Selection
+
+
+_FREE_WITH_A_MODEL = ("read.", "apply.", "clock.eeg_onset")
+"""Beginnings of the settings that a saved model leaves open."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -120,9 +131,12 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         if args.dry_run:  # without torch, which takes seconds to import
             from bids_eeg2fmri.app.dry_run import dry_run
 
-            dry_run(job, args.analysis_level, as_json=args.json)
+            dry_run(job, args.analysis_level, as_json=args.json, model=args.apply)
             return
         with log.keeping_crashes(job.out / "logs", args.analysis_level):
+            if args.apply:
+                _apply(job, args.apply)
+                return
             _begin(job)
             _run_level(job, args.analysis_level, sorted(set(args.optimise)))
 
@@ -148,7 +162,14 @@ def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:
         run_group(job)
 
 
-def _begin(job: "Job") -> None:
+def _apply(job: "Job", folder: Path) -> None:
+    from bids_eeg2fmri.app.application import describe_origin, run_application
+
+    _begin(job, origin=describe_origin(folder))  # which refuses what is no model
+    run_application(job, folder)
+
+
+def _begin(job: "Job", **about: str) -> None:
     """Write what describes the output folder as a whole, before hours are spent."""
     from bids_eeg2fmri.bids.dataset import write_dataset
     from bids_eeg2fmri.bids.sidecars import check_dataset
@@ -164,6 +185,7 @@ def _begin(job: "Job") -> None:
         version=__version__,
         container=os.environ.get("BIDS_EEG2FMRI_IMAGE"),
         derivatives=dict(job.selection.datasets),
+        **about,
     )
     stem = log.file_stem()
     write_text(job.out / "logs" / f"{stem}_config.toml", to_toml(job.config))
@@ -179,7 +201,31 @@ def _check_arguments(args: argparse.Namespace, config: Config) -> None:
     for option in ("test_participants", "folds"):
         if getattr(args, option) not in ((), None) and args.analysis_level != "group":
             raise UsageError(f"--{option.replace('_', '-')} is for the group level; drop it.")
+    if args.apply:
+        _check_application(args, config)
     _check_together(args, config)
+
+
+def _check_application(args: argparse.Namespace, config: Config) -> None:
+    """Refuse what a saved model has settled already."""
+    if args.analysis_level != "participant":
+        raise UsageError("--apply is for the participant level: a model is applied to each alone.")
+    for names, told in (
+        (("optimise", "atlas"), "nothing is searched or scored"),
+        (("match", "echo", "space"), "no BOLD is read"),
+    ):
+        clash = [name for name in names if getattr(args, name) not in (None, [], ())]
+        if clash:
+            raise UsageError(f"--apply: {told} then; drop --{clash[0]}.")
+    default = dict(settings(from_mapping(PRESETS["recommended"])))
+    changed = [name for name, value in settings(config) if value != default[name]]
+    settled = [n for n in changed if not n.startswith(_FREE_WITH_A_MODEL)]
+    if settled:
+        more = f" and {len(settled) - 3} more" if len(settled) > 3 else ""
+        raise UsageError(
+            f"--apply: the model brings its own {', '.join(settled[:3])}{more}; drop the options, "
+            "the preset or the file that set them. Only read, apply and clock.eeg_onset are free."
+        )
 
 
 def _check_together(args: argparse.Namespace, config: Config) -> None:

@@ -277,6 +277,23 @@ class OptimiseConfig:
 
 
 @dataclass(frozen=True)
+class ApplyConfig:
+    """Apply a saved model to EEG alone."""
+
+    reach: float = 60.0
+    """Distance in millimetres from a recorded electrode up to which one of the model's is
+    interpolated well enough: of real EEG, band power of electrodes that were left out came back at
+    r = 0.74 within 50 to 60 mm, and at 0.59 beyond (``benchmarks/montage.py``)."""
+    max_uncovered: float = 0.2
+    """Largest share of the model's electrodes that lie further than that from all recorded ones; a
+    recording with more is refused. For 64 electrodes, 12 over the whole head leave 0.11 uncovered,
+    8 leave 0.27."""
+    shifted: float = 0.1
+    """Share of the EEG outside the range of the training EEG from which on the report warns; 0.02
+    is what training EEG itself has."""
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings."""
 
@@ -294,6 +311,7 @@ class Config:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     explain: ExplainConfig = field(default_factory=ExplainConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
+    apply: ApplyConfig = field(default_factory=ApplyConfig)
     models: tuple[str, ...] = ("topo-rff",)
     """Models to be trained; the first one's pictures stand in the reports."""
     seed: int = 0

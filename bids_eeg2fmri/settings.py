@@ -24,7 +24,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         lambda x: 0 < x < math.inf,
         "clock.tolerance window.start spectrogram.window spectrogram.hop spectrogram.fmax "
         "search.max_macs search.max_parameters search.max_memory search.learning_rate "
-        "train.learning_rate optimise.learning_rate optimise.weight_decay",
+        "train.learning_rate optimise.learning_rate optimise.weight_decay apply.reach",
     ),
     (
         "0 or more",
@@ -47,6 +47,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "split.test split.valid split.test_participants optimise.valid",
     ),
     ("0 or more and below 1", lambda x: 0 <= x < 1, "read.max_bad_channels model.dropout"),
+    ("from 0 to 1", lambda x: 0 <= x <= 1, "apply.max_uncovered apply.shifted"),
     ("0 or more and below 100", lambda x: 0 <= x < 100, "explain.percentile"),
     ("finite", math.isfinite, "clock.eeg_onset"),
 )

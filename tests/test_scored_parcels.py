@@ -12,7 +12,7 @@ from scipy.signal import detrend
 
 from bids_eeg2fmri.app.group_parcels import sum_up_parcels
 from bids_eeg2fmri.app.parcels import Parcellation, ParcelScores, ParcelTest
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.runtime import arrays
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.types import Parcels

@@ -1,6 +1,7 @@
 """What the app says of simulated data is what was put into them: on this all else rests."""
 
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -68,6 +69,28 @@ def coupled(folder):
 def uncoupled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("uncoupled")
     return regional_scores(folder, 0.0, "evaluate.phase_draws=0", volumes=300)
+
+
+def test_bold_that_was_held_back_is_told_from_eeg_by_the_model_of_someone_else(
+    folder, coupled, tmp_path
+):
+    bids, out, stem = tmp_path / "bids", tmp_path / "out", STEM.replace("01", "02")
+    simulate(bids, SimulationConfig(**{**SIZES, "participants": 2, "volumes": 150}, coupling=0.9))
+    regions = nib.load(bids / "sourcedata" / "simulation_regions.nii.gz").get_fdata() > 0
+    truth = json.loads((bids / "sourcedata" / "simulation_truth.json").read_text())
+    onset = truth["participants"]["sub-02"]["first_volume_eeg_s"]
+    observed = nib.load(bids / f"{stem}_bold.nii.gz").get_fdata()[regions].T
+    for func in bids.glob("sub-*/func"):
+        shutil.rmtree(func)
+    model = folder / "out" / "models" / "sub-01_topo-rff"
+    call = (bids, out, "participant", "--participant-label", "02", "--apply", model)
+    assert cli.main([*map(str, call), "--eeg-onset", str(onset), *SETTINGS[-4:]]) == 0
+    start = json.loads((out / f"{stem}_desc-synth_bold.json").read_text())["StartTime"]
+    synthesised = nib.load(out / f"{stem}_desc-synth_bold.nii.gz").get_fdata()[regions].T
+    own = slice(round((onset - start) / 2), round((onset - start) / 2) + len(observed))
+    y, y_hat = detrend(observed, axis=0), detrend(synthesised[own], axis=0)
+    assert temporal_r(y, y_hat) > 0.7 * coupled[0]
+    assert temporal_r(y, y_hat) > temporal_r(y, np.roll(y_hat, 75, axis=0)) + 0.1
 
 
 def test_coupled_regions_are_synthesised_clearly_better_than_from_shifted_eeg(coupled):

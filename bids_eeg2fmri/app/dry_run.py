@@ -4,13 +4,15 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import draw_folds
 from bids_eeg2fmri.bids.bold import bold_delay, read_bold_header
-from bids_eeg2fmri.bids.query import RunFiles, find_runs
+from bids_eeg2fmri.bids.query import find_runs
 from bids_eeg2fmri.bids.read import read_markers
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.errors import AppError, DataError
 from bids_eeg2fmri.preprocess.clock import find_clock
@@ -21,18 +23,26 @@ _ENTITIES = {"session": "ses", "task": "task", "run": "run"}
 _PARTS = {"train": "trains", "valid": "chooses the epoch", "test": "tests"}
 
 
-def dry_run(job: Job, level: str, *, as_json: bool) -> None:
+def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -> None:
     """Print each run with its clock, or why it is refused; as lines of JSON if asked to.
+
+    With the folder of a ``model`` that is to be applied, each EEG recording and what it gives.
 
     Raises
     ------
     AppError
-        If at group level the participants of a task cannot be divided, after all rows.
+        If at group level the participants of a task cannot be divided, after all rows; or if there
+        is no model.
     """
     say = _print_json if as_json else _print_line
     with log.capture_warnings() as notes:
-        runs, refusals = find_runs(job.bids_dir, job.selection)
-        rows = [(run.name, describe_run(job, run)) for run in runs]
+        if model is None:
+            runs, refusals = find_runs(job.bids_dir, job.selection)
+            rows = [(run.name, describe_run(job, run)) for run in runs]
+        else:
+            from bids_eeg2fmri.app.application import foresee  # torch takes seconds
+
+            rows, refusals = foresee(job, model)
     refused = _divide(job, [row for _, row in rows]) if level == "group" else {}
     for name, row in rows:
         say(name, row)
@@ -102,6 +112,13 @@ def _print_line(name: str, row: Row) -> None:
     text = f"{name}  "
     if "refused" in row:
         text += f"refused: {row['refused'].removeprefix(f'{name}: ')}"
+    elif "synthesis" in row:
+        made = row["synthesis"]
+        text += (
+            f"{made['n_volumes']} volumes every {made['tr_s']:g} s from "
+            f"{made['first_volume_eeg_s']:.3f} s of the EEG on, {len(made['interpolated'])} of "
+            f"{made['n_electrodes']} electrodes interpolated; model {made['verdict']}"
+        )
     else:
         clock = row["clock"]
         text += (

@@ -13,7 +13,7 @@ import numpy as np
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import draw_folds, whole_runs
 from bids_eeg2fmri.app.recordings import PairedRun, prepare
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.train.splits import Index, hold_back, split_in_time
 
 Parts = tuple[tuple[Index, ...], tuple[Index, ...]]

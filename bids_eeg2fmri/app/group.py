@@ -26,7 +26,7 @@ from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import limited_threads
@@ -298,7 +298,9 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
         for name, encoders in zip(names, experiment.encoders, strict=True):
             write_choices(job, name, encoders)
         for trained in experiment.published:
-            publish_model(job, owner, trained)
+            # Of several trainings, the first one's scores are the last to be laid down.
+            tests = [r.tested for r in reversed(experiment.results) if r.model == trained.name]
+            publish_model(job, owner, trained, tests, experiment.verdicts[trained.name])
         about_parcels = (parcels, no_parcels)
         rest = (*about_parcels, tuple(explanations.values()))
         report_group(experiment, page, maps, coverage, duels, problems, links, *rest)

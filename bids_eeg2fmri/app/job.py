@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Work = TypeVar("Work")
 
 
-FORM = 5
+FORM = 6
 """Of what is stored; raised when its form changes between releases."""
 
 

@@ -258,11 +258,25 @@ def write_choices(job: Job, owner: str, encoders: Encoders) -> None:
         write_table(path, rows, columns, metadata=about)
 
 
-def publish_model(job: Job, owner: str, trained: Trained) -> Path:
-    """Copy a trained model to where users look for it."""
+def publish_model(
+    job: Job, owner: str, trained: Trained, tests: Sequence[Tested], verdict: Verdict
+) -> Path:
+    """Copy a trained model to where users look for it, with what its tests have shown."""
     folder = job.out / model_folder(owner, trained)
-    write_model(folder, *read_model(trained.unit.folder))
+    tensors, card = read_model(trained.unit.folder)
+    shown = {**verdict.summary(), "runs": {one.run.files.name: _shown_by(one) for one in tests}}
+    write_model(folder, tensors, {**card, "dataset": job.dataset_name, "tested": shown})
     return folder
+
+
+def _shown_by(tested: Tested) -> dict[str, object]:
+    """Give the scores of one test beside those that need no EEG, or EEG of another time."""
+    null = tested.check.null
+    return {
+        "p_shifted_eeg": tested.check.p,
+        "r_shifted_eeg": float(null.mean()) if null.size else None,
+        "scores": summaries_of([tested]),
+    }
 
 
 def model_folder(owner: str, trained: Trained) -> str:

@@ -16,7 +16,7 @@ from bids_eeg2fmri.app.recordings import Recording, keep_notes, notes_of
 from bids_eeg2fmri.app.testing import Tested, observed_volumes
 from bids_eeg2fmri.app.triage import try_each
 from bids_eeg2fmri.bids.atlas import atlas_files, write_parcels
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.segmentation import find_segmentation
 from bids_eeg2fmri.bids.write import derivative_path, write_table
 from bids_eeg2fmri.errors import AppError

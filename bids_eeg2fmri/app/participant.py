@@ -21,8 +21,9 @@ from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.dataset import write_participants
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.evaluate.verdict import judge
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.train.splits import split_in_time
 
@@ -113,8 +114,9 @@ def run_participant(
         for name, of_parcels in parcels.items():
             write_parcel_scores(job, owner, of_parcels, by_run[name])
         write_choices(job, owner, encoders)
-        for model in trained:
-            publish_model(job, owner, model)
+        for model, *tests in zip(trained, *tested, strict=True):
+            verdict = judge([[one.evidence for one in tests]])
+            publish_model(job, owner, model, tests, verdict)
         given = (runs, split, encoders, trained, tested, besides, parcels, explained, failed)
         report_participant(job, page, label, *given)
 

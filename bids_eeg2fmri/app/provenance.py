@@ -10,7 +10,7 @@ from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.methods import Network, methods_text
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.references import REFERENCES
 from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.report.page import Provenance

@@ -12,8 +12,8 @@ from jaxtyping import Bool
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.bids.bold import bold_delay, read_bold, read_mask
-from bids_eeg2fmri.bids.query import RunFiles
 from bids_eeg2fmri.bids.read import read_eeg, read_markers
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError, BOLDError, DataError
 from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid
 from bids_eeg2fmri.preprocess.clock import find_clock

@@ -7,23 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 
 from bids_eeg2fmri.app.checkpoints import on_cpu, read_checkpoint, write_checkpoint
-from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference, measure, units
+from bids_eeg2fmri.app.saved import card_of, rebuild, tensors_beside
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.model.hybrid import Hybrid
 from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.preprocess.domain import training_range
 from bids_eeg2fmri.preprocess.scale import expected, own_scale
 from bids_eeg2fmri.runtime import arrays, log
-from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
 from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
@@ -96,9 +95,10 @@ def train(
         arrays.save(folder, "scale", learnt.scale)
         arrays.save(folder, "reference", learnt.reference)
         tensors = on_cpu(learnt.fitting.model.state_dict())
-        card = _card(job, name, runs, split, shapes, learnt.fitting)
-        scaling = _scale_tensors(learnt.scale, learnt.reference)
-        write_model(folder, {**tensors, **scaling}, card)
+        card = card_of(job, name, runs, split, shapes, learnt.fitting)
+        usual = training_range(pairs, split.train, learnt.scale)
+        beside = tensors_beside(learnt.scale, learnt.reference, pairs[0].mask, usual)
+        write_model(folder, {**tensors, **beside}, card)
 
     unit = job.store.unit("train", item, config, parents, make)
     trained = Trained(name, unit)
@@ -171,22 +171,7 @@ def _with_target(cfg: Config, name: str) -> Config:
 def load_model(job: Job, trained: Trained) -> Network:
     """Build a trained network again from its unit."""
     tensors, card = read_model(trained.unit.folder)
-    shapes: Any = card["shapes"]
-    model = build(
-        trained.name,
-        Shapes(
-            eeg=tuple(shapes["eeg"]),
-            bold=tuple(shapes["bold"]),
-            eeg_encoder=read_architecture(shapes["eeg_encoder"]),
-            bold_encoder=read_architecture(shapes["bold_encoder"]),
-            bands=tuple(map(tuple, shapes["bands"])),
-            lags=tuple(shapes["lags"]),
-        ),
-        job.config.model,
-    )
-    weights = {name: torch.from_numpy(tensors[name]) for name in model.state_dict()}
-    model.load_state_dict(weights)
-    return model.to(job.device)
+    return rebuild(card, tensors, job.config.model, job.device)
 
 
 def _draw(job: Job, name: str, shapes: Shapes, seed: int) -> Network:
@@ -222,45 +207,3 @@ def _fit(
                 f"{epoch.valid_loss:.4f}  {minutes:02d}:{seconds:02d} left",
             )
             advance(1)
-
-
-def _card(
-    job: Job,
-    name: str,
-    runs: Sequence[PairedRun],
-    split: Split,
-    shapes: Shapes,
-    fitting: Fitting,
-) -> dict[str, Any]:
-    """Write down what one must know to use the model, and on what it rests."""
-    pairs = runs[0].pairs
-    parts = {"train": split.train, "valid": split.valid, "test": split.test}
-    return {
-        "model": name,
-        "software": versions(),
-        "shapes": asdict(shapes),
-        "channels": pairs.channels,
-        "freqs_hz": pairs.freqs,
-        "tr_s": runs[0].clock.tr,
-        "affine": runs[0].recording.bold.affine,
-        "native_grid": pairs.mask.shape,
-        "config": asdict(job.config),
-        "parameters": sum(p.numel() for p in fitting.model.parameters()),
-        "best_epoch": fitting.best_epoch,
-        "history": [asdict(epoch) for epoch in fitting.history],
-        "runs": {
-            part: {run.files.name: len(i) for run, i in zip(runs, index, strict=True) if len(i)}
-            for part, index in parts.items()
-        },
-    }
-
-
-def _scale_tensors(scale: Scale, reference: Reference) -> dict[str, np.ndarray]:
-    """Lay what turns the model's units into the scanner's beside its weights."""
-    fields = {name: value for name, value in vars(scale).items() if value is not None}
-    own = fields.pop("bold_of_run")
-    for name in ("anatomy_of_run", "eeg_mean_of_run"):  # of use to these runs alone
-        fields.pop(name)
-    named = {f"scale.{name}": np.asarray(value) for name, value in fields.items()}
-    named |= {f"scale.bold_of_run.{run}": np.asarray(numbers) for run, numbers in own.items()}
-    return named | {"reference.mean": reference.mean}

@@ -4,10 +4,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import Generic, NoReturn, TypeVar
 
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.bids.query import Refusal, RunFiles, find_runs
+from bids_eeg2fmri.bids.query import Refusal, find_runs
+from bids_eeg2fmri.bids.recording import EEGFiles, RunFiles
+from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.errors import (
     AppError,
     DataError,
@@ -17,15 +20,18 @@ from bids_eeg2fmri.errors import (
 )
 from bids_eeg2fmri.runtime import log
 
+Files = TypeVar("Files", bound=EEGFiles)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Search = Callable[[Path, Selection], tuple[list[Files], list[Refusal]]]
+"""Finds what can be used below a folder, and what is refused."""
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Generic[Files]):
     """What of a dataset can be used, and what cannot."""
 
-    runs: dict[str, list[RunFiles]]
+    runs: dict[str, list[Files]]
     """By participant."""
     failed: dict[str, AppError]
     """Why participants who were asked for, or whose files are broken, have no usable run."""
@@ -35,7 +41,7 @@ class Found:
     """Other participants, of whom no EEG and BOLD belong together."""
 
 
-def find(job: Job) -> Found:
+def find(job: Job) -> Found[RunFiles]:
     """List the runs of each participant, and tell what cannot be used.
 
     Raises
@@ -43,15 +49,26 @@ def find(job: Job) -> Found:
     AppError
         If no run can be used: what is broken, or a ``NothingFoundError``.
     """
+    return find_by(job, find_runs)
+
+
+def find_by(job: Job, search: Search[Files]) -> Found[Files]:
+    """List what a search finds of each participant, and tell what cannot be used.
+
+    Raises
+    ------
+    AppError
+        If no recording can be used: what is broken, or a ``NothingFoundError``.
+    """
     with log.capture_warnings() as notes:
-        runs, refusals = find_runs(job.bids_dir, job.selection)
+        runs, refusals = search(job.bids_dir, job.selection)
     for note in notes:
         log.tell("dataset", "find", note, logging.WARNING)
     if not runs:
         _give_up(job, refusals)
     for refusal in refusals:
         _tell(refusal)
-    found: dict[str, list[RunFiles]] = {}
+    found: dict[str, list[Files]] = {}
     for run in runs:
         found.setdefault(run.participant, []).append(run)
     chosen = [label.removeprefix("sub-") for label in job.selection.participants]
@@ -108,7 +125,10 @@ def try_each(
 
 
 def conclude(
-    found: Found, done: Sequence[str], failed: Mapping[str, AppError], problems: Iterable[str]
+    found: Found[Files],
+    done: Sequence[str],
+    failed: Mapping[str, AppError],
+    problems: Iterable[str],
 ) -> None:
     """End a level with the exit status that it deserves.
 

@@ -10,7 +10,7 @@ from nibabel.affines import voxel_sizes
 from nibabel.funcs import squeeze_image
 
 from bids_eeg2fmri.bids.contents import fetched
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.sidecars import entities_of
 from bids_eeg2fmri.errors import DataWarning
 from bids_eeg2fmri.types import Anatomy

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float32
 
 from bids_eeg2fmri.bids.echoes import Weigh, combined
 from bids_eeg2fmri.bids.guard import reading, warn
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.sidecars import read_json, told_number
 from bids_eeg2fmri.errors import BOLDError
 from bids_eeg2fmri.types import BOLD

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from bids_eeg2fmri.bids.contents import fetched
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.errors import DataWarning
 

@@ -16,6 +16,7 @@ _DESCRIPTIONS = {
     "attention": "Relevance of attention scores between electrodes",
     "brain": "Voxels inside the brain",
     "lrp": "Layer-wise relevance propagation",
+    "montage": "Where the electrodes of a model came from",
     "parcels": "Parcels, and scores of their mean signals",
     "relevance": "Relevance of the EEG for the synthesised BOLD",
     "residual": "Observed minus synthesised BOLD",
@@ -40,18 +41,20 @@ work
 _README = """\
 # fMRI synthesised from EEG: {name}
 
-Made by bids_eeg2fmri {version} from simultaneous EEG and fMRI.
+Made by bids_eeg2fmri {version} {origin}
 
 | where | what |
 |---|---|
 | `sub-*.html`, `group*.html` | Reports: read these first |
-| `sub-*/func/*_desc-synth_bold.nii.gz` | Synthesised BOLD of the test volumes |
+| `sub-*/func/*_desc-synth_bold.nii.gz` | Synthesised BOLD of the test volumes, or of EEG alone |
 | `sub-*/func/*_desc-target_bold.nii.gz` | What the scanner observed at the same volumes |
 | `sub-*/func/*_desc-residual_bold.nii.gz` | Observed minus synthesised |
 | `sub-*/func/*_stat-*_desc-synth_boldmap.nii.gz` | Scores by voxel |
 | `sub-*/func/*_desc-synth_timeseries.tsv` | Scores by volume |
 | `sub-*/func/*_desc-synth_metrics.tsv` | Scores by model |
 | `sub-*/func/*_desc-parcels_metrics.tsv`, `…_dseg.*` | Scores by parcel, and the parcels |
+| `sub-*/func/*_desc-parcels_timeseries.tsv` | Of EEG alone: synthesised signals of parcels |
+| `sub-*/eeg/*_desc-montage_channels.tsv` | Of EEG alone: where electrodes came from |
 | `group_task-*_metrics.tsv`, `group/` | Scores and maps of participants that no model had seen |
 | `models/` | Trained models |
 | `logs/` | What to cite; of each call the log, the settings, the software |
@@ -74,6 +77,7 @@ def write_dataset(
     version: str,
     container: str | None = None,
     derivatives: Mapping[str, Path] | None = None,
+    origin: str = "from simultaneous EEG and fMRI.",
 ) -> None:
     """Describe the output dataset: its origin, its files, what the validator leaves out, citations.
 
@@ -89,6 +93,8 @@ def write_dataset(
         Image tag, where it runs in one.
     derivatives
         Other datasets that results may rest on, by name.
+    origin
+        What the results were made from, for the README; ends the sentence that begins "Made by".
 
     Raises
     ------
@@ -99,8 +105,8 @@ def write_dataset(
     given = {"raw": bids_dir, **(derivatives or {})}
     links = {name: _link(folder, out) for name, folder in given.items()}
     write_json(out / "dataset_description.json", _description(source, links, version, container))
-    readme = _README.format(name=source["Name"], version=version, command=command)
-    write_text(out / "README.md", readme)
+    told = {"name": source["Name"], "version": version, "command": command, "origin": origin}
+    write_text(out / "README.md", _README.format(**told))
     write_text(out / ".bidsignore", _BIDSIGNORE)
     _write_descriptions(out)
     write_text(out / "logs" / "CITATION.md", _citation())

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.sidecars import read_json, told_number
 from bids_eeg2fmri.errors import BOLDError
 

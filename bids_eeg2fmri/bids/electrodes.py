@@ -54,12 +54,18 @@ def electrode_positions(raw: mne.io.BaseRaw, run: str) -> Float64[np.ndarray, "c
                 DataWarning,
                 stacklevel=2,
             )
-    named = [_site(name).upper() for name in raw.ch_names]
+    named = [site_of(name).upper() for name in raw.ch_names]
     if sum(name in _standard() for name in named) < len(named) / 2:
         return measured  # another naming system, in which C3 is somewhere else (BioSemi)
     unknown = np.full(3, np.nan)
     standard = [_standard().get(name, unknown) for name in named]
     return np.where(np.isfinite(measured), measured, standard)
+
+
+def site_of(name: str) -> str:
+    """Take the site out of a channel's name, e.g. ``Fp1`` of ``EEG Fp1-REF``."""
+    match = _NAME.fullmatch(name.strip())
+    return match["site"] if match else name
 
 
 def spline_weights(
@@ -81,11 +87,6 @@ def spline_weights(
     raw.interpolate_bads(reset_bads=False, verbose="ERROR")
     weights: Float64[np.ndarray, "lost kept"] = raw.get_data()[np.ix_(lost, ~lost)]
     return weights
-
-
-def _site(name: str) -> str:
-    match = _NAME.fullmatch(name.strip())
-    return match["site"] if match else name
 
 
 @cache

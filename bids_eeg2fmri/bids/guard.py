@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.errors import AppError, DataError, DataWarning
 
 
 @contextmanager
-def reading(run: RunFiles, path: Path, kind: type[DataError]) -> Iterator[None]:
+def reading(run: EEGFiles, path: Path, kind: type[DataError]) -> Iterator[None]:
     """Raise an error of this kind for whatever a reader stumbles over."""
     try:
         with warnings.catch_warnings():
@@ -32,6 +32,6 @@ def brief(error: Exception) -> str:
     return f"{type(error).__name__}: {first_sentence[:200]}"
 
 
-def warn(run: RunFiles, text: str) -> None:
+def warn(run: EEGFiles, text: str) -> None:
     """Tell what was odd in a run and was dealt with."""
     warnings.warn(f"{run.name}: {text}.", DataWarning, stacklevel=3)

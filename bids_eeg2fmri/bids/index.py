@@ -1,7 +1,7 @@
 """List the EEG and BOLD files of a dataset that were asked for."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from bids_eeg2fmri.bids.formats import EEG_EXTENSIONS
 from bids_eeg2fmri.bids.pairing import Scan
 from bids_eeg2fmri.bids.selection import Selection, bare, natural
 from bids_eeg2fmri.bids.sidecars import entities_of
-from bids_eeg2fmri.errors import NothingFoundError, UsageError
+from bids_eeg2fmri.errors import DatasetError, NothingFoundError, UsageError
 
 _SCANS: dict[str, dict[str, Any]] = {
     "eeg": {
@@ -31,32 +31,35 @@ _SCANS: dict[str, dict[str, Any]] = {
 }
 
 
-def list_scans(root: Path, selection: Selection) -> tuple[list[Scan], list[Scan]]:
-    """List EEG and BOLD files of the chosen participants, sessions, tasks and runs.
+def list_scans(
+    root: Path, selection: Selection, kinds: Sequence[str] = ("eeg", "bold")
+) -> dict[str, list[Scan]]:
+    """List EEG and BOLD files of the chosen participants, sessions, tasks and runs, by kind.
 
-    EEG stands under the labels of the BOLD that it is matched with.
+    Where both are wanted, EEG stands under the labels of the BOLD that it is matched with.
 
     Raises
     ------
     NothingFoundError
-        A participant does not exist, there is no EEG or no BOLD, or the filters matched nothing.
+        A participant does not exist, there are none of a kind, or the filters matched none.
     UsageError
         A filter names an entity that BIDS does not know.
     """
     participants = _participants(root, selection)
     layout = _index(root, participants)
-    there = {kind: _query(layout, kind, {}) for kind in _SCANS}
+    there = {kind: _query(layout, kind, {}) for kind in kinds}
     filters = selection.filters or {}
     left = there | {kind: _query(layout, kind, filters[kind]) for kind in there.keys() & filters}
     if selection.eeg_from is not None:
         there["eeg"] = left["eeg"] = _derived_eeg(selection.eeg_from, participants)
-    left["eeg"] = selection.matches.apply(left["eeg"], left["bold"])
+    if "bold" in kinds:
+        left["eeg"] = selection.matches.apply(left["eeg"], left["bold"])
     left = {
         kind: [scan for scan in scans if selection.takes(scan.entities)]
         for kind, scans in left.items()
     }
     _check_found(root, participants, selection, there, left)
-    return left["eeg"], left["bold"]
+    return left
 
 
 def matlab_eeg(root: Path, participant: str) -> list[Path]:
@@ -91,12 +94,21 @@ def _index(root: Path, participants: Sequence[str]) -> BIDSLayout:
     """Index the EEG and BOLD files of these participants only, and no metadata.
 
     pybids would read every JSON file for the metadata and crash on the first broken one.
+
+    Raises
+    ------
+    DatasetError
+        The description of the dataset is JSON, but no object.
     """
     labels = "|".join(re.escape(label) for label in participants)
     wanted = rf"/sub-({labels})(/ses-[^/]+)?(/(eeg|func)(/[^/]+_(eeg|bold)\.[^/]+)?)?$"
     others = re.compile(f"^(?!{wanted})")
     indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[others])
-    return BIDSLayout(root, validate=False, indexer=indexer)
+    try:
+        return BIDSLayout(root, validate=False, indexer=indexer)
+    except (AttributeError, RecursionError) as error:  # of a list, or one of lists of lists
+        description = root / "dataset_description.json"
+        raise DatasetError(f"{description}: not a JSON object. Mend or remove it.") from error
 
 
 def _query(layout: BIDSLayout, kind: str, filters: Mapping[str, Any]) -> list[Scan]:
@@ -136,19 +148,27 @@ def _check_found(
         whose = ", ".join(f"sub-{label}" for label in bare(selection.participants, "sub-"))
         raise NothingFoundError(
             f"{(absent == ['EEG'] and selection.eeg_from) or root}: no {' and no '.join(absent)} "
-            f"file of {whose or 'any participant'}. Both EEG ({', '.join(EEG_EXTENSIONS)}) and "
-            f"BOLD are needed, in sub-*/[ses-*/]eeg and func.{_matlab_hint(root, participants)}"
+            f"file of {whose or 'any participant'}. {_wanted(there.keys())}"
+            f"{_matlab_hint(root, participants)}"
         )
     if missing:
         labels = {
             key: ", ".join(sorted({s.entities[key] for s in scans if key in s.entities}))
-            for scans in [[*there["eeg"], *there["bold"]]]
+            for scans in [[scan for scans in there.values() for scan in scans]]
             for key in ("task", "ses")
         }
         raise NothingFoundError(
             f"{root}: the filters match no {' and no '.join(map(str.upper, missing))} file. "
             f"Tasks: {labels['task']}; sessions: {labels['ses'] or 'none'}."
         )
+
+
+def _wanted(kinds: Collection[str]) -> str:
+    """Say which files are needed, and where they stand."""
+    formats = ", ".join(EEG_EXTENSIONS)
+    if "bold" in kinds:
+        return f"Both EEG ({formats}) and BOLD are needed, in sub-*/[ses-*/]eeg and func."
+    return f"EEG ({formats}) is needed, in sub-*/[ses-*/]eeg."
 
 
 def _matlab_hint(root: Path, participants: Sequence[str]) -> str:

@@ -245,6 +245,30 @@ def methods_text(cfg: Config, facts: Facts) -> str:
     return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
+def applied_text(model: str, dataset: str, montages: Sequence[str], times: str) -> str:
+    """Say in words how a saved model was applied to EEG alone.
+
+    Parameters
+    ----------
+    model, dataset
+        Its name, and what it was trained on.
+    montages
+        Where its electrodes came from, run by run, in words.
+    times
+        When volumes were synthesised, in words.
+    """
+    return (
+        f"EEG was taken from a BIDS dataset ({cite('gorgolewski2016', 'pernet2019')}) with PyBIDS "
+        f"({cite('yarkoni2019')}), MNE-BIDS ({cite('appelhoff2019')}) and MNE-Python "
+        f"({cite('gramfort2013')}). Electrodes were found by name, else by place, else "
+        f"interpolated by spherical splines ({cite('perrin1989')}): {'; '.join(montages)}."
+        f"\n\nThe model {model}, trained on simultaneous EEG and BOLD of {dataset} "
+        f"({cite('calhas2022')}), synthesised {times}, each from the EEG before it, transformed "
+        "and scaled as in training. No BOLD was looked at. Synthesised volumes lie on the grid and "
+        "in the space of the BOLD of the training, and not in that of the participant's own head."
+    )
+
+
 def _count(number: int, noun: str) -> str:
     plural = f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"

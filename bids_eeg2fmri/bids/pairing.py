@@ -125,14 +125,14 @@ def _match(
         names = ", ".join(scan.path.name for scan in (*eeg, *bold))
         reason = f"ambiguous: {names} fit each other. Choose with --bids-filter-file or --match."
         return Unpaired((eeg if len(eeg) > len(bold) else bold)[0], reason)
-    series = sorted(bold, key=_rank)
+    series = sorted(bold, key=rank)
     echoes = {scan.echo: scan for scan in reversed(series) if scan.echo}
     if isinstance(echo, int) and echoes and echo not in echoes:
         there = ", ".join(map(str, sorted(echoes)))
         return Unpaired(series[0], f"no echo {echo} of this run; there are {there}. Check --echo.")
     first = echoes.get(echo, series[0]) if isinstance(echo, int) else series[0]
     several = echo == "combined" and len(echoes) > 1
-    return Pair(min(eeg, key=_rank), first, tuple(echoes[n] for n in sorted(echoes)) * several)
+    return Pair(min(eeg, key=rank), first, tuple(echoes[n] for n in sorted(echoes)) * several)
 
 
 def _lonely(scan: Scan, is_eeg: bool, elsewhere: Sequence[str]) -> str:
@@ -152,7 +152,7 @@ def _lonely(scan: Scan, is_eeg: bool, elsewhere: Sequence[str]) -> str:
     )
 
 
-def _rank(scan: Scan) -> tuple[bool, int, str, int]:
+def rank(scan: Scan) -> tuple[bool, int, str, int]:
     """Sort the files of one run: complete ones, first echoes and parts, the preferred format."""
     incomplete = not all(path.exists() for path in (scan.path, *companions(scan.path)))
     formats = (*EEG_EXTENSIONS, ".nii", ".gz")

@@ -17,7 +17,7 @@ from nilearn.image import resample_img
 from scipy.spatial import KDTree
 
 from bids_eeg2fmri.bids.atlas import Atlas, read_atlas, shorten
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.references import cite
 from bids_eeg2fmri.bids.segmentation import read_segmentation
 from bids_eeg2fmri.bids.sidecars import entities_of

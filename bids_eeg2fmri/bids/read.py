@@ -13,7 +13,7 @@ from bids_eeg2fmri.bids.electrodes import electrode_positions, scalp_channels, s
 from bids_eeg2fmri.bids.formats import companions, stored_and_promised
 from bids_eeg2fmri.bids.guard import brief, reading, warn
 from bids_eeg2fmri.bids.markers import recorded_markers, tabled_markers
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import EEGFiles, RunFiles
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import EEGError
@@ -39,6 +39,34 @@ class RecordingInfo:
     """Sampling rate in hertz."""
     duration: float
     """Length in seconds."""
+
+
+@typed
+class EEGHeader:
+    """What a recording tells of its scalp channels before its signal is read."""
+
+    channels: tuple[str, ...]
+    """Name of each."""
+    positions: Float64[np.ndarray, "channels 3"]
+    """Electrode position in the head frame in metres; NaN where unknown."""
+    sfreq: float
+    """Sampling rate in hertz."""
+    duration: float
+    """Length in seconds."""
+
+
+def read_eeg_header(run: EEGFiles) -> EEGHeader:
+    """Tell which scalp channels a recording has, without its signal.
+
+    Raises
+    ------
+    EEGError
+        The recording cannot be opened or is truncated, or no channel measures the scalp.
+    """
+    raw, _ = _open_scalp(run)
+    sfreq = float(raw.info["sfreq"])
+    positions = electrode_positions(raw, run.name)
+    return EEGHeader(tuple(raw.ch_names), positions, sfreq, float(raw.n_times / sfreq))
 
 
 def read_markers(run: RunFiles) -> RecordingInfo:
@@ -72,7 +100,7 @@ def read_markers(run: RunFiles) -> RecordingInfo:
     return RecordingInfo(markers, sfreq, duration)
 
 
-def read_eeg(run: RunFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> EEG:
+def read_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> EEG:
     """Read the scalp channels; flat, non-finite and bad ones are interpolated from the others.
 
     Where the position of such a channel is unknown, it is left out. ``allocate`` is called once.
@@ -82,13 +110,8 @@ def read_eeg(run: RunFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> E
     EEGError
         The recording cannot be read, is truncated or epoched, or too many channels are bad.
     """
-    raw = _open(run)
-    types, marked = _declared(run)
-    names = scalp_channels(raw, types)
-    if not names:
-        raise EEGError(f"{run.relative(run.eeg)}: no channel measures the scalp. Check its types.")
-    marked |= set(raw.info["bads"])
-    raw.pick(names)
+    raw, marked = _open_scalp(run)
+    names = [*raw.ch_names]
     positions = electrode_positions(raw, run.name)
     dropped = _hopeless(run, raw, positions, marked)
     raw.drop_channels(dropped)
@@ -108,7 +131,7 @@ def read_eeg(run: RunFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> E
     return EEG(data, float(raw.info["sfreq"]), tuple(raw.ch_names), positions, bad)
 
 
-def _open(run: RunFiles) -> mne.io.BaseRaw:
+def _open(run: EEGFiles) -> mne.io.BaseRaw:
     """Open a recording with what BIDS says of it, or where mne-bids gives up, without."""
     if not run.relative(run.eeg).startswith("sub-"):
         return _open_bare(run)  # of a derivative, which mne-bids does not know
@@ -123,7 +146,7 @@ def _open(run: RunFiles) -> mne.io.BaseRaw:
     return raw
 
 
-def _open_bare(run: RunFiles) -> mne.io.BaseRaw:
+def _open_bare(run: EEGFiles) -> mne.io.BaseRaw:
     """Open a recording with what it says itself.
 
     Raises
@@ -137,7 +160,18 @@ def _open_bare(run: RunFiles) -> mne.io.BaseRaw:
     return raw
 
 
-def _check_complete(run: RunFiles, raw: mne.io.BaseRaw) -> None:
+def _open_scalp(run: EEGFiles) -> tuple[mne.io.BaseRaw, set[str]]:
+    """Open the channels that measure the scalp; name those that are marked bad."""
+    raw = _open(run)
+    types, marked = _declared(run)
+    names = scalp_channels(raw, types)
+    if not names:
+        raise EEGError(f"{run.relative(run.eeg)}: no channel measures the scalp. Check its types.")
+    marked |= set(raw.info["bads"])
+    return raw.pick(names), marked
+
+
+def _check_complete(run: EEGFiles, raw: mne.io.BaseRaw) -> None:
     signals = [Path(name) for name in raw.filenames if name is not None]
     check_inside(run.root, run.eeg, signals, run.homes)
     with reading(run, run.eeg, EEGError):
@@ -149,7 +183,7 @@ def _check_complete(run: RunFiles, raw: mne.io.BaseRaw) -> None:
         )
 
 
-def _declared(run: RunFiles) -> tuple[dict[str, str], set[str]]:
+def _declared(run: EEGFiles) -> tuple[dict[str, str], set[str]]:
     """Type of each channel in capitals, and the bad channels, by the nearest channels.tsv."""
     for path in run.sidecars(run.eeg, "channels", ".tsv")[-1:]:
         with reading(run, path, EEGError):
@@ -163,7 +197,7 @@ def _declared(run: RunFiles) -> tuple[dict[str, str], set[str]]:
 
 
 def _hopeless(
-    run: RunFiles, raw: mne.io.BaseRaw, positions: Float64[np.ndarray, "channels 3"], bad: set[str]
+    run: EEGFiles, raw: mne.io.BaseRaw, positions: Float64[np.ndarray, "channels 3"], bad: set[str]
 ) -> list[str]:
     """Lost channels that cannot be interpolated, because their place on the head is unknown."""
     placed = np.isfinite(positions).all(axis=1)
@@ -180,7 +214,7 @@ def _hopeless(
 
 
 def _stream(
-    run: RunFiles, raw: mne.io.BaseRaw, data: np.ndarray | None
+    run: EEGFiles, raw: mne.io.BaseRaw, data: np.ndarray | None
 ) -> Bool[np.ndarray, " channels"]:
     """Read the signal into ``data`` chunk by chunk; tell which channels vary and stay finite."""
     low, high = np.full(len(raw.ch_names), np.inf), np.full(len(raw.ch_names), -np.inf)

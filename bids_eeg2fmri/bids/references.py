@@ -216,6 +216,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Scientific Data, 6, 103",
         "https://doi.org/10.1038/s41597-019-0104-8",
     ),
+    "perrin1989": Reference(
+        "article",
+        "Perrin, Francois and others",
+        1989,
+        "Spherical splines for scalp potential and current density mapping",
+        "Electroencephalography and Clinical Neurophysiology, 72(2), 184–187",
+        "https://doi.org/10.1016/0013-4694(89)90180-6",
+    ),
     "posse1999": Reference(
         "article",
         "Posse, Stefan and others",

@@ -9,7 +9,7 @@ from jaxtyping import Float64
 
 from bids_eeg2fmri.bids.atlas import Atlas, read_atlas
 from bids_eeg2fmri.bids.contents import fetched
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.sidecars import entities_of
 from bids_eeg2fmri.errors import DataError
 

@@ -74,7 +74,7 @@ def brain_mask(bold: BOLD) -> Bool[np.ndarray, "x y z"]:
     BOLDError
         If no voxel is left, e.g. as the series is constant.
     """
-    mean, variance = _temporal_moments(bold.data)
+    mean, variance = temporal_moments(bold.data)
     alive = np.isfinite(variance) & (variance > 0)
     if not alive.any():
         raise BOLDError(
@@ -115,7 +115,7 @@ def _resize_volume(
     return resized.reshape(len(rx), len(ry), len(rz))
 
 
-def _temporal_moments(
+def temporal_moments(
     data: Float32[np.ndarray, "x y z volumes"],
 ) -> tuple[Float64[np.ndarray, "x y z"], Float64[np.ndarray, "x y z"]]:
     """Mean and variance over volumes, one volume in memory at a time."""

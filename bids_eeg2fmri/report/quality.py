@@ -70,7 +70,7 @@ def quality_drawings(run: str, quality: Quality | None) -> dict[str, Drawing]:
     made = {"timeline": draw(f"the timeline of {run}", lambda: _timeline_picture(run, quality))}
     spectrum = quality.spectrum
     if spectrum is not None:
-        made["spectrum"] = draw(f"the EEG of {run}", lambda: _spectrum_picture(run, spectrum))
+        made["spectrum"] = draw(f"the EEG of {run}", lambda: spectrum_picture(run, spectrum))
     return made
 
 
@@ -104,7 +104,8 @@ def _timeline_picture(run: str, quality: Quality) -> Picture:
     )
 
 
-def _spectrum_picture(run: str, spectrum: Spectrum) -> Picture:
+def spectrum_picture(run: str, spectrum: Spectrum) -> Picture:
+    """Draw the spectrum of the EEG, and say what part of it models see."""
     strongest = spectrum.freqs[1:][spectrum.power[1, 1:].argmax()]
     low, high = spectrum.used
     return Picture(

@@ -138,6 +138,31 @@ def _warned(figure: Figure, warning: str) -> Figure:
     return figure
 
 
+@matplotlib.rc_context(STYLE)
+def montage(
+    places: Places,
+    names: Sequence[str],
+    interpolated: Bool[np.ndarray, " channels"],
+    *,
+    on_scalp: bool,
+) -> Figure:
+    """Draw electrodes, those that were recorded filled, those that were not as rings."""
+    figure = Figure(figsize=(HALF, HALF), layout="constrained")
+    ax = figure.subplots()
+    if on_scalp:
+        _head(ax)
+    fills = np.where(interpolated, "none", BLUE).tolist()
+    edges = np.where(interpolated, ORANGE, BLUE).tolist()
+    x, y = places.T
+    ax.scatter(x, y, s=22, c=fills, edgecolors=edges, zorder=3)
+    for place, name in zip(places, names, strict=True):
+        ax.annotate(name, place, (0, 5), textcoords="offset points", size=6, ha="center")
+    reach = 1.15 * max(1.0, np.abs(places).max())
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    ax.set_axis_off()
+    return figure
+
+
 def _head(ax: Axes) -> None:
     ax.add_patch(Circle((0, 0), 1, fill=False, edgecolor=FILL, linewidth=1.5))
     ax.plot([-0.1, 0, 0.1], [0.995, 1.1, 0.995], color=FILL, linewidth=1.5)

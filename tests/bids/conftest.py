@@ -9,7 +9,7 @@ import numpy as np
 import pybv
 import pytest
 
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 
 
 class Dataset:

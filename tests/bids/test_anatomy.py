@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bids_eeg2fmri.bids.anatomy import find_t1w, read_anatomy
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import DataWarning
 
 MASK = np.zeros((8, 9, 7), bool)

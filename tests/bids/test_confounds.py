@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bids_eeg2fmri.bids.confounds import MOTION, find_confounds, read_motion
-from bids_eeg2fmri.bids.query import RunFiles
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import DataWarning
 
 STEM = "sub-01_task-rest_run-1"

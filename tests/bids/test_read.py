@@ -9,8 +9,9 @@ import pytest
 
 from bids_eeg2fmri.bids.bold import read_bold
 from bids_eeg2fmri.bids.electrodes import spline_weights
-from bids_eeg2fmri.bids.query import RunFiles, find_runs
+from bids_eeg2fmri.bids.query import find_runs
 from bids_eeg2fmri.bids.read import read_eeg, read_markers
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import DataWarning, EEGError

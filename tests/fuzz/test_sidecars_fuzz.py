@@ -14,8 +14,9 @@ from bids_eeg2fmri.bids.bold import bold_delay, bold_metadata, read_bold, read_b
 from bids_eeg2fmri.bids.confounds import MOTION, read_motion
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.matching import read_matches
-from bids_eeg2fmri.bids.query import find_runs
+from bids_eeg2fmri.bids.query import Refusal, find_runs
 from bids_eeg2fmri.bids.read import read_eeg, read_markers
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import AppError
@@ -111,7 +112,14 @@ def line_of(step, *args, **options) -> str:
 
 def read_everything(root: Path) -> None:
     """Find the run and read all there is of it; each step may be refused by itself."""
-    runs, refusals = find_runs(root, Selection(validate=False, echo="combined"))
+    found: list[tuple[list[RunFiles], list[Refusal]]] = []
+    told = line_of(
+        lambda: found.append(find_runs(root, Selection(validate=False, echo="combined")))
+    )
+    assert "\n" not in told
+    if told:  # of the dataset as a whole
+        return
+    ((runs, refusals),) = found
     assert len(runs) + len(refusals) == 1
     lines = [refusal.reason for refusal in refusals]
     for run in runs:

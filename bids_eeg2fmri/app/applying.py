@@ -1,0 +1,230 @@
+"""From EEG alone to synthesised volumes: the stages of applying a saved model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64
+
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.recordings import keep_notes, notes_of
+from bids_eeg2fmri.app.saved import SavedModel
+from bids_eeg2fmri.app.testing import synthesise_natively
+from bids_eeg2fmri.bids.electrodes import site_of, spline_weights
+from bids_eeg2fmri.bids.read import read_eeg
+from bids_eeg2fmri.bids.recording import EEGFiles
+from bids_eeg2fmri.evaluate.parcels import block_parcels, parcel_means
+from bids_eeg2fmri.preprocess.alone import make_spectrograms, volume_times, without_bold
+from bids_eeg2fmri.preprocess.bold import temporal_moments
+from bids_eeg2fmri.preprocess.domain import share_outside
+from bids_eeg2fmri.preprocess.montage import Electrodes, Montage, map_electrodes
+from bids_eeg2fmri.preprocess.scale import meet
+from bids_eeg2fmri.report.words import counted
+from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime.store import Unit, fingerprint
+from bids_eeg2fmri.types import EEG, Pairs, Parcels, VolumeClock, typed
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An EEG recording as a model hears it: its electrodes, volume by volume."""
+
+    files: EEGFiles
+    reading: Unit
+    unit: Unit
+
+    @property
+    def eeg(self) -> EEG:
+        """The EEG as recorded, memory-mapped."""
+        return arrays.load(self.reading.folder, "eeg", EEG)
+
+    @property
+    def montage(self) -> Montage:
+        """Where the model's electrodes come from."""
+        return arrays.load(self.unit.folder, "montage", Montage)
+
+    @property
+    def clock(self) -> VolumeClock:
+        """When a volume is synthesised."""
+        return arrays.load(self.unit.folder, "clock", VolumeClock)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was odd in the EEG and how it was dealt with."""
+        return notes_of(self.reading)
+
+    def pairs(self, model: SavedModel) -> Pairs:
+        """Its spectrograms, memory-mapped, as pairs whose BOLD nobody knows."""
+        spectra = np.load(self.unit.folder / "spectra.npy", mmap_mode="r")
+        about = (model.channels, model.freqs, model.mask, model.grid, self.files.name)
+        return without_bold(spectra, self.clock, *about)
+
+
+@typed
+class Synthesis:
+    """What is told of synthesised volumes."""
+
+    mean: Float32[np.ndarray, "x y z"]
+    """Over time, in the units of the model's BOLD."""
+    sd: Float32[np.ndarray, "x y z"]
+    """Standard deviation over time, in the same units."""
+    brain: Float64[np.ndarray, " volumes"]
+    """Mean signal of the brain mask, in the same units."""
+    parcels: Float64[np.ndarray, "volumes parcels"]
+    """Mean signal of each block of ``parcels_of``; NaN where it is empty."""
+    outside: Float64[np.ndarray, "channels freqs"]
+    """Share of the EEG beyond the range of the training EEG."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a model made of one recording."""
+
+    heard: Heard
+    unit: Unit
+
+    @property
+    def synthesised(self) -> Float32[np.ndarray, "volumes x y z"]:
+        """Synthesised volumes on the model's native grid, in the units of its BOLD."""
+        return np.asarray(np.load(self.unit.folder / "synthesised.npy", mmap_mode="r"))
+
+    @property
+    def synthesis(self) -> Synthesis:
+        """What is told of them."""
+        return arrays.load(self.unit.folder, "synthesis", Synthesis)
+
+
+def apply_model(job: Job, model: SavedModel, files: EEGFiles) -> Applied:
+    """Read one recording and synthesise the BOLD that goes with it."""
+    heard = hear(job, model, files, read_alone(job, files))
+
+    def make(folder: Path) -> None:
+        pairs = heard.pairs(model)
+        index = np.arange(len(pairs.volume))
+        shape = (len(index), *model.mask.shape)
+        volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
+        done = 0
+        for native in synthesise_natively(model.network, model.scale, pairs, index):
+            volumes[done : done + len(native)] = native
+            done += len(native)
+        volumes.flush()
+        arrays.save(folder, "synthesis", _sum_up(model, pairs, volumes))
+
+    given = {"device": job.device}
+    unit = job.store.unit("apply", files.name, [given], [heard.unit], make)
+    applied = Applied(heard, unit)
+    n, first = counted(len(heard.clock.onset), "volume"), heard.clock.onset[0]
+    text = f"{n} every {model.tr:g} s from {first:g} s of the EEG on"
+    log.tell_unit(files.name, "apply", unit, text)
+    return applied
+
+
+def parcels_of(model: SavedModel) -> Parcels:
+    """Cut the brain that a model synthesises into blocks."""
+    return block_parcels(model.mask, model.affine)
+
+
+def _sum_up(
+    model: SavedModel, pairs: Pairs, volumes: Float32[np.ndarray, "volumes x y z"]
+) -> Synthesis:
+    mean, variance = temporal_moments(np.moveaxis(volumes, 0, -1))
+    brain = [volume[model.mask].mean(dtype=np.float64) for volume in volumes]
+    scale = meet(model.scale, pairs, np.arange(len(pairs.volume)))
+    return Synthesis(
+        mean.astype(np.float32),
+        np.sqrt(variance.clip(min=0)).astype(np.float32),
+        np.array(brain),
+        parcel_means(volumes, parcels_of(model), model.mask),
+        share_outside(pairs, scale, model.usual),
+    )
+
+
+def read_alone(job: Job, files: EEGFiles) -> Unit:
+    """Bring a recording into the store, where it can be memory-mapped."""
+
+    def make(folder: Path) -> None:
+        with log.capture_warnings() as notes:
+            eeg = read_eeg(
+                files,
+                job.config.read,
+                lambda shape, dtype: arrays.allocate(folder, "eeg.data", shape, dtype),
+            )
+        arrays.save(folder, "eeg", eeg)
+        keep_notes(folder, notes)
+
+    parents = [fingerprint(files.root, files.files())]
+    unit = job.store.unit("read-eeg", files.name, [job.config.read], parents, make)
+    eeg = arrays.load(unit.folder, "eeg", EEG)
+    text = f"{len(eeg.channels)} channels at {eeg.sfreq:g} Hz for {eeg.duration:.0f} s"
+    log.tell_unit(files.name, "read", unit, text, notes_of(unit))
+    return unit
+
+
+def hear(job: Job, model: SavedModel, files: EEGFiles, reading: Unit) -> Heard:
+    """Bring a recording to the electrodes and spectrograms of a model."""
+
+    def make(folder: Path) -> None:
+        eeg, cfg = arrays.load(reading.folder, "eeg", EEG), model.config
+        clock = times(job, model, eeg.sfreq, eeg.duration, files.name)
+        good = [name not in eeg.bad for name in eeg.channels]
+        chosen = tuple(name for name in eeg.channels if name not in eeg.bad)
+        montage = find_montage(job, model, chosen, eeg.positions[good], files.name)
+        weights = np.zeros((len(model.channels), len(eeg.channels)))
+        weights[:, good] = montage.weights
+        make_spectrograms(
+            eeg,
+            weights,
+            clock,
+            cfg.window,
+            cfg.spectrogram,
+            lambda shape, dtype: arrays.allocate(folder, "spectra", shape, dtype),
+        )
+        arrays.save(folder, "montage", montage)
+        arrays.save(folder, "clock", clock)
+
+    apply = job.config.apply
+    given = {
+        "reach": apply.reach,
+        "max_uncovered": apply.max_uncovered,
+        "eeg_onset": job.config.clock.eeg_onset,
+        "model": model.digest,
+    }
+    unit = job.store.unit("hear", files.name, [given], [reading], make)
+    heard = Heard(files, reading, unit)
+    log.tell_unit(files.name, "hear", unit, montage_in_words(heard.montage))
+    return heard
+
+
+def times(job: Job, model: SavedModel, sfreq: float, duration: float, run: str) -> VolumeClock:
+    """Find when a model can synthesise a volume."""
+    cfg, onset = model.config, job.config.clock.eeg_onset
+    return volume_times(sfreq, duration, model.tr, cfg.window, cfg.spectrogram, onset, run)
+
+
+def find_montage(
+    job: Job,
+    model: SavedModel,
+    channels: tuple[str, ...],
+    positions: Float64[np.ndarray, "channels 3"],
+    run: str,
+) -> Montage:
+    """Find the electrodes of a model among those of a recording."""
+    wanted = Electrodes(_sites(model.channels), model.positions)
+    recorded = Electrodes(_sites(channels), positions)
+    return map_electrodes(wanted, recorded, job.config.apply, spline_weights, run)
+
+
+def montage_in_words(montage: Montage) -> str:
+    """Say how many electrodes were recorded, and how many made from others."""
+    n, lost = len(montage.source), int(montage.interpolated.sum())
+    if not lost:
+        return f"all {n} electrodes of the model were recorded"
+    farthest = montage.distance[montage.interpolated].max()
+    return (
+        f"{n - lost} of the model's {n} electrodes were recorded, {counted(lost, 'other')} "
+        f"interpolated, up to {farthest:.0f} mm from the nearest"
+    )
+
+
+def _sites(channels: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(site_of(name).upper() for name in channels)
