@@ -35,7 +35,7 @@ from bids_eeg2fmri.report.pictures import (
     training_picture,
 )
 from bids_eeg2fmri.report.quality import Spectrum, spectrum_picture
-from bids_eeg2fmri.report.words import counted
+from bids_eeg2fmri.report.words import counted, percent
 from bids_eeg2fmri.types import typed
 
 USUAL = 0.02
@@ -179,11 +179,11 @@ def _domain_picture(run: AppliedRun) -> Picture:
     return Picture(
         f"{run.name}_desc-domain_shift",
         to_svg(_domain_plot(run)),
-        f"Share of the EEG outside the range of the training EEG by frequency; {domain.share:.1%} "
-        f"on the whole, {USUAL:.0%} in the training itself.",
+        f"Share of the EEG outside the range of the training EEG by frequency; "
+        f"{percent(domain.share, 1)} on the whole, {percent(USUAL)} in the training itself.",
         "Share of the EEG, as the model sees it, outside the 1st to 99th percentile of its "
-        f"training EEG; dotted at {USUAL:.0%}, which the training itself has. {domain.share:.1%} "
-        "on the whole.",
+        f"training EEG; dotted at {percent(USUAL)}, which the training itself has. "
+        f"{percent(domain.share, 1)} on the whole.",
     )
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int8
 
 from bids_eeg2fmri.report import experiment_figures, figures, mosaic
 from bids_eeg2fmri.report.pictures import Picture, in_words
-from bids_eeg2fmri.report.words import counted
+from bids_eeg2fmri.report.words import counted, percent
 
 Volume = Float[np.ndarray, "x y z"]
 Mask = Bool[np.ndarray, "x y z"]
@@ -99,8 +99,8 @@ def best_model_picture(
     figure = mosaic.draw_winners(view, dict(pairs), background, mask, columns=columns)
     which = "-vs-".join(next(iter(pairs))) if alone else "pairs"
     shares = "; ".join(
-        f"{first} {mosaic.share(labels, 1, mask):.1%}, "
-        f"{second} {mosaic.share(labels, -1, mask):.1%}"
+        f"{first} {percent(mosaic.share(labels, 1, mask), 1)}, "
+        f"{second} {percent(mosaic.share(labels, -1, mask), 1)}"
         for (first, second), labels in pairs.items()
     )
     return Picture(

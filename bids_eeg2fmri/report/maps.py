@@ -6,7 +6,7 @@ from bids_eeg2fmri.report import mosaic
 from bids_eeg2fmri.report.glass import draw_glass
 from bids_eeg2fmri.report.pictures import Picture, in_words
 from bids_eeg2fmri.report.views import Affine, Mask, Volume, peak_view
-from bids_eeg2fmri.report.words import counted, minus
+from bids_eeg2fmri.report.words import counted, minus, percent
 from bids_eeg2fmri.types import Anatomy
 
 LAYOUT = "Left is left, front is up; the numbers are heights in mm."
@@ -36,8 +36,9 @@ def map_picture(
     ring = ""
     if found is not None:
         ring = (
-            f" White rings: p < 0.05 against shifted EEG in {found.sum() / mask.sum():.1%} of the "
-            "mask; up to 5 % are expected by chance."
+            " White rings: p < 0.05 against shifted EEG in "
+            f"{percent(found.sum() / mask.sum(), 1)} of the mask; up to "
+            f"{percent(0.05)} are expected by chance."
         )
     return Picture(
         stem,
@@ -86,9 +87,9 @@ def q_picture(stem: str, q_map: Volume, mask: Mask, affine: Affine) -> Picture:
     """Draw how surely each voxel is told, as q on a logarithmic scale."""
     view = mosaic.axial_view(mask, affine, slices=7, columns=7)
     evidence = -np.log10(q_map)
-    found = np.mean(q_map[mask] < 0.05)
+    found = percent(float(np.mean(q_map[mask] < 0.05)), 1)
     least = float(np.nanmin(q_map[mask], initial=1.0))
-    said = f"q < 0.05 (above {-np.log10(0.05):.1f} on this scale) in {found:.1%} of the mask"
+    said = f"q < 0.05 (above {-np.log10(0.05):.1f} on this scale) in {found} of the mask"
     return Picture(
         stem,
         mosaic.to_png(mosaic.draw_sizes(view, {"": evidence}, mask, "−log₁₀ q")),

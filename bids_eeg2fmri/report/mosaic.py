@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 
 from bids_eeg2fmri.report.views import AxialView, Extent, Finer, Mask, PlanesView, Volume
 from bids_eeg2fmri.report.views import axial_view as axial_view  # who draws slices chooses them
+from bids_eeg2fmri.report.words import percent
 
 NIGHT, CHALK, MUTED, ALERT = "#000000", "#e6e9ee", "#9aa4b1", "#f0904b"
 DIVERGING = "berlin"  # dark where nothing is, told apart by colour-blind eyes
@@ -119,7 +120,7 @@ def draw_winners(
         _outline(ax, view, mask, MUTED, 0.6)
         _annotate(ax, view)
         first, second = (
-            f"■ {name} {share(labels, label, mask):.0%}".replace("%", " %")
+            f"■ {name} {percent(share(labels, label, mask))}"
             for name, label in ((first, 1), (second, -1))
         )
         _name_both(ax, first, second)

@@ -19,7 +19,7 @@ from bids_eeg2fmri.report.figures import (
     to_svg,
 )
 from bids_eeg2fmri.report.pictures import Drawing, Picture, draw
-from bids_eeg2fmri.report.words import counted, number
+from bids_eeg2fmri.report.words import counted, number, percent
 from bids_eeg2fmri.types import typed
 
 LEAST_ROOM = 0.1
@@ -87,9 +87,10 @@ def _timeline_picture(run: str, quality: Quality) -> Picture:
         caption += " Clock: each marker minus the time that the fitted clock gives its volume."
     if quality.displacement is not None:
         moved = quality.displacement
+        often = percent(float(np.mean(moved > 0.5)))
         panels.append(
             f"Framewise displacement: median {number(float(np.median(moved)), 2)} mm, largest "
-            f"{number(float(moved.max()), 2)} mm, above 0.5 mm in {np.mean(moved > 0.5):.0%}."
+            f"{number(float(moved.max()), 2)} mm, above 0.5 mm in {often}."
         )
         caption += (
             " Head: framewise displacement (Power et al. 2012: rotations on a sphere of 50 mm), "

@@ -21,7 +21,7 @@ from bids_eeg2fmri.report.maps import (
 from bids_eeg2fmri.report.page import Chance, Outcome, Verdict
 from bids_eeg2fmri.report.parcels import ParcelTable
 from bids_eeg2fmri.report.pictures import Drawing, Picture, draw, in_words
-from bids_eeg2fmri.report.words import counted, probability
+from bids_eeg2fmri.report.words import counted, number, probability
 from bids_eeg2fmri.types import Anatomy, typed
 
 
@@ -185,8 +185,8 @@ def _null_picture(run: str, outcome: Outcome) -> Picture:
     return Picture(
         f"{run}_desc-null_histogram",
         figures.to_svg(figures.null_histogram(null, r)),
-        f"Histogram of temporal r under {counted(n, 'shift')} of the EEG, from {null.min():.3f} to "
-        f"{null.max():.3f}; with the EEG in time it is {r:.3f}.",
+        f"Histogram of temporal r under {counted(n, 'shift')} of the EEG, from "
+        f"{number(null.min())} to {number(null.max())}; with the EEG in time it is {number(r)}.",
         f"What the same model reaches when its EEG is shifted in time ({counted(n, 'draw')}), and "
         f"what it reaches with the EEG in time; one-sided p = {probability(outcome.p)}, among all "
         "shifts, also those too short to be drawn here.",

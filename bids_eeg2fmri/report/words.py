@@ -32,6 +32,11 @@ def probability(p: float) -> str:
     return f"{p:.1g}" if p < 0.001 else number(p)
 
 
+def percent(share: float, decimals: int = 0) -> str:
+    """Write a share of the whole in percent."""
+    return f"{number(100 * share, decimals)}\N{NO-BREAK SPACE}%"
+
+
 def counted(n: int, noun: str) -> str:
     """Write how many there are; one alone stands in the singular."""
     return f"{n} {noun}{'s' * (n != 1)}"

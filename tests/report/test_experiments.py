@@ -11,6 +11,7 @@ from matplotlib.colors import to_rgba
 
 from bids_eeg2fmri.report import experiment_figures, experiments, mosaic, searches
 from bids_eeg2fmri.report.figures import BLUE, ORANGE
+from bids_eeg2fmri.report.words import percent
 
 GRID = (9, 10, 8)
 MASK = ball(GRID)
@@ -79,7 +80,7 @@ def test_the_words_say_how_much_of_the_mask_each_has_and_by_which_test():
     picture = experiments.best_model_picture(
         "group", {("linear", "topo"): halves()}, FLAT, MASK, AFFINE, "paired t-test"
     )
-    assert f"linear {first:.1%}, topo {second:.1%}" in picture.alt
+    assert f"linear {percent(first, 1)}, topo {percent(second, 1)}" in picture.alt
     assert "Test: paired t-test." in picture.caption
     assert picture.file_name == "group_desc-linear-vs-topo_winner.png"
 
