@@ -125,6 +125,7 @@ def describe(
         remarks=(
             *_remarks(job, first.trained.name, relevance, verdict),
             *_missing(first, relevance, has_voxels=has_voxels),
+            *_moved([one.run for one in explained]),
         ),
         channels=pairs.channels,
         positions=_positions(first.run),
@@ -214,6 +215,14 @@ def _missing(explained: Explained, relevance: Relevance, *, has_voxels: bool) ->
         yield "There is no relevance of the BOLD: the grids of the participants differ."
     if relevance.attention is not None and not np.isfinite(_positions(explained.run)).all():
         yield "Not all electrodes have a position: the graph stands on a circle, not on the scalp."
+
+
+def _moved(runs: Sequence[PairedRun]) -> Iterator[str]:
+    """Say whose head the electrodes are drawn on, where there are several."""
+    first = _positions(runs[0])
+    if not all(np.allclose(_positions(run), first, equal_nan=True) for run in runs[1:]):
+        name = runs[0].files.name
+        yield f"Electrodes stand where they are in {name}; in other runs they lie a little apart."
 
 
 def _rest(job: Job, name: str, relevance: Relevance) -> str:
