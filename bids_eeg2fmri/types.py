@@ -4,7 +4,8 @@ Axis words: ``pairs channels freqs windows time | x y z volumes voxels | latent 
 Each noun checks shapes and dtypes when it is made; arrays may be memory-mapped.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TypeVar, dataclass_transform
 
 import numpy as np
@@ -52,6 +53,52 @@ class Markers:
     """Seconds since the first EEG sample."""
     label: tuple[str, ...]
     """Type and description, e.g. ``Response/R128``."""
+
+    def times(self, wanted: Callable[[str], object]) -> Float64[np.ndarray, " found"]:
+        """Give the times of those whose label is wanted."""
+        return np.asarray(self.time[np.array([bool(wanted(x)) for x in self.label], dtype=bool)])
+
+
+@typed
+class Recorded:
+    """What an EEG recording tells before its signal is read."""
+
+    name: str
+    """The file, for messages."""
+    markers: Markers
+    """Those in the recording itself."""
+    tabled: Markers
+    """Those of its ``events.tsv``, labelled ``events/…``."""
+    sfreq: float
+    """Sampling rate in hertz."""
+    duration: float
+    """Length in seconds."""
+    started: float | None = None
+    """When it began, in seconds by the calendar of the recorder; None where it does not say."""
+
+    def by_table(self) -> "Recorded":
+        """Take the rows of ``events.tsv`` for its markers."""
+        return replace(self, markers=self.tabled)
+
+
+@typed
+class Evidence:
+    """One EEG and one BOLD recording, as far as their clocks go."""
+
+    name: str
+    """The run, for messages."""
+    recorded: Recorded
+    """The EEG."""
+    n_volumes: int
+    """Number of stored volumes."""
+    tr: float
+    """Repetition time in seconds."""
+    discarded: tuple[int, int] = (0, 0)
+    """Volumes before the first stored one that the user and the scanner have thrown away."""
+    trials: Markers = Markers(np.empty(0), ())
+    """What the ``events.tsv`` of the BOLD says happened, in seconds since its first volume."""
+    others: tuple[Recorded, ...] = ()
+    """Other recordings of the same EEG, such as one that was cut and cleaned."""
 
 
 @typed

@@ -3,19 +3,16 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import draw_folds
-from bids_eeg2fmri.bids.bold import bold_delay, read_bold_header
 from bids_eeg2fmri.bids.query import find_runs
-from bids_eeg2fmri.bids.read import read_markers
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.errors import AppError, DataError
-from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.runtime import log
 
 Row = dict[str, Any]
@@ -70,18 +67,7 @@ def describe_run(job: Job, run: RunFiles) -> Row:
         "bold": run.relative(run.bold),
     }
     try:
-        recorded = read_markers(run)
-        shape, tr = read_bold_header(run)
-        clock = find_clock(
-            recorded.markers,
-            recorded.sfreq,
-            recorded.duration,
-            shape[3],
-            tr,
-            job.config.clock,
-            run.name,
-        )
-        clock = replace(clock, delay=bold_delay(run))
+        clock = tie(run, job.config.clock)
     except DataError as error:
         return row | {"refused": str(error)}
     return row | {"clock": clock.summary()}

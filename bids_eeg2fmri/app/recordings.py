@@ -2,26 +2,26 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
 
+from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.triage import attempt
-from bids_eeg2fmri.bids.bold import bold_delay, read_bold, read_mask
-from bids_eeg2fmri.bids.read import read_eeg, read_markers
+from bids_eeg2fmri.bids.bold import read_bold, read_mask
+from bids_eeg2fmri.bids.read import read_eeg
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError, BOLDError, DataError
 from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid
-from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.preprocess.echoes import echo_weights
 from bids_eeg2fmri.preprocess.pairs import make_pairs
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
-from bids_eeg2fmri.types import BOLD, EEG, Grid, Markers, Pairs, VolumeClock
+from bids_eeg2fmri.types import BOLD, EEG, Grid, Pairs, VolumeClock
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,6 @@ def read(job: Job, files: RunFiles) -> Recording:
 
     def make(folder: Path) -> None:
         with log.capture_warnings() as notes:
-            markers = read_markers(files).markers
             eeg = read_eeg(
                 files,
                 job.config.read,
@@ -99,7 +98,6 @@ def read(job: Job, files: RunFiles) -> Recording:
                 echo_weights,
             )
             mask = _mask(files, bold)
-        arrays.save(folder, "markers", markers)
         arrays.save(folder, "eeg", eeg)
         arrays.save(folder, "bold", bold)
         np.save(folder / "mask.npy", mask)
@@ -123,18 +121,8 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
 
     def make(folder: Path) -> None:
         eeg, bold = _select(recording.eeg, channels), recording.bold
-        markers = arrays.load(recording.unit.folder, "markers", Markers)
         with log.capture_warnings() as notes:
-            clock = find_clock(
-                markers,
-                eeg.sfreq,
-                eeg.duration,
-                bold.n_volumes,
-                bold.tr,
-                cfg.clock,
-                files.name,
-            )
-            clock = replace(clock, delay=bold_delay(files))
+            clock = tie(files, cfg.clock)
             pairs = make_pairs(
                 eeg,
                 bold,

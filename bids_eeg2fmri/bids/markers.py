@@ -10,6 +10,8 @@ from bids_eeg2fmri.bids.formats import companions
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.types import Markers
 
+NO_MARKERS = Markers(np.empty(0), ())
+
 
 def recorded_markers(eeg: Path, raw: mne.io.BaseRaw) -> Markers:
     """Markers in the recording itself, those after the end of its signal included."""
@@ -22,15 +24,16 @@ def recorded_markers(eeg: Path, raw: mne.io.BaseRaw) -> Markers:
     return _sorted(annotations.onset[happened] - start, annotations.description[happened])
 
 
-def tabled_markers(events: Path, sfreq: float) -> Markers:
+def tabled_markers(events: Path, sfreq: float | None) -> Markers:
     """Rows of an ``events.tsv`` as ``events/VALUE``, else as ``events/TRIAL_TYPE``.
 
-    The sample is believed before the onset, which may stand on another clock (NATVIEW).
+    The sample is believed before the onset, which may stand on another clock (NATVIEW); without a
+    sampling rate in hertz there are only onsets.
     """
     table = read_table(events)
     seconds = pd.Series(np.nan, index=table.index)
     for name, rate in (("sample", sfreq), ("onset", 1.0)):
-        if name in table:
+        if rate is not None and name in table:
             seconds = seconds.fillna(pd.to_numeric(table[name], errors="coerce") / rate)
     labels = pd.Series("n/a", index=table.index)
     for name in ("value", "trial_type"):

@@ -12,12 +12,12 @@ from bids_eeg2fmri.bids.contents import check_inside
 from bids_eeg2fmri.bids.electrodes import electrode_positions, scalp_channels, spline_weights
 from bids_eeg2fmri.bids.formats import companions, stored_and_promised
 from bids_eeg2fmri.bids.guard import brief, reading, warn
-from bids_eeg2fmri.bids.markers import recorded_markers, tabled_markers
-from bids_eeg2fmri.bids.recording import EEGFiles, RunFiles
+from bids_eeg2fmri.bids.markers import NO_MARKERS, recorded_markers, tabled_markers
+from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import EEGError
-from bids_eeg2fmri.types import EEG, Markers, typed
+from bids_eeg2fmri.types import EEG, Markers, Recorded, typed
 
 Allocate = Callable[[tuple[int, ...], type[np.float32]], np.ndarray]
 """Makes the array that is read into: ``np.empty``, or a memory map so that memory stays flat."""
@@ -27,18 +27,6 @@ _LATE = 1.0
 """Seconds by which a marker may lie behind the end of the signal; recorders close with one."""
 _SPLINE = 4
 """Electrodes with a position that spherical splines need at least."""
-
-
-@typed
-class RecordingInfo:
-    """What a recording tells before its signal is read."""
-
-    markers: Markers
-    """Its own markers; those of ``events.tsv``, labelled ``events/…``, where it has none."""
-    sfreq: float
-    """Sampling rate in hertz."""
-    duration: float
-    """Length in seconds."""
 
 
 @typed
@@ -69,8 +57,8 @@ def read_eeg_header(run: EEGFiles) -> EEGHeader:
     return EEGHeader(tuple(raw.ch_names), positions, sfreq, float(raw.n_times / sfreq))
 
 
-def read_markers(run: RunFiles) -> RecordingInfo:
-    """Read the markers that the recording itself carries, without its signal.
+def read_markers(run: EEGFiles) -> Recorded:
+    """Read the markers that the recording itself carries, and those beside it, without its signal.
 
     mne-bids would put those of ``events.tsv`` in their place, which may stand on another clock.
 
@@ -90,14 +78,26 @@ def read_markers(run: RunFiles) -> RecordingInfo:
             f"{run.relative(run.eeg)}: {late} markers lie after the end of the EEG at "
             f"{duration:.1f} s, so its signal is truncated. Copy it again."
         )
-    events = run.sidecars(run.eeg, "events", ".tsv")
     lost = [path.name for path in companions(run.eeg) if not path.exists()]
     if lost:
         warn(run, f"{', '.join(lost)} is missing, and with it the markers of the recording")
-    if not markers.label and events:
-        with reading(run, events[-1], EEGError):
-            markers = tabled_markers(events[-1], sfreq)
-    return RecordingInfo(markers, sfreq, duration)
+    began = raw.info["meas_date"]
+    return Recorded(
+        run.relative(run.eeg),
+        markers,
+        _tabled(run, sfreq),
+        sfreq,
+        duration,
+        began.timestamp() if began else None,
+    )
+
+
+def _tabled(run: EEGFiles, sfreq: float) -> Markers:
+    """Read the nearest ``events.tsv``; no markers where there is none."""
+    for events in run.sidecars(run.eeg, "events", ".tsv")[-1:]:
+        with reading(run, events, EEGError):
+            return tabled_markers(events, sfreq)
+    return NO_MARKERS
 
 
 def read_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> EEG:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bids_eeg2fmri.bids.formats import companions
+from bids_eeg2fmri.bids.formats import EEG_EXTENSIONS, companions
 from bids_eeg2fmri.bids.selection import Derivative
-from bids_eeg2fmri.bids.sidecars import inherited, spell
+from bids_eeg2fmri.bids.sidecars import entities_of, inherited, spell, spelt
 from bids_eeg2fmri.bids.write import bids_uri
 
 
@@ -126,9 +126,26 @@ class RunFiles(EEGFiles):
         return [
             *super().tables(),
             *self.bold_sidecars(),
+            *self.sidecars(self.scan, "events", ".tsv"),
             *(path for echo in self.echoes for path in self.sidecars(echo, "bold", ".json")),
             *([self.mask] if self.mask else []),
         ]
+
+    @property
+    def other_eeg(self) -> tuple[EEGFiles, ...]:
+        """Other recordings of the same EEG: raw where this is derived, or derived where it is raw.
+
+        They carry the labels of this one in their names.
+        """
+        folders = {self.root / "derivatives", *self.homes, *self.pipelines}
+        below = f"sub-{self.participant}/**/eeg*/*sub-{self.participant}*_eeg*"
+        found = {path for folder in folders for path in folder.glob(below)} - {self.eeg}
+        about = (self.root, self.participant, self.session, self.task, self.run, self.entities)
+        return tuple(
+            EEGFiles(*about, path, derivatives=self.derivatives)
+            for path in sorted(found)
+            if path.suffix in EEG_EXTENSIONS and _labels(path) == _labels(self.eeg)
+        )
 
     def bold_sidecars(self) -> list[Path]:
         """Sidecars of the series: those of the scanner's, and after them those of a pipeline."""
@@ -138,4 +155,9 @@ class RunFiles(EEGFiles):
 
     def files(self) -> tuple[Path, ...]:
         """Every file that reading this run depends on."""
-        return (*super().files(), *self.series)
+        others = [path for other in self.other_eeg for path in other.data() if path.exists()]
+        return (*super().files(), *self.series, *others)
+
+
+def _labels(path: Path) -> dict[str, str]:
+    return {key: spelt(key, label) for key, label in entities_of(path).items()}

@@ -11,39 +11,20 @@ import numpy as np
 
 from bids_eeg2fmri.config import ClockConfig
 from bids_eeg2fmri.errors import ClockError
-from bids_eeg2fmri.preprocess.evidence import Evidence
-from bids_eeg2fmri.preprocess.triggers import volume_triggers
-from bids_eeg2fmri.types import Markers, VolumeClock
+from bids_eeg2fmri.preprocess.others import other_recordings
+from bids_eeg2fmri.preprocess.trials import shared_trials
+from bids_eeg2fmri.preprocess.triggers import tabled_triggers, volume_triggers
+from bids_eeg2fmri.types import Evidence, VolumeClock
 
 
-def find_clock(
-    markers: Markers,
-    sfreq: float,
-    duration: float,
-    n_volumes: int,
-    tr: float,
-    cfg: ClockConfig,
-    name: str,
-) -> VolumeClock:
+def find_clock(evidence: Evidence, cfg: ClockConfig) -> VolumeClock:
     """Find when each stored volume was acquired, by the first strategy that proves itself.
-
-    Parameters
-    ----------
-    markers
-        What the EEG recording itself says happened.
-    sfreq, duration
-        Sampling rate of the EEG in hertz, and its length in seconds.
-    n_volumes, tr
-        Number of stored volumes, and their repetition time in seconds.
-    name
-        The run, for messages.
 
     Raises
     ------
     ClockError
-        If no strategy proves itself, or the trigger that the user named does not exist.
+        If no strategy proves itself.
     """
-    evidence = Evidence(markers, sfreq, duration, n_volumes, tr, name)
     reasons = []
     for strategy in STRATEGIES:
         verdict = strategy(evidence, cfg)
@@ -51,7 +32,7 @@ def find_clock(
             return verdict
         reasons.append(verdict)
     raise ClockError(
-        f"{name}: {'; '.join(filter(None, reasons))}. "
+        f"{evidence.name}: {'; '.join(filter(None, reasons))}. "
         "Name the volume trigger with --trigger, or give --eeg-onset SECONDS."
     )
 
@@ -65,4 +46,10 @@ def given_by_user(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
 
 
 Strategy = Callable[[Evidence, ClockConfig], VolumeClock | str]
-STRATEGIES: tuple[Strategy, ...] = (given_by_user, volume_triggers)
+STRATEGIES: tuple[Strategy, ...] = (
+    given_by_user,
+    volume_triggers,
+    tabled_triggers,
+    other_recordings,
+    shared_trials,
+)

@@ -3,15 +3,15 @@
 import re
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
 from bids_eeg2fmri.config import ClockConfig
-from bids_eeg2fmri.errors import ClockError, DataWarning
-from bids_eeg2fmri.preprocess.evidence import Evidence
-from bids_eeg2fmri.types import VolumeClock
+from bids_eeg2fmri.errors import DataWarning
+from bids_eeg2fmri.preprocess.alignment import share_matched
+from bids_eeg2fmri.types import Evidence, Markers, VolumeClock
 
 CHATTER = 0.01
 """Markers of one label closer than this are one, in seconds; excitations lie further apart."""
@@ -19,6 +19,10 @@ MAX_DRIFT = 500.0
 """Largest drift believed, in ppm: 100 for two quartz clocks, the rest for a rounded TR."""
 FEWEST_SLICES = 8
 """Markers that recur more than once a volume, but less often than this, are no slices."""
+LEAST_OF_CUT = 20
+"""Volumes that must have a marker, where EEG and scan overlap in part only."""
+SAME = 0.9
+"""Share of the markers that must stand in ``events.tsv`` for its rows to be believed."""
 
 HEARTBEAT = re.compile(r"SyncStatus/|Sync On$")
 SCANNER = re.compile(r"(Response|Toggle|Scanner)/|(.*/)?R128$|.*\bTTL\b")
@@ -36,10 +40,16 @@ class Train:
     """Markers of the label, chatter merged."""
     n_followed: int
     """Markers on the grid of one TR, those after the last stored volume included."""
+    n_spanned: int
+    """Stored volumes from the first that has a marker to the last."""
     n_series: int
     """Stretches that could each be all the stored volumes."""
+    n_discarded: int
+    """Markers of volumes before the first stored one, as the sidecar tells."""
     edge: int | None
     """Volumes before the first marker; None if that cannot be told."""
+    is_cut: bool
+    """Whether volumes lack a marker because the EEG began after the scan, or ended before it."""
     clock: VolumeClock
     """The line through the markers of stored volumes."""
 
@@ -62,64 +72,75 @@ class Train:
 
 
 def volume_triggers(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
-    """Take the label that recurs once a TR (or once a slice), as often as volumes are stored.
-
-    Raises
-    ------
-    ClockError
-        If the trigger that the user named does not exist.
-    """
-    trains = [_train(label, evidence, cfg) for label in _labels(evidence, cfg.trigger)]
-    if not trains:
+    """Take the label that recurs once a TR (or once a slice), as often as volumes are stored."""
+    markers = evidence.recorded.markers
+    if not markers.label:
         return "the EEG recording holds no markers"
+    trains = [_train(label, evidence, cfg) for label in _labels(markers, cfg.trigger)]
+    if not trains:
+        there = ", ".join(f"{label} ({n})" for label, n in Counter(markers.label).most_common())
+        return f"there is no marker {cfg.trigger!r}; the markers are: {there}"
     proved = [train for train in trains if not _objection(train, evidence, cfg)]
     if not proved:
         closest = _objection(max(trains, key=lambda train: train.closeness), evidence, cfg)
-        scan = evidence.n_volumes * evidence.tr
-        short = evidence.duration < scan
+        scan, lasts = evidence.n_volumes * evidence.tr, evidence.recorded.duration
         return (
             f"no marker stands for the {evidence.n_volumes} volumes of {evidence.tr:g} s "
             f"(closest: {closest})"
-            + (f"; the EEG lasts {evidence.duration:.0f} s, the scan {scan:.0f} s" if short else "")
+            + (f"; the EEG lasts {lasts:.0f} s, the scan {scan:.0f} s" if lasts < scan else "")
         )
     best = min(proved, key=lambda train: train.rank)
     _warn_of_oddities(best, evidence)
     return best.clock
 
 
-def _labels(evidence: Evidence, trigger: str | None) -> list[str]:
+def tabled_triggers(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
+    """Take the triggers of ``events.tsv``, where the recording lacks some or all of them.
+
+    If the recording has any markers, they must be in the table too and stand where it says.
+    """
+    recorded = evidence.recorded
+    if not recorded.tabled.label:
+        return ""
+    seen = recorded.markers.times(lambda label: not HEARTBEAT.match(label))
+    within, tolerance = recorded.duration, _tolerance(evidence, cfg)
+    if seen.size and share_matched([(recorded.tabled.time, seen)], 0, within, tolerance) < SAME:
+        return "the rows of events.tsv stand elsewhere than the markers"
+    found = volume_triggers(replace(evidence, recorded=recorded.by_table()), cfg)
+    return found if isinstance(found, VolumeClock) else f"of the rows of events.tsv, {found}"
+
+
+def _labels(markers: Markers, trigger: str | None) -> list[str]:
     """Return the labels that may be volume triggers: all, or those that the user named."""
-    counts = Counter(evidence.markers.label)
+    labels = list(Counter(markers.label))
     if trigger is None:
-        return list(counts)
+        return labels
     wanted = trigger.split()  # BrainVision pads numbers with blanks
-    named = [x for x in counts if wanted in (x.split(), x.partition("/")[2].split())]
-    if not named:
-        there = ", ".join(f"{label} ({n})" for label, n in counts.most_common()) or "none at all"
-        raise ClockError(
-            f"{evidence.name}: there is no marker {trigger!r}. Name another with --trigger, "
-            f"or give --eeg-onset SECONDS. The markers are: {there}."
-        )
-    return named
+    return [x for x in labels if wanted in (x.split(), x.partition("/")[2].split())]
 
 
 def _train(label: str, evidence: Evidence, cfg: ClockConfig) -> Train:
     """Follow the markers of one label from volume to volume, from where most volumes have one."""
-    time = evidence.markers.time[[x == label for x in evidence.markers.label]]
+    time = evidence.recorded.markers.times(lambda x: x == label)
     time = time[np.diff(time, prepend=-np.inf) > CHATTER]
     following, steps = _successors(time, evidence, cfg)
     hits = _count_hits(following, steps, evidence.n_volumes)
     marker, volume = _follow(following, steps, start=int(hits.argmax()))
-    stored = volume < evidence.n_volumes
+    dummies = _dummies(int(volume[-1]) + 1, evidence, cfg)
+    volume = volume - dummies
+    stored = (volume >= 0) & (volume < evidence.n_volumes)
     found, volume = time[marker[stored]], volume[stored]
-    edge = _volumes_before(found, volume, evidence)
+    edge, is_cut = _volumes_before(found, volume, evidence)
     return Train(
         label,
         period=float(np.median(np.diff(time))) if len(time) > 1 else np.inf,
         n_markers=len(time),
         n_followed=len(marker),
+        n_spanned=int(np.ptp(volume)) + 1,
         n_series=1 + int(((hits >= _needed(evidence, cfg)) & (time > found[-1])).any()),
+        n_discarded=dummies,
         edge=edge,
+        is_cut=is_cut,
         clock=_fit(found, volume + (edge or 0), label, evidence),
     )
 
@@ -129,9 +150,16 @@ def _needed(evidence: Evidence, cfg: ClockConfig) -> int:
     return max(evidence.n_volumes - cfg.surplus, 2)
 
 
+def _needed_of_cut(train: Train, evidence: Evidence, cfg: ClockConfig) -> int:
+    """How many volumes must have a marker, where the EEG began or ended during the scan."""
+    if cfg.trigger is None and not SCANNER.match(train.label):
+        return _needed(evidence, cfg)
+    return max(LEAST_OF_CUT, train.n_spanned - cfg.surplus)
+
+
 def _tolerance(evidence: Evidence, cfg: ClockConfig) -> float:
     """How far a marker may lie from where it is expected, in seconds."""
-    return max(cfg.tolerance, 2 / evidence.sfreq)
+    return max(cfg.tolerance, 2 / evidence.recorded.sfreq)
 
 
 def _successors(
@@ -181,19 +209,33 @@ def _follow(
     return np.array(marker), np.array(volume)
 
 
+def _dummies(n_followed: int, evidence: Evidence, cfg: ClockConfig) -> int:
+    """How many triggers belong to volumes before the first stored one that were thrown away.
+
+    Those that the user threw away had a trigger, those that the scanner did not store may have.
+    """
+    user, scanner = evidence.discarded
+    beyond = n_followed - evidence.n_volumes
+    fitting = {n for n in (user, scanner, user + scanner) if 0 <= beyond - n <= cfg.surplus}
+    return max(fitting, default=0)
+
+
 def _volumes_before(
     found: Float64[np.ndarray, " found"], volume: Int64[np.ndarray, " found"], evidence: Evidence
-) -> int | None:
-    """How many volumes were acquired before the first marker; None if that cannot be told.
+) -> tuple[int | None, bool]:
+    """How many volumes were acquired before the first marker, and whether the EEG's ends say so.
+
+    None if that cannot be told.
 
     Markers are missing at an edge because the EEG began after the scan or ended before it: the
     division that leaves fewest of them missing inside the EEG is taken, and if several leave some,
     the one in which the first marker stands for the first volume.
     """
     missing = evidence.n_volumes - 1 - int(volume[-1])
-    before, after = found[0] // evidence.tr, (evidence.duration - found[-1]) // evidence.tr
+    before, after = found[0] // evidence.tr, (evidence.recorded.duration - found[-1]) // evidence.tr
     unexplained = [min(n, before) + min(missing - n, after) for n in range(missing + 1)]
-    return None if unexplained.count(0) > 1 else unexplained.index(min(unexplained))
+    edge = None if unexplained.count(0) > 1 else unexplained.index(min(unexplained))
+    return edge, missing > 0 and unexplained.count(0) == 1
 
 
 def _fit(
@@ -220,7 +262,8 @@ def _objection(train: Train, evidence: Evidence, cfg: ClockConfig) -> str:
     """Say why these are not the volume triggers; nothing if they are."""
     clock, n_volumes, needed = train.clock, evidence.n_volumes, _needed(evidence, cfg)
     between = 1 < train.per_volume < FEWEST_SLICES and cfg.trigger is None
-    too_few, too_many = clock.n_markers < needed, train.n_followed > n_volumes + cfg.surplus
+    too_few = clock.n_markers < (_needed_of_cut(train, evidence, cfg) if train.is_cut else needed)
+    too_many = train.n_followed > n_volumes + train.n_discarded + cfg.surplus
     verdicts = (
         (HEARTBEAT.match(train.label), "the heartbeat of the EEG amplifier"),
         (too_few and clock.n_markers < 3, f"not every {evidence.tr:g} s"),
@@ -238,7 +281,14 @@ def _objection(train: Train, evidence: Evidence, cfg: ClockConfig) -> str:
 def _warn_of_oddities(train: Train, evidence: Evidence) -> None:
     """Tell of volumes without a marker, and of markers without a volume."""
     found = train.clock.n_markers
-    left_over = train.n_markers - found if train.per_volume == 1 else 0
+    left_over = train.n_markers - found - train.n_discarded if train.per_volume == 1 else 0
+    if train.n_discarded:
+        warnings.warn(
+            f"{evidence.name}: the first {train.n_discarded} markers {train.label!r} are taken for "
+            "volumes that were discarded, as many as the sidecar tells",
+            DataWarning,
+            stacklevel=4,
+        )
     if found < evidence.n_volumes or left_over:
         warnings.warn(
             f"{evidence.name}: {found} of {evidence.n_volumes} volumes have a marker "

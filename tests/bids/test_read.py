@@ -217,7 +217,7 @@ def test_without_markers_the_events_file_speaks_sample_before_onset(dataset):
         f"sub-01/eeg/{NAME}_events.tsv",
         "onset\tsample\tvalue\ttrial_type\n7\t250\t10\tgo\n0.5\tn/a\tn/a\trest\nn/a\tn/a\t3\tgo\n",
     )
-    markers = read_markers(dataset.run(NAME)).markers
+    markers = read_markers(dataset.run(NAME)).tabled
     assert markers.label == ("events/rest", "events/10")
     np.testing.assert_allclose(markers.time, [0.5, 2.5])
 

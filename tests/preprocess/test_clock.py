@@ -8,11 +8,12 @@ import pytest
 from bids_eeg2fmri.config import ClockConfig
 from bids_eeg2fmri.errors import ClockError, DataWarning
 from bids_eeg2fmri.preprocess.clock import find_clock
-from bids_eeg2fmri.types import Markers, VolumeClock
+from bids_eeg2fmri.types import Evidence, Markers, Recorded, VolumeClock
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "ingest"
 TR, N, FIRST = 2.0, 100, 63.2
 GRID = FIRST + TR * np.arange(N)
+NONE = Markers(np.empty(0), ())
 
 
 def markers(trains: dict[str, np.ndarray]) -> Markers:
@@ -23,7 +24,13 @@ def markers(trains: dict[str, np.ndarray]) -> Markers:
 
 def clock(found: Markers, **given: object) -> VolumeClock:
     duration = max([300.0, *(found.time + 30).tolist()])
-    return find_clock(found, 5000.0, duration, N, TR, ClockConfig(**given), "sub-01_task-rest")
+    return find_clock(evidence(found, duration), ClockConfig(**given))
+
+
+def evidence(found: Markers, duration: float, **more: object) -> Evidence:
+    """A run of N volumes and its EEG, which begins at 0 and is sampled at 5 kHz."""
+    recorded = Recorded("eeg", found, more.pop("tabled", NONE), 5000.0, duration)
+    return Evidence("sub-01_task-rest", recorded, N, TR, **more)
 
 
 def test_triggers_after_minutes_of_eeg_give_the_onset_of_each_volume():
@@ -73,7 +80,7 @@ def test_triggers_missing_because_the_eeg_began_late_are_those_of_the_first_volu
 def test_a_trigger_missing_at_one_edge_or_the_other_is_refused():
     cut = markers({"Response/R128": GRID[:-1] - FIRST + 0.5})
     with pytest.raises(ClockError, match="first or the last volume lacks it cannot be told"):
-        find_clock(cut, 5000.0, float(cut.time[-1]) + 1, N, TR, ClockConfig(), "sub-01")
+        find_clock(evidence(cut, float(cut.time[-1]) + 1), ClockConfig())
 
 
 def test_slice_triggers_count_from_the_first_slice():
@@ -164,9 +171,8 @@ def read_vmrk(name: str, sfreq: float) -> Markers:
 
 
 def real_clock(found: Markers, sfreq: float, n_volumes: int, tr: float) -> VolumeClock:
-    return find_clock(
-        found, sfreq, float(found.time[-1]) + tr, n_volumes, tr, ClockConfig(), "real"
-    )
+    recorded = Recorded("eeg", found, NONE, sfreq, float(found.time[-1]) + tr)
+    return find_clock(Evidence("real", recorded, n_volumes, tr), ClockConfig())
 
 
 def test_real_natview_rest_starts_at_its_first_r128():
