@@ -24,6 +24,10 @@ def typed(cls: type[T]) -> type[T]:
     return jaxtyped(typechecker=beartype)(dataclass(frozen=True, eq=False)(cls))
 
 
+def _none() -> Float64[np.ndarray, " 0"]:
+    return np.empty(0)
+
+
 @typed
 class EEG:
     """One continuous EEG recording; channels that do not measure the scalp are left out."""
@@ -95,7 +99,7 @@ class Evidence:
     """Repetition time in seconds."""
     discarded: tuple[int, int] = (0, 0)
     """Volumes before the first stored one that the user and the scanner have thrown away."""
-    trials: Markers = Markers(np.empty(0), ())
+    trials: Markers = field(default_factory=lambda: Markers(_none(), ()))
     """What the ``events.tsv`` of the BOLD says happened, in seconds since its first volume."""
     others: tuple[Recorded, ...] = ()
     """Other recordings of the same EEG, such as one that was cut and cleaned."""
@@ -137,6 +141,10 @@ class VolumeClock:
     delay: float = 0.0
     """Seconds from the onset of a volume to the time that its values stand for; other than 0 only
     where slice timing was corrected to such a time."""
+    marker_time: Float64[np.ndarray, " markers"] = field(default_factory=_none)
+    """EEG time of each marker that the clock rests on, in seconds."""
+    marker_residual: Float64[np.ndarray, " markers"] = field(default_factory=_none)
+    """How far it lies from where the fitted clock expects it, in seconds."""
 
     def summary(self) -> dict[str, str | int | float]:
         """Give all but the volumes' own times, under names that tell the units."""

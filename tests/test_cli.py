@@ -247,7 +247,7 @@ def test_a_dry_run_tells_each_recording_and_writes_nothing(bids_dir, tmp_path, a
         "bold": "sub-01/func/sub-01_task-rest_bold.nii.gz",
     }
     assert clock.pop("source") == "triggers:Response/R128"
-    proof = {"n_markers": 100, "drift_ppm": 0.0, "residual_s": 0.0}
+    proof = {"n_markers": 100, "drift_ppm": 0.0, "residual_s": 0.0, "delay_s": 0.0}
     within_a_sample = pytest.approx(truth["participants"]["sub-01"] | proof, abs=0.006)
     assert clock == within_a_sample
     assert second.keys() == {*first, "refused"}

@@ -69,48 +69,6 @@ def drop_channel(header: Path, name: str) -> None:
     header.write_text(lines.replace(count, f"NumberOfChannels={len(names) - 1}"), encoding="utf-8")
 
 
-def listed(app, root, out):
-    """What a dry run says of each run, by the BOLD file or, where there is none, the EEG file."""
-    told = app(root, out, "participant", "--dry-run", "--json")
-    assert told.code == 0
-    rows = [json.loads(line) for line in told.out.splitlines()]
-    return {row["bold"] or row["eeg"]: row for row in rows}
-
-
-# The clock
-
-
-@pytest.mark.parametrize(
-    ("name", "participants"),
-    [("ds002336", 3), ("ds002158", 3), ("ds002725", 2), ("nm000254_natview", 2)],
-)
-def test_each_run_of_a_real_layout_is_tied_to_its_true_clock(app, tmp_path, name, participants):
-    options = ("--participants", str(participants), "--volumes", "12", *TINY)
-    root = hydrate(name, tmp_path, *options)
-    rows = listed(app, root, tmp_path / "none")
-    for true in truth_of(root).values():
-        if "rejected" in true["run"]:
-            assert true["bold"] not in rows
-        elif true["eeg"] and true["bold"]:
-            row = rows[true["bold"]]
-            assert Path(row["eeg"]).stem == Path(true["eeg"]).stem
-            clock = row["clock"]
-            assert abs(clock["first_volume_eeg_s"] - true["first_volume_eeg_s"]) < 0.01
-            assert (clock["tr_s"], clock["n_volumes"]) == (true["tr_s"], true["n_volumes"])
-        else:
-            kinds = ("EEG without BOLD", "BOLD without EEG")
-            half = Path(true["bold"] or true["eeg"]).with_suffix("")
-            (row,) = (row for path, row in rows.items() if Path(path).with_suffix("") == half)
-            assert any(kind in row["refused"] for kind in kinds)
-
-
-def test_a_heartbeat_of_the_amplifier_ties_no_clock(app, tmp_path):
-    root = hydrate("bids-examples_eeg_rest_fmri", tmp_path, "--volumes", "12", *TINY)
-    rows = listed(app, root, tmp_path / "none").values()
-    assert rows
-    assert all("the heartbeat of the EEG amplifier" in row["refused"] for row in rows)
-
-
 # From the files to the maps
 
 

@@ -8,20 +8,17 @@ from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.confounds import read_motion
 from bids_eeg2fmri.preprocess.quality import (
     framewise_displacement,
-    marker_residuals,
     power_spectrum,
 )
 from bids_eeg2fmri.report.group import RunData
 from bids_eeg2fmri.report.quality import Quality, Spectrum
-from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.train.splits import Split
-from bids_eeg2fmri.types import Markers
 
 
 def describe_quality(job: Job, run: PairedRun, split: Split, i: int) -> Quality:
     """Gather what is told of a run's data before any result; ``i`` is its place in the split."""
     pairs, clock = run.pairs, run.clock
-    markers = arrays.load(run.recording.unit.folder, "markers", Markers)
     displacement = _displacement(run)
     part = np.full(pairs.n_volumes, "lost", dtype="<U5")
     part[pairs.volume] = "gap"
@@ -32,7 +29,8 @@ def describe_quality(job: Job, run: PairedRun, split: Split, i: int) -> Quality:
     return Quality(
         clock.onset - clock.onset[0],
         tuple(part.tolist()),
-        *marker_residuals(markers, clock),
+        clock.marker_time - clock.onset[0],
+        clock.marker_residual,
         displacement,
         Spectrum(freqs, np.percentile(power, [5, 50, 95], axis=0), (cfg.fmin, cfg.fmax)),
     )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float64, Int64
 
-Times = Float64[np.ndarray, " events"]
-Group = tuple[Times, Float64[np.ndarray, " others"]]
+First = Float64[np.ndarray, " first"]
+Second = Float64[np.ndarray, " second"]
+Group = tuple[Float64[np.ndarray, " _"], Float64[np.ndarray, " _"]]
 """Events of one kind on the first clock and on the second, each in time order."""
 
 
@@ -40,14 +41,14 @@ def align(groups: Sequence[Group], tolerance: float) -> Alignment | None:
     return Alignment(offset, int(count[best]), int(others.max(initial=0)))
 
 
-def _within(votes: Times, centres: Times, tolerance: float) -> Int64[np.ndarray, " events"]:
+def _within(votes: First, centres: Second, tolerance: float) -> Int64[np.ndarray, " second"]:
     """How many votes lie within the tolerance of each centre."""
     last = np.searchsorted(votes, centres + tolerance, side="right")
     return np.asarray(last - np.searchsorted(votes, centres - tolerance, side="left"))
 
 
 def match(
-    first: Times, second: Times, tolerance: float
+    first: First, second: Second, tolerance: float
 ) -> tuple[Int64[np.ndarray, " matched"], Int64[np.ndarray, " matched"]]:
     """Pair each event of the second with the nearest of the first, both on one clock.
 

@@ -43,6 +43,7 @@ def other_recordings(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
         return replace(
             clock,
             onset=clock.onset + apart,
+            marker_time=clock.marker_time + apart,
             source=f"{clock.source} of {other.name}",
         )
     return "; ".join(reasons)

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.signal import welch
 
-from bids_eeg2fmri.types import EEG, Markers, VolumeClock
+from bids_eeg2fmri.types import EEG
 
 HEAD = 50.0
 """Radius of the sphere on which rotations are counted, in millimetres (Power et al. 2012)."""
@@ -12,26 +12,6 @@ RESOLUTION = 0.5
 """Of the spectrum, in hertz."""
 HIGHEST = 100.0
 """Up to which frequency the spectrum goes, in hertz."""
-
-
-def marker_residuals(
-    markers: Markers, clock: VolumeClock
-) -> tuple[Float64[np.ndarray, " markers"], Float64[np.ndarray, " markers"]]:
-    """Tell how far each marker of a clock lies from the volume that it stands for.
-
-    Returns
-    -------
-    Time of each in seconds since the first volume, and its residual in seconds; of markers that
-    come more often than volumes, those that the clock rests on. Empty where it rests on none.
-    """
-    label = clock.source.removeprefix("triggers:")
-    time = markers.time[[one == label for one in markers.label]]
-    if not clock.n_markers or not len(time):
-        return np.empty(0), np.empty(0)
-    middles = (clock.onset[1:] + clock.onset[:-1]) / 2
-    residual = time - clock.onset[np.searchsorted(middles, time)]
-    own = np.abs(residual) <= clock.residual + 1e-9
-    return time[own] - clock.onset[0], residual[own]
 
 
 def framewise_displacement(

@@ -35,7 +35,8 @@ LONG = 100.0
 ALIKE = 3
 """How many times as many events one side may have as the other."""
 
-Times = Float64[np.ndarray, " events"]
+Seen = Float64[np.ndarray, " seen"]
+Told = Float64[np.ndarray, " told"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,18 @@ class Fit:
     """EEG time of the first volume in seconds."""
     slope: float
     """Seconds of EEG in a second of the scanner."""
-    n_matched: int
     n_expected: int
     """Trials within the EEG."""
     n_rival: int
-    residual: float
-    """Largest distance of a trial from its marker in seconds."""
+    seen: Float64[np.ndarray, " matched"]
+    """Markers that are trials, in seconds of the EEG."""
+    residual: Float64[np.ndarray, " matched"]
+    """How far each lies from where the scan's clock expects it, in seconds."""
+
+    @property
+    def n_matched(self) -> int:
+        """Trials that have a marker."""
+        return len(self.seen)
 
     @property
     def is_proved(self) -> bool:
@@ -64,7 +71,7 @@ class Fit:
     @property
     def is_copied(self) -> bool:
         """Whether both stand on one clock."""
-        return abs(self.first) < COPIED and self.residual < COPIED
+        return abs(self.first) < COPIED and float(np.abs(self.residual).max()) < COPIED
 
 
 def shared_trials(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
@@ -91,7 +98,9 @@ def shared_trials(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
         source=f"trials:{best.labels[0]}",
         n_markers=best.n_matched,
         drift=1e6 * (best.slope - 1),
-        residual=best.residual,
+        residual=float(np.abs(best.residual).max()),
+        marker_time=best.seen,
+        marker_residual=best.residual,
     )
 
 
@@ -107,14 +116,14 @@ def _fits(evidence: Evidence) -> Iterator[Fit]:
                 yield fit
 
 
-def _kinds(markers: Markers) -> dict[str, Times]:
+def _kinds(markers: Markers) -> dict[str, Float64[np.ndarray, " _"]]:
     """Sort by label, and give all of them together."""
     labels = {label for label in markers.label if not HEARTBEAT.match(label)}
     kinds = {label: markers.times(partial(eq, label)) for label in sorted(labels)}
     return kinds | ({"all": markers.times(labels.__contains__)} if len(kinds) > 1 else {})
 
 
-def _fit(seen: Times, told: Times, duration: float, labels: tuple[str, str]) -> Fit | None:
+def _fit(seen: Seen, told: Told, duration: float, labels: tuple[str, str]) -> Fit | None:
     coarse = SPREAD + 1e-6 * CRYSTAL * float(told[-1] - told[0])
     found = align([(seen, told)], coarse)
     if found is None:
@@ -133,14 +142,14 @@ def _fit(seen: Times, told: Times, duration: float, labels: tuple[str, str]) -> 
         labels,
         first,
         slope,
-        n_matched=len(own),
         n_expected=int(((expected >= 0) & (expected <= duration)).sum()),
         n_rival=found.n_rival,
-        residual=float(np.abs(seen[own] - expected[other]).max()),
+        seen=seen[own],
+        residual=seen[own] - expected[other],
     )
 
 
-def _line(told: Times, seen: Times) -> tuple[float, float]:
+def _line(told: Told, seen: Told) -> tuple[float, float]:
     """Lay a line through matched events; a short one has no slope of its own."""
     slope = 1.0
     if np.ptp(told) >= LONG:

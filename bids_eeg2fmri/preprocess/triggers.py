@@ -104,7 +104,7 @@ def tabled_triggers(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
         return ""
     seen = recorded.markers.times(lambda label: not HEARTBEAT.match(label))
     within, tolerance = recorded.duration, _tolerance(evidence, cfg)
-    if seen.size and share_matched([(recorded.tabled.time, seen)], 0, within, tolerance) < SAME:
+    if seen.size and share_matched([(recorded.tabled.time, seen)], 0.0, within, tolerance) < SAME:
         return "the rows of events.tsv stand elsewhere than the markers"
     found = volume_triggers(replace(evidence, recorded=recorded.by_table()), cfg)
     return found if isinstance(found, VolumeClock) else f"of the rows of events.tsv, {found}"
@@ -248,13 +248,16 @@ def _fit(
     scan = volume * evidence.tr
     slope = np.cov(scan, found)[0, 1] / scan.var(ddof=1) if len(found) > 1 else 1.0
     first = found.mean() - slope * scan.mean()
+    residual = found - first - slope * scan
     return VolumeClock(
         onset=first + slope * evidence.tr * np.arange(evidence.n_volumes),
         tr=evidence.tr,
         source=f"triggers:{label}",
         n_markers=len(found),
         drift=float(1e6 * (slope - 1)),
-        residual=float(np.abs(found - first - slope * scan).max()),
+        residual=float(np.abs(residual).max()),
+        marker_time=found,
+        marker_residual=residual,
     )
 
 

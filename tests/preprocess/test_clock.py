@@ -1,5 +1,6 @@
 import csv
 import re
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_drift_is_told_to_one_part_per_million_in_spite_of_jitter():
     np.testing.assert_allclose(found.onset, FIRST + TR * np.arange(N) * (1 + 87e-6), atol=1e-4)
 
 
+def test_each_marker_that_a_clock_rests_on_is_held_against_the_fitted_line():
+    away = np.where(np.arange(N) % 2, 0.001, -0.001)
+    slices = np.sort(np.concatenate([GRID + away, GRID + 0.7]))
+    found = clock(markers({"Response/R128": GRID + away, "Scanner/s": slices}))
+    np.testing.assert_allclose(found.marker_time, GRID + away)
+    np.testing.assert_allclose(found.marker_residual, away, atol=5e-5)
+    assert clock(markers({}), eeg_onset=1.0).marker_time.size == 0
+
+
 @pytest.mark.parametrize("surplus", [1, 2])
 def test_surplus_triggers_stand_for_volumes_that_were_never_stored(surplus):
     more = np.append(GRID, GRID[-1] + TR * np.arange(1, surplus + 1))
@@ -81,6 +91,63 @@ def test_a_trigger_missing_at_one_edge_or_the_other_is_refused():
     cut = markers({"Response/R128": GRID[:-1] - FIRST + 0.5})
     with pytest.raises(ClockError, match="first or the last volume lacks it cannot be told"):
         find_clock(evidence(cut, float(cut.time[-1]) + 1), ClockConfig())
+
+
+@pytest.mark.parametrize(("before", "after"), [(37, 0), (0, 37)])
+def test_a_scan_that_eeg_covers_in_part_is_counted_from_where_both_run(before, after):
+    """The other end of the EEG shows where the scan ends, as no trigger comes there any more."""
+    seen = GRID[before : N - after] - GRID[before] + (1.1 if before else FIRST)
+    end = float(seen[-1]) + (40 if before else 1.3)
+    with pytest.warns(DataWarning, match="63 of 100 volumes have a marker"):
+        found = find_clock(evidence(markers({"Response/R128": seen}), end), ClockConfig())
+    np.testing.assert_allclose(found.onset[before : N - after], seen, atol=1e-9)
+
+
+def test_what_is_no_scanner_marker_stands_for_no_part_of_a_scan():
+    seen = markers({"Stimulus/S1": GRID[37:] - GRID[37] + 1.1})
+    with pytest.raises(ClockError, match="63 times"):
+        find_clock(evidence(seen, float(seen.time[-1]) + 40), ClockConfig())
+
+
+@pytest.mark.parametrize(
+    ("discarded", "triggers", "before"),
+    [((4, 0), 104, 4), ((0, 4), 104, 4), ((2, 3), 105, 5), ((2, 3), 103, 3), ((0, 4), 100, 0)],
+)
+def test_volumes_that_were_thrown_away_have_the_first_triggers(discarded, triggers, before):
+    seen = markers({"Response/R128": FIRST + TR * np.arange(triggers)})
+    given = evidence(seen, 400.0, discarded=discarded)
+    with pytest.warns(DataWarning, match="discarded") if before else nullcontext():
+        found = find_clock(given, ClockConfig())
+    np.testing.assert_allclose(found.onset[0], FIRST + TR * before, atol=1e-9)
+
+
+def test_a_recording_whose_markers_begin_late_is_completed_by_its_table():
+    """A .vmrk that starts 61 volumes late, where ``events.tsv`` has them all (NATVIEW sub-16)."""
+    late = markers({"Response/R128": GRID[61:]})
+    found = find_clock(evidence(late, 300.0, tabled=markers({"events/R128": GRID})), ClockConfig())
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+    assert found.source == "triggers:events/R128"
+
+
+def test_a_table_on_another_clock_than_the_markers_is_not_believed():
+    late = markers({"Response/R128": GRID[61:]})
+    with pytest.raises(ClockError, match=r"events\.tsv stand elsewhere"):
+        find_clock(
+            evidence(late, 300.0, tabled=markers({"events/R128": GRID - 1.3})), ClockConfig()
+        )
+
+
+def test_doubled_triggers_count_once():
+    twice = np.sort(np.concatenate([GRID, GRID + 0.006]))
+    np.testing.assert_allclose(clock(markers({"Response/R128": twice})).onset, GRID, atol=1e-9)
+
+
+def test_a_scan_that_begins_again_after_minutes_is_the_one_that_was_stored():
+    aborted = GRID[:70] - 430.0
+    found = markers({"Response/R128": np.append(aborted + 200, GRID + 200)})
+    with pytest.warns(DataWarning, match="70 such markers are left over"):
+        result = find_clock(evidence(found, 500.0), ClockConfig())
+    np.testing.assert_allclose(result.onset, GRID + 200, atol=1e-9)
 
 
 def test_slice_triggers_count_from_the_first_slice():

@@ -44,6 +44,22 @@ def touched_by(sample: int, sfreq: float, first: float, tr: float) -> tuple[np.n
     return pairs.eeg.max(axis=(1, 2, 3)) > 1e-5, first + pairs.onset - sample / sfreq
 
 
+def test_windows_follow_a_clock_that_drifts():
+    """An impulse 6.2 s before the last volume, on clocks that are half a second apart by then."""
+    sfreq, first, tr, n, drift = 100.0, 30.0, 2.0, 1250, 2e-4
+    onset = first + tr * np.arange(n) * (1 + drift)
+    eeg = np.zeros(int(sfreq * (onset[-1] + 1)))
+    eeg[int(sfreq * (onset[-1] - 6.2))] = 1.0
+    bold = BOLD(np.zeros((2, 2, 2, n), dtype=np.float32), tr, np.eye(4))
+    mask, grid = np.ones((2, 2, 2), dtype=bool), (2, 2, 2)
+    rigid = VolumeClock(first + tr * np.arange(n), tr, "test", n, 0.0, 0.0)
+    for clock, sees in ((replace(rigid, onset=onset), True), (rigid, False)):
+        pairs = make_pairs(
+            recording(eeg, sfreq), bold, clock, mask, grid, WindowConfig(), SPECTRO, "sub-01"
+        )
+        assert (pairs.eeg[-1].max() > 1e-5) == sees
+
+
 @settings(max_examples=50, deadline=None)
 @given(
     sfreq=st.sampled_from([50.0, 100.0, 128.0, 250.0]),

@@ -1,16 +1,20 @@
-"""Which runs the app finds in the layout of each real dataset, and what it says of the others."""
+"""What the app makes of the layout of each real dataset: runs, their clocks, and refusals."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
-from hydrated import hydrate_all
+from hydrated import hydrate, hydrate_all, truth_of
 
+from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.bids.matching import read_matches
 from bids_eeg2fmri.bids.query import find_runs
 from bids_eeg2fmri.bids.selection import Selection
-from bids_eeg2fmri.errors import DataWarning, NothingFoundError
+from bids_eeg2fmri.config import ClockConfig
+from bids_eeg2fmri.errors import ClockError, DataWarning, NothingFoundError
 
-OPTIONS = ("--participants", "2", "--volumes", "12", "--sfreq", "100", "--grid", "6", "7", "5")
+OPTIONS = ("--participants", "2", "--volumes", "24", "--sfreq", "100", "--grid", "6", "7", "5")
 LONELY = "none has the same participant, session, task, run and acquisition"
 VISITS = "sessions are visits, so these are not simultaneous"
 
@@ -124,3 +128,51 @@ def test_a_table_matches_an_eeg_file_of_derivatives_that_no_rule_finds(datasets,
     table.write_text(f"eeg\tbold\n{eeg}\t{bold}\n")
     runs, _ = find_runs(root, Selection(matches=read_matches([str(table)], root)))
     assert (runs[-1].name, runs[-1].relative(runs[-1].eeg)) == ("sub-xp220_task-1dNF_run-04", eeg)
+
+
+# Clocks
+
+ODD = "ignore:.*(volumes have a marker|last_night_sleep):bids_eeg2fmri.errors.DataWarning"
+TIED = [name for name, (runs, _) in FOUND.items() if runs]
+OF_NODDI = "triggers:Scanner/Scan Start of derivatives/"
+
+
+@pytest.mark.filterwarnings(ODD)
+@pytest.mark.parametrize("name", TIED)
+def test_each_run_of_a_real_layout_is_tied_to_its_true_clock(datasets, name):
+    truth = truth_of(datasets / name)
+    for run in find_runs(datasets / name, Selection())[0]:
+        clock, true = tie(run, ClockConfig()), truth[run.name]
+        assert abs(clock.onset[0] - true["first_volume_eeg_s"]) < 0.01
+        assert (clock.tr, len(clock.onset)) == (true["tr_s"], true["n_volumes"])
+        assert clock.source.startswith(OF_NODDI) == (name == "bids-examples_eeg_rest_fmri")
+
+
+@pytest.mark.filterwarnings(ODD)
+@pytest.mark.parametrize("name", EEG_OF_DERIVATIVES)
+def test_eeg_that_was_cut_for_a_derivative_is_tied_to_its_true_clock(datasets, name):
+    root = datasets / name
+    truth = truth_of(root)
+    for run in find_runs(root, Selection(eeg_from=root / "derivatives"))[0]:
+        true = truth[run.name]["derivative"]["first_volume_eeg_s"]
+        assert abs(tie(run, ClockConfig()).onset[0] - true) < 0.01
+
+
+def test_the_heartbeat_of_an_amplifier_ties_no_clock(datasets, tmp_path):
+    root = tmp_path / "bids"
+    shutil.copytree(datasets / "bids-examples_eeg_rest_fmri", root)
+    shutil.rmtree(root / "derivatives")
+    for run in find_runs(root, Selection())[0]:
+        with pytest.raises(ClockError, match="the heartbeat of the EEG amplifier"):
+            tie(run, ClockConfig())
+
+
+def test_without_triggers_the_trials_of_a_real_layout_tell_the_clock(tmp_path):
+    options = ("--participants", "1", "--runs-per-participant", "1", "--volumes", "150")
+    root = hydrate("ds002158", tmp_path, *options, *OPTIONS[4:])
+    (run,) = find_runs(root, Selection())[0]
+    markers = run.eeg.with_suffix(".vmrk")
+    markers.write_text(re.sub(r"(?m)^Mk\d+=Response,R128.*\n", "", markers.read_text()))
+    clock, true = tie(run, ClockConfig()), truth_of(root)[run.name]
+    assert clock.source == "trials:Stimulus/S  1"
+    assert abs(clock.onset[0] - true["first_volume_eeg_s"]) < 0.01
