@@ -13,7 +13,7 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test lint docs benchmarks lock image clean
+.PHONY: help demo test fuzz lint docs benchmarks lock image clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -24,6 +24,9 @@ demo: .venv/installed demo/simulated  ## simulate a dataset and run the app on i
 
 test: lint  ## lint, check types and imports, run the tests
 	$(SERIAL) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+fuzz: .venv/tested  ## make up broken sidecars, tables and marker files, 10,000 in all
+	FUZZ_EXAMPLES=10000 $(SERIAL) $(BIN)/pytest tests/fuzz
 
 lint: .venv/tested  ## lint, check types and the import contract
 	$(BIN)/ruff check

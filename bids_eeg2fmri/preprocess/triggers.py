@@ -158,8 +158,8 @@ def _needed_of_cut(train: Train, evidence: Evidence, cfg: ClockConfig) -> int:
 
 
 def _tolerance(evidence: Evidence, cfg: ClockConfig) -> float:
-    """How far a marker may lie from where it is expected, in seconds."""
-    return max(cfg.tolerance, 2 / evidence.recorded.sfreq)
+    """How far a marker may lie from where it is expected, in seconds; not up to another volume."""
+    return min(max(cfg.tolerance, 2 / evidence.recorded.sfreq), evidence.tr / 4)
 
 
 def _successors(
