@@ -100,7 +100,8 @@ def _space_in_words(files: RunFiles) -> str:
 def _in_words(clock: VolumeClock) -> str:
     if not clock.n_markers:
         return "the user"
-    return f"the markers {clock.source.removeprefix('triggers:')}"
+    kind, _, label = clock.source.partition(":")
+    return f"{'trials that both have seen, ' if kind == 'trials' else 'the markers '}{label}"
 
 
 def _count(parts: Sequence[np.ndarray]) -> int:
