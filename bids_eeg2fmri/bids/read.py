@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from bids_eeg2fmri.bids.contents import check_inside
+from bids_eeg2fmri.bids.eeglab import open_hollow
 from bids_eeg2fmri.bids.electrodes import electrode_positions, scalp_channels, spline_weights
 from bids_eeg2fmri.bids.formats import companions, stored_and_promised
 from bids_eeg2fmri.bids.guard import brief, reading, warn
@@ -67,7 +68,9 @@ def read_markers(run: EEGFiles) -> Recorded:
     EEGError
         The recording cannot be opened, or is truncated.
     """
-    raw = _open_bare(run)
+    with reading(run, run.eeg, EEGError):
+        hollow = open_hollow(run.eeg) if run.eeg.suffix == ".set" else None
+    raw = _open_bare(run) if hollow is None else hollow
     with reading(run, run.eeg, EEGError):
         markers = recorded_markers(run.eeg, raw)
     sfreq = float(raw.info["sfreq"])
