@@ -46,6 +46,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     _add_selection(parser.add_argument_group("which recordings"))
     _add_clock(parser.add_argument_group("how the clocks are tied"))
+    _add_preparing(parser.add_argument_group("how the data are prepared"))
     _add_learning(parser.add_argument_group("learning"))
     _add_applying(parser.add_argument_group("EEG alone"))
     _add_scoring(parser.add_argument_group("scoring"))
@@ -128,6 +129,15 @@ def _add_clock(group: argparse._ArgumentGroup) -> None:
         metavar="SECONDS",
         help="EEG time of the first stored volume, where no marker tells it; with --apply, of any "
         "volume to be synthesised",
+    )
+
+
+def _add_preparing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--bold-clean",
+        choices=("none", "detrend", "confounds"),
+        help="what is regressed out of the BOLD: nothing (the default), linear trends, or these "
+        "and head motion from a table of confounds",
     )
 
 

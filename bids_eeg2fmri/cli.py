@@ -76,6 +76,7 @@ def configure(args: argparse.Namespace) -> Config:
     given = {
         "clock.trigger": json.dumps(args.trigger) if args.trigger else None,
         "clock.eeg_onset": args.eeg_onset,
+        "bold.clean": args.bold_clean,
         "train.epochs": args.epochs,
         "search.choose": args.search,
         "split.folds": args.folds,

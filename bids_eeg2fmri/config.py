@@ -34,6 +34,24 @@ class ClockConfig:
 
 
 @dataclass(frozen=True)
+class BoldConfig:
+    """Prepare the BOLD of a run before anything is learnt from it."""
+
+    clean: Literal["none", "detrend", "confounds"] = "none"
+    """What is regressed out of each voxel: nothing, linear trends, or these and head motion as a
+    pipeline has estimated it. Coefficients come from the whole run, test volumes included."""
+    motion: Literal[6, 12, 24] = 24
+    """Regressors of head motion: translations and rotations, their changes, the squares of both."""
+    high_pass: float = 0.0
+    """With ``clean``: cosines slower than this are taken out too, in hertz; 0 for none."""
+    smoothing: float = 0.0
+    """Full width at half maximum of the Gaussian that volumes are smoothed with, in millimetres."""
+    units: Literal["scanner", "percent"] = "scanner"
+    """Intensities of the scanner, or percent of each voxel's mean over the run; 0 outside the
+    brain."""
+
+
+@dataclass(frozen=True)
 class WindowConfig:
     """Choose the stretch of EEG that leads to a volume."""
 
@@ -299,6 +317,7 @@ class Config:
 
     read: ReadConfig = field(default_factory=ReadConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
+    bold: BoldConfig = field(default_factory=BoldConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
     spectrogram: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     grid: GridConfig = field(default_factory=GridConfig)

@@ -29,9 +29,9 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "0 or more",
         lambda x: 0 <= x < math.inf,
-        "clock.surplus window.stop spectrogram.fmin split.gap train.weight_decay "
-        "train.regularisation split.folds evaluate.phase_draws evaluate.retrained_draws "
-        "explain.pairs explain.epsilon seed",
+        "clock.surplus bold.high_pass bold.smoothing window.stop spectrogram.fmin split.gap "
+        "train.weight_decay train.regularisation split.folds evaluate.phase_draws "
+        "evaluate.retrained_draws explain.pairs explain.epsilon seed",
     ),
     (
         "1 or more",
@@ -238,7 +238,7 @@ def spell_type(kind: Any, numbers: str = "") -> str:
     if isinstance(kind, types.UnionType):
         return f"{spell_type(options[0], numbers)}, or none"
     if typing.get_origin(kind) is Literal:
-        return "one of " + ", ".join(options)
+        return "one of " + ", ".join(map(str, options))
     if typing.get_origin(kind) is tuple:
         kinds = {int: "whole numbers", float: "numbers", str: "names"}[options[0]]
         words = f"a list of {'' if options[-1] is ... else f'{len(options)} '}{kinds}"

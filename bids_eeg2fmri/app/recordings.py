@@ -2,22 +2,25 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float64
 
 from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.bids.bold import read_bold, read_mask
+from bids_eeg2fmri.bids.confounds import find_confounds, read_motion
 from bids_eeg2fmri.bids.read import read_eeg
 from bids_eeg2fmri.bids.recording import RunFiles
+from bids_eeg2fmri.config import BoldConfig
 from bids_eeg2fmri.errors import AppError, BOLDError, DataError
 from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid
 from bids_eeg2fmri.preprocess.echoes import echo_weights
+from bids_eeg2fmri.preprocess.nuisance import prepare_bold
 from bids_eeg2fmri.preprocess.pairs import make_pairs
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
@@ -30,6 +33,8 @@ class Recording:
 
     files: RunFiles
     unit: Unit
+    prepared: Unit | None = None
+    """The BOLD as it was prepared, if not as it was read."""
 
     @property
     def eeg(self) -> EEG:
@@ -38,8 +43,13 @@ class Recording:
 
     @property
     def bold(self) -> BOLD:
-        """The BOLD series, memory-mapped."""
-        return arrays.load(self.unit.folder, "bold", BOLD)
+        """The BOLD series that is learnt from, memory-mapped."""
+        return arrays.load((self.prepared or self.unit).folder, "bold", BOLD)
+
+    @property
+    def units(self) -> list[Unit]:
+        """Where all of it is stored."""
+        return [self.unit, *([self.prepared] if self.prepared else [])]
 
     @property
     def mask(self) -> Bool[np.ndarray, "x y z"]:
@@ -112,7 +122,61 @@ def read(job: Job, files: RunFiles) -> Recording:
         f"{bold.n_volumes} volumes of {'×'.join(map(str, bold.data.shape[:3]))}"
     )
     log.tell_unit(files.name, "read", unit, text, notes_of(unit))
-    return recording
+    return tidy_bold(job, recording)
+
+
+def tidy_bold(job: Job, recording: Recording) -> Recording:
+    """Prepare the BOLD of a run, unless it is to be taken as it is.
+
+    Raises
+    ------
+    BOLDError
+        Head motion is to be regressed out, and there is no table of it that fits.
+    """
+    cfg, files = job.config.bold, recording.files
+    if cfg == BoldConfig():
+        return recording
+    table = find_confounds(files) if cfg.clean == "confounds" else None
+
+    def make(folder: Path) -> None:
+        motion = _motion(files, recording.bold.n_volumes) if cfg.clean == "confounds" else None
+        allocate = partial(arrays.allocate, folder, "bold.data", fortran=True)
+        made = prepare_bold(recording.bold, recording.mask, motion, cfg, allocate)
+        arrays.save(folder, "bold", made)
+
+    parents: list[str | Unit] = [
+        recording.unit,
+        *([fingerprint(table.parent, [table])] if table else []),
+    ]
+    unit = job.store.unit("bold", files.name, [cfg], parents, make)
+    log.tell_unit(files.name, "bold", unit, preparation(cfg))
+    return replace(recording, prepared=unit)
+
+
+UNITS = {"scanner": "arbitrary", "percent": "percent"}
+"""Of the BOLD, as sidecars name them."""
+
+
+def preparation(cfg: BoldConfig) -> str:
+    """Say in words how the BOLD was prepared."""
+    motion = f" and {cfg.motion} regressors of head motion" if cfg.clean == "confounds" else ""
+    slow = f", cosines slower than {cfg.high_pass:g} Hz" if cfg.high_pass else ""
+    said = {
+        f"smoothed by {cfg.smoothing:g} mm": cfg.smoothing > 0,
+        f"cleaned of linear trends{slow}{motion}": cfg.clean != "none",
+        "in percent of the mean": cfg.units == "percent",
+    }
+    return ", ".join(text for text, holds in said.items() if holds) or "as it was read"
+
+
+def _motion(files: RunFiles, n_volumes: int) -> Float64[np.ndarray, "volumes 6"]:
+    motion = read_motion(files, n_volumes)
+    if motion is None:
+        raise BOLDError(
+            f"{files.relative(files.bold)}: --bold-clean confounds, but no table of head motion "
+            "that fits. Name the folder of the pipeline with --derivatives, or use detrend."
+        )
+    return motion
 
 
 def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) -> PairedRun:
@@ -139,7 +203,7 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
         keep_notes(folder, notes)
 
     config = [cfg.clock, cfg.window, cfg.spectrogram, {"grid": grid, "channels": channels}]
-    unit = job.store.unit("pairs", files.name, config, [recording.unit], make)
+    unit = job.store.unit("pairs", files.name, config, recording.units, make)
     run = PairedRun(recording, unit)
     clock, kept = run.clock, len(run.pairs.volume)
     text = f"{clock.source} every {clock.tr:g} s"
