@@ -34,6 +34,24 @@ class ClockConfig:
 
 
 @dataclass(frozen=True)
+class CleanConfig:
+    """Take the scanner's artefacts out of the EEG."""
+
+    method: Literal["auto", "none", "gradient", "gradient+bcg"] = "auto"
+    """What is taken out: nothing, the artefact of the gradients, or that of the heart as well, the
+    ballistocardiogram; with ``auto`` either where it is found."""
+    prominence: float = 10.0
+    """How far multiples of the volumes' rate rise above the frequencies beside them, in decibels,
+    where ``auto`` takes them for the gradients."""
+    averaged: int = 21
+    """Volumes, each with its nearest neighbours, whose mean is the template of one's artefact;
+    1 / averaged of the EEG is lost with it (Allen et al. 2000)."""
+    components: int = 4
+    """Most shapes in which artefacts of the gradients may differ from their template, as when the
+    head moves (Niazy et al. 2005)."""
+
+
+@dataclass(frozen=True)
 class WindowConfig:
     """Choose the stretch of EEG that leads to a volume."""
 
@@ -299,6 +317,7 @@ class Config:
 
     read: ReadConfig = field(default_factory=ReadConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
+    clean: CleanConfig = field(default_factory=CleanConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
     spectrogram: SpectrogramConfig = field(default_factory=SpectrogramConfig)
     grid: GridConfig = field(default_factory=GridConfig)

@@ -29,9 +29,9 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "0 or more",
         lambda x: 0 <= x < math.inf,
-        "clock.surplus window.stop spectrogram.fmin split.gap train.weight_decay "
-        "train.regularisation split.folds evaluate.phase_draws evaluate.retrained_draws "
-        "explain.pairs explain.epsilon seed",
+        "clock.surplus clean.prominence clean.components window.stop spectrogram.fmin split.gap "
+        "train.weight_decay train.regularisation split.folds evaluate.phase_draws "
+        "evaluate.retrained_draws explain.pairs explain.epsilon seed",
     ),
     (
         "1 or more",
@@ -41,6 +41,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "train.batch_size train.patience split.repeats optimise.iterations optimise.parallel "
         "optimise.batch_size optimise.epochs optimise.latent evaluate.null_draws",
     ),
+    ("3 or more", lambda x: x >= 3, "clean.averaged"),
     (
         "between 0 and 1, neither included",
         lambda x: 0 < x < 1,

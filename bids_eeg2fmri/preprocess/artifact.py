@@ -1,73 +1,163 @@
-"""Whether the scanner left its comb in the EEG: lines at multiples of its volumes' rate."""
+"""Which artefacts of the scanner are in the EEG, and the order in which they are taken out.
+
+Those of the gradients at the full rate, then a low pass and fewer samples.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import field, replace
 
 import numpy as np
-from jaxtyping import Float64, Int64
-from scipy.signal import welch
+from jaxtyping import Float64
+from scipy.signal import resample_poly
 
-from bids_eeg2fmri.preprocess.gradient import MOST, period_of
+from bids_eeg2fmri.config import CleanConfig
+from bids_eeg2fmri.errors import DataWarning
+from bids_eeg2fmri.preprocess.comb import Comb, find_comb
+from bids_eeg2fmri.preprocess.gradient import MOST, Scan, find_scan, mean_volume, subtract
 from bids_eeg2fmri.types import EEG, VolumeClock, typed
 
-PERIODS = 8
-"""Repetition times in each window of the spectrum, so that lines have seven bins between them."""
-BESIDE = (-4, -3, 3, 4)
-"""Bins, counted from a line, in which neither it nor the next one is seen."""
-BAND = (10.0, 100.0)
-"""Frequencies in hertz in which lines are looked for: what trials evoke lies lower."""
-MAINS = (50.0, 60.0)
-"""Their multiples in hertz may be multiples of the volumes' rate by chance."""
-ALPHA = (8.0, 13.0)
-"""In hertz."""
+LEAST_RATE = 250.0
+"""Lowest rate in hertz to which cleaned EEG is brought."""
+ROOM = 2.5
+"""How many times the highest frequency that models see that rate is at least: the low pass begins
+at four fifths of half of it."""
+SHOWN = 400
+"""Points of the mean volume that are kept for its picture."""
+
+Allocate = Callable[[tuple[int, ...], type[np.float32]], np.ndarray]
+"""Make the array that is filled channel by channel, in memory or on disk."""
+
+
+def _none() -> Float64[np.ndarray, " 0"]:
+    return np.empty(0)
 
 
 @typed
-class Comb:
-    """Spectrum of the EEG during the scan, fine enough to show the scanner's lines."""
+class Account:
+    """What the scanner had left in the EEG of a run, and what became of it."""
 
-    freqs: Float64[np.ndarray, " freqs"]
-    """In hertz; every ``PERIODS``-th is a multiple of the volumes' rate."""
-    power: Float64[np.ndarray, " freqs"]
-    """Median over channels, in V²/Hz."""
-
-    def lines(self, slices: int = 1) -> Int64[np.ndarray, " lines"]:
-        """Find the bins at multiples of the rate of slices, by default of volumes, in ``BAND``."""
-        step = PERIODS * slices
-        every = np.arange(step, len(self.freqs) - PERIODS, step)
-        freqs = self.freqs[every]
-        far = np.all([np.abs(freqs - hum * np.round(freqs / hum)) > 1 for hum in MAINS], axis=0)
-        return every[far & (freqs >= BAND[0]) & (freqs <= BAND[1])]
-
-    def prominence(self, slices: int = 1) -> float:
-        """Tell by how many decibels these lines rise above what lies beside them, on average.
-
-        NaN where there are none.
-        """
-        lines = self.lines(slices)
-        beside = self.power[lines[:, None] + BESIDE].mean(axis=1)
-        return float(10 * np.log10(np.mean(self.power[lines] / beside))) if len(lines) else np.nan
+    steps: tuple[str, ...] = ()
+    """What was taken out, e.g. ``gradient``."""
+    volumes: int = 0
+    """Volumes whose artefact was taken out, be they stored or not."""
+    slices: int = 1
+    """Excitations in each volume; 1 where nobody tells."""
+    freqs: Float64[np.ndarray, " freqs"] = field(default_factory=_none)
+    """Of the spectra, in hertz; empty where the scan was too short for one, or nobody looked."""
+    before: Float64[np.ndarray, " freqs"] = field(default_factory=_none)
+    """Spectrum of the EEG as recorded, see ``Comb``."""
+    after: Float64[np.ndarray, " cleaned"] = field(default_factory=_none)
+    """Spectrum of the cleaned EEG at the first of these frequencies; empty where it is the same."""
+    time: Float64[np.ndarray, " time"] = field(default_factory=_none)
+    """Seconds since the volume began, of its mean; empty where nothing was taken out."""
+    mean_before: Float64[np.ndarray, " time"] = field(default_factory=_none)
+    """Root mean square over channels of their mean volumes as recorded, in volts."""
+    mean_after: Float64[np.ndarray, " time"] = field(default_factory=_none)
+    """The same of what is left, in volts."""
 
     @property
-    def alpha(self) -> float:
-        """Power of the alpha band beside the lines, in V²/Hz."""
-        every = np.arange(PERIODS, len(self.freqs) - PERIODS, PERIODS)
-        beside = np.unique(every[:, None] + BESIDE)
-        freqs = self.freqs[beside]
-        return float(self.power[beside[(freqs >= ALPHA[0]) & (freqs <= ALPHA[1])]].mean())
+    def combs(self) -> tuple[Comb, ...]:
+        """The spectrum before and, where something was taken out, after."""
+        spectra = [one for one in (self.before, self.after) if one.size]
+        return tuple(Comb(self.freqs[: len(one)], one) for one in spectra)
+
+    def summary(self) -> dict[str, object]:
+        """Give the figures of merit, under names that tell the units; NaN for what is unknown."""
+        combs = self.combs
+        told: dict[str, object] = {"removed": list(self.steps), "volumes": self.volumes}
+        for name, comb in zip(("before", "after"), combs, strict=False):
+            told[f"volume_lines_{name}_db"] = comb.prominence()
+            told[f"slice_lines_{name}_db"] = comb.prominence(self.slices)
+        if len(combs) > 1:
+            told["alpha_change_db"] = 10 * float(np.log10(combs[1].alpha / combs[0].alpha))
+        return told
+
+    def in_words(self) -> str:
+        """Tell it in one line."""
+        if not self.freqs.size:
+            return "too few volumes to look for artefacts"
+        lines = [f"{comb.prominence():z.1f}" for comb in self.combs]
+        if not self.steps:
+            return f"no artefact of the gradients, whose lines rise {lines[0]} dB"
+        return f"gradients of {self.volumes} volumes taken out, lines from {' to '.join(lines)} dB"
 
 
-def find_comb(eeg: EEG, clock: VolumeClock) -> Comb | None:
-    """Take the spectrum of the EEG during the scan, one channel in memory at a time.
+def clean_eeg(
+    eeg: EEG,
+    clock: VolumeClock,
+    cfg: CleanConfig,
+    fmax: float,
+    slices: int,
+    run: str,
+    allocate: Allocate = np.empty,
+) -> tuple[EEG, Account]:
+    """Take out of the EEG what ``cfg.method`` says, and bring it to the rate that models need.
 
-    None where less than ``PERIODS`` repetition times of it were recorded.
+    One channel is in memory at a time. ``allocate`` is called at most once.
+
+    Parameters
+    ----------
+    fmax
+        Highest frequency that models see, in hertz.
+    slices
+        Excitations in each volume; 1 where nobody tells.
+    run
+        For messages.
+
+    Returns
+    -------
+    The EEG itself where nothing is taken out.
     """
-    period, n = period_of(clock), len(eeg.channels)
-    begin = max(0, int(clock.onset[0] * eeg.sfreq))
-    end = min(eeg.data.shape[1], int((clock.onset[-1] + period) * eeg.sfreq))
-    length = round(PERIODS * period * eeg.sfreq)
-    if end - begin < length:
-        return None
-    powers = []
-    for channel in np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int)):
-        freqs, power = welch(eeg.data[channel, begin:end], eeg.sfreq, nperseg=length)
-        powers.append(power)
-    kept = freqs < min(0.4 * eeg.sfreq, BAND[1] + PERIODS / period)
-    return Comb(freqs[kept], np.median(powers, axis=0)[kept].astype(np.float64))
+    if cfg.method == "none":
+        return eeg, Account()
+    comb = find_comb(eeg, clock)
+    account = Account(slices=slices)
+    if comb:
+        account = replace(account, freqs=comb.freqs, before=comb.power)
+    if cfg.method == "auto" and not (comb and comb.prominence() >= cfg.prominence):
+        return eeg, account
+    scan = find_scan(eeg, clock, cfg.averaged, cfg.components)
+    if scan is None:
+        _warn(f"{run}: too few volumes have EEG for a template of their artefact; not cleaned")
+        return eeg, account
+    cleaned, means = _without_gradients(eeg, scan, fmax, allocate)
+    after = find_comb(cleaned, clock)
+    if after and after.prominence() >= cfg.prominence:
+        _warn(
+            f"{run}: the lines of the gradients still rise {after.prominence():.0f} dB in the "
+            "cleaned EEG; look at its spectrum, and leave the run out if models see them"
+        )
+    period = np.arange(means.shape[1]) * np.diff(clock.onset).min() / means.shape[1]
+    return cleaned, replace(
+        account,
+        steps=("gradient",),
+        volumes=len(scan.first),
+        after=after.power[: len(account.freqs)] if after else account.after,
+        time=period,
+        mean_before=means[0],
+        mean_after=means[1],
+    )
+
+
+def _without_gradients(
+    eeg: EEG, scan: Scan, fmax: float, allocate: Allocate
+) -> tuple[EEG, Float64[np.ndarray, "2 time"]]:
+    """Clean channel by channel; give the mean volume before and after beside it."""
+    n, factor = len(eeg.channels), max(1, int(eeg.sfreq / max(LEAST_RATE, ROOM * fmax)))
+    data = allocate((n, -(-eeg.data.shape[1] // factor)), np.float32)
+    shown = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))
+    squares = []
+    for i, series in enumerate(eeg.data):
+        cleaned = subtract(series, scan)
+        if i in shown:
+            squares.append([mean_volume(one, scan) ** 2 for one in (series, cleaned)])
+        data[i] = resample_poly(cleaned, 1, factor, padtype="line") if factor > 1 else cleaned
+    mean = np.asarray(squares, np.float64).mean(axis=0)
+    step = max(1, mean.shape[1] // SHOWN)
+    mean = mean[:, : mean.shape[1] // step * step].reshape(2, -1, step).mean(axis=2)
+    return EEG(data, eeg.sfreq / factor, eeg.channels, eeg.positions, eeg.bad), np.sqrt(mean)
+
+
+def _warn(text: str) -> None:
+    warnings.warn(text, DataWarning, stacklevel=3)

@@ -105,6 +105,15 @@ def subtract(series: Float32[np.ndarray, " time"], scan: Scan) -> Float32[np.nda
     return cleaned
 
 
+def mean_volume(
+    series: Float32[np.ndarray, " time"], scan: Scan
+) -> Float32[np.ndarray, " samples"]:
+    """Average the volumes of one channel, without their slow course."""
+    length = scan.basis.shape[1]
+    volumes = _volumes(series, scan.first, scan.shift, scan.whole, length)
+    return np.asarray(volumes[scan.whole, MARGIN:-MARGIN].mean(axis=0))
+
+
 def period_of(clock: VolumeClock) -> float:
     """Tell the repetition time by the clock of the EEG, in seconds."""
     return float(np.median(np.diff(clock.onset)))

@@ -4,7 +4,7 @@ from mne import create_info
 from mne.io import RawArray
 from mne.preprocessing import remove_fmri_gradient_artifact
 
-from bids_eeg2fmri.preprocess.artifact import find_comb
+from bids_eeg2fmri.preprocess.comb import find_comb
 from bids_eeg2fmri.preprocess.gradient import find_scan, subtract
 from bids_eeg2fmri.types import EEG, VolumeClock
 
