@@ -30,8 +30,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "0 or more",
         lambda x: 0 <= x < math.inf,
         "clock.surplus clean.prominence clean.components window.stop spectrogram.fmin split.gap "
-        "train.weight_decay train.regularisation split.folds evaluate.phase_draws "
-        "evaluate.retrained_draws explain.pairs explain.epsilon seed",
+        "clean.beat_components train.weight_decay train.regularisation split.folds "
+        "evaluate.phase_draws evaluate.retrained_draws explain.pairs explain.epsilon seed",
     ),
     (
         "1 or more",
@@ -48,7 +48,7 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "split.test split.valid split.test_participants optimise.valid",
     ),
     ("0 or more and below 1", lambda x: 0 <= x < 1, "read.max_bad_channels model.dropout"),
-    ("from 0 to 1", lambda x: 0 <= x <= 1, "apply.max_uncovered apply.shifted"),
+    ("from 0 to 1", lambda x: 0 <= x <= 1, "clean.locked apply.max_uncovered apply.shifted"),
     ("0 or more and below 100", lambda x: 0 <= x < 100, "explain.percentile"),
     ("finite", math.isfinite, "clock.eeg_onset"),
 )

@@ -7,6 +7,7 @@ from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
 from bids_eeg2fmri.bids.bold import excitations
+from bids_eeg2fmri.bids.read import read_ecg
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.preprocess.artifact import Account, clean_eeg
 from bids_eeg2fmri.runtime import arrays, log
@@ -53,6 +54,7 @@ def clean(job: Job, files: RunFiles, reading: Unit) -> Cleaned:
                 cfg.spectrogram.fmax,
                 excitations(files),
                 files.name,
+                lambda: read_ecg(files),
                 lambda shape, dtype: arrays.allocate(folder, "eeg.data", shape, dtype),
             )
         if cleaned is not eeg:

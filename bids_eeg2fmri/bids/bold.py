@@ -112,8 +112,8 @@ def bold_delay(run: RunFiles) -> float:
 
 def excitations(run: RunFiles) -> int:
     """Count how often the scanner excites slices in each volume; 1 where nobody tells."""
-    timing = bold_metadata(run).get("SliceTiming")
-    times = timing if isinstance(timing, list) else []
+    told = bold_metadata(run).get("SliceTiming")
+    times = told if isinstance(told, list) else []
     return max(1, len({round(time, 4) for time in times if isinstance(time, int | float)}))
 
 
