@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bids_eeg2fmri import __version__
+from bids_eeg2fmri.config import BoldConfig, CleanConfig
 from bids_eeg2fmri.model.names import MODELS, Style
 from bids_eeg2fmri.presets import PRESETS
 
@@ -46,6 +47,7 @@ def make_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     _add_selection(parser.add_argument_group("which recordings"))
     _add_clock(parser.add_argument_group("how the clocks are tied"))
+    _add_preparing(parser.add_argument_group("how the data are prepared"))
     _add_learning(parser.add_argument_group("learning"))
     _add_applying(parser.add_argument_group("EEG alone"))
     _add_scoring(parser.add_argument_group("scoring"))
@@ -128,6 +130,21 @@ def _add_clock(group: argparse._ArgumentGroup) -> None:
         metavar="SECONDS",
         help="EEG time of the first stored volume, where no marker tells it; with --apply, of any "
         "volume to be synthesised",
+    )
+
+
+def _add_preparing(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--clean-eeg",
+        choices=typing.get_args(typing.get_type_hints(CleanConfig)["method"]),
+        help="artefacts of the scanner that are taken out of the EEG: those of its gradients, and "
+        "with +bcg of the pulse in its field; by default those that are found (auto)",
+    )
+    group.add_argument(
+        "--bold-clean",
+        choices=typing.get_args(typing.get_type_hints(BoldConfig)["clean"]),
+        help="what is regressed out of the BOLD: nothing (the default), linear trends, or these "
+        "and head motion from a table of confounds",
     )
 
 

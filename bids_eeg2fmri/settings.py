@@ -29,7 +29,8 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "0 or more",
         lambda x: 0 <= x < math.inf,
-        "clock.surplus window.stop spectrogram.fmin split.gap train.weight_decay "
+        "clock.surplus clean.prominence clean.components clean.beat_components bold.high_pass "
+        "bold.smoothing window.stop spectrogram.fmin split.gap train.weight_decay "
         "train.regularisation split.folds evaluate.phase_draws evaluate.retrained_draws "
         "explain.pairs explain.epsilon seed",
     ),
@@ -41,13 +42,14 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "train.batch_size train.patience split.repeats optimise.iterations optimise.parallel "
         "optimise.batch_size optimise.epochs optimise.latent evaluate.null_draws",
     ),
+    ("3 or more", lambda x: x >= 3, "clean.averaged"),
     (
         "between 0 and 1, neither included",
         lambda x: 0 < x < 1,
         "split.test split.valid split.test_participants optimise.valid",
     ),
     ("0 or more and below 1", lambda x: 0 <= x < 1, "read.max_bad_channels model.dropout"),
-    ("from 0 to 1", lambda x: 0 <= x <= 1, "apply.max_uncovered apply.shifted"),
+    ("from 0 to 1", lambda x: 0 <= x <= 1, "clean.locked apply.max_uncovered apply.shifted"),
     ("0 or more and below 100", lambda x: 0 <= x < 100, "explain.percentile"),
     ("finite", math.isfinite, "clock.eeg_onset"),
 )
@@ -238,7 +240,7 @@ def spell_type(kind: Any, numbers: str = "") -> str:
     if isinstance(kind, types.UnionType):
         return f"{spell_type(options[0], numbers)}, or none"
     if typing.get_origin(kind) is Literal:
-        return "one of " + ", ".join(options)
+        return "one of " + ", ".join(map(str, options))
     if typing.get_origin(kind) is tuple:
         kinds = {int: "whole numbers", float: "numbers", str: "names"}[options[0]]
         words = f"a list of {'' if options[-1] is ... else f'{len(options)} '}{kinds}"

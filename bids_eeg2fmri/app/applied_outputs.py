@@ -43,7 +43,7 @@ def write_applied(job: Job, model: SavedModel, applied: Applied) -> None:
                 "of the first volume in seconds since the first sample of the EEG; a volume at t "
                 f"rests on the EEG from t − {window.start:g} to t − {window.stop:g} {window.unit}",
             ),
-            "Units": "arbitrary",
+            "Units": model.units,
             "StartTime": float(clock.onset[0]),
             **about,
         },
@@ -108,7 +108,7 @@ def _write_maps(job: Job, model: SavedModel, applied: Applied, about: Mapping[st
     ):
         told = {"Description": _describe(model, f"{what} of the synthesised BOLD")}
         path = path_of(job, applied.heard.files, "boldmap", stat=stat, desc="synth")
-        metadata = {**told, "Units": "arbitrary", **about}
+        metadata = {**told, "Units": model.units, **about}
         write_image(path, values, model.affine, metadata=metadata)
 
 
@@ -119,12 +119,18 @@ def _write_signals(
     rows = {"onset": applied.heard.clock.onset, "brain": found.brain}
     columns: dict[str, dict[str, object]] = {
         "onset": {"Description": "Since the first sample of the EEG", "Units": "s"},
-        "brain": {"Description": "Mean over the brain mask", "Units": "arbitrary"},
+        "brain": {
+            "Description": "Mean over the brain mask",
+            "Units": model.units,
+        },
     }
     for i, name in enumerate(parcels.names):
         column = PARCEL.format(parcels.index[i])
         rows[column] = found.parcels[:, i]
-        columns[column] = {"Description": f"Mean over {name}", "Units": "arbitrary"}
+        columns[column] = {
+            "Description": f"Mean over {name}",
+            "Units": model.units,
+        }
     told = {"Description": _describe(model, "Synthesised signals, one row a volume")}
     path = path_of(job, applied.heard.files, "timeseries", ".tsv", desc="parcels")
     write_table(path, rows, columns, metadata={**told, **about})

@@ -11,6 +11,7 @@ import numpy as np
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.preparing import UNITS, preparation
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
@@ -46,17 +47,18 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
             job.out, files.entities, "func", suffix=suffix, extension=extension, **parts
         )
 
-    told = bold_metadata(files)
+    told, cfg = bold_metadata(files), job.config.bold
+    units = {"Units": UNITS[cfg.units], "Preparation": f"BOLD {preparation(cfg)}"}
     acquisition = {
         "TaskName": told.get("TaskName", files.task),
-        "SkullStripped": told.get("SkullStripped") is True,
+        "SkullStripped": told.get("SkullStripped") is True or cfg.units == "percent",
     }
     reference = {"SpatialReference": files.uri(files.bold)}
     if files.space:
         acquisition |= reference
 
     def write_series(desc: str, volumes: np.ndarray, description: str, **more: object) -> None:
-        about = {"Description": f"{description}; test volumes only", "Units": "arbitrary", **more}
+        about = {"Description": f"{description}; test volumes only", **units, **more}
         write_image(
             path("bold", desc=desc),
             np.moveaxis(volumes, 0, -1),
@@ -73,8 +75,8 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
         write_series(f"synth{label}", one.synthesised, f"BOLD {made}", Model=by)
         residual = target - one.synthesised
         write_series(f"residual{label}", residual, f"Observed minus BOLD {made}", Model=by)
-        for stat, (values, description, units) in _maps(one).items():
-            about = {"Description": f"{description} Model {model}, test volumes.", "Units": units}
+        for stat, (values, description, unit) in _maps(one).items():
+            about = {"Description": f"{description} Model {model}, test volumes.", "Units": unit}
             write_image(
                 path("boldmap", stat=stat, desc=f"synth{label}"),
                 values,

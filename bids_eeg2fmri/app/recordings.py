@@ -1,16 +1,17 @@
 """From files to pairs: reading a run, tying its clocks, pairing its volumes with their EEG."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool
 
-from bids_eeg2fmri.app.clocks import tie
+from bids_eeg2fmri.app.cleaning import Cleaned, clean
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.notes import keep_notes, notes_of
+from bids_eeg2fmri.app.preparing import prepare_bold
 from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.bids.bold import read_bold, read_mask
 from bids_eeg2fmri.bids.read import read_eeg
@@ -30,6 +31,8 @@ class Recording:
 
     files: RunFiles
     unit: Unit
+    prepared: Unit | None = None
+    """The BOLD as it was prepared, if not as it was read."""
 
     @property
     def eeg(self) -> EEG:
@@ -38,8 +41,13 @@ class Recording:
 
     @property
     def bold(self) -> BOLD:
-        """The BOLD series, memory-mapped."""
-        return arrays.load(self.unit.folder, "bold", BOLD)
+        """The BOLD series that is learnt from, memory-mapped."""
+        return arrays.load((self.prepared or self.unit).folder, "bold", BOLD)
+
+    @property
+    def units(self) -> list[Unit]:
+        """Where all of it is stored."""
+        return [self.unit, *([self.prepared] if self.prepared else [])]
 
     @property
     def mask(self) -> Bool[np.ndarray, "x y z"]:
@@ -52,6 +60,7 @@ class PairedRun:
     """A run whose volumes have found their EEG."""
 
     recording: Recording
+    cleaned: Cleaned
     unit: Unit
 
     @property
@@ -67,17 +76,18 @@ class PairedRun:
     @property
     def eeg(self) -> EEG:
         """The EEG that the pairs come from, of their channels."""
-        return _select(self.recording.eeg, self.pairs.channels)
+        return _select(self.cleaned.eeg, self.pairs.channels)
 
     @property
     def clock(self) -> VolumeClock:
         """How EEG and BOLD were tied together."""
-        return arrays.load(self.unit.folder, "clock", VolumeClock)
+        return self.cleaned.clock
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was odd in the data and how it was dealt with."""
-        return (*notes_of(self.recording.unit), *notes_of(self.unit))
+        units = (self.recording.unit, self.cleaned.unit, self.unit)
+        return tuple(note for unit in units for note in notes_of(unit))
 
 
 def read(job: Job, files: RunFiles) -> Recording:
@@ -112,17 +122,18 @@ def read(job: Job, files: RunFiles) -> Recording:
         f"{bold.n_volumes} volumes of {'×'.join(map(str, bold.data.shape[:3]))}"
     )
     log.tell_unit(files.name, "read", unit, text, notes_of(unit))
-    return recording
+    return replace(recording, prepared=prepare_bold(job, files, unit))
 
 
 def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) -> PairedRun:
     """Find the clock of a run and pair its volumes with their EEG."""
     cfg, files = job.config, recording.files
+    cleaned = clean(job, files, recording.unit)
+    clock = cleaned.clock
 
     def make(folder: Path) -> None:
-        eeg, bold = _select(recording.eeg, channels), recording.bold
+        eeg, bold = _select(cleaned.eeg, channels), recording.bold
         with log.capture_warnings() as notes:
-            clock = tie(files, cfg.clock)
             pairs = make_pairs(
                 eeg,
                 bold,
@@ -135,23 +146,16 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
                 lambda name, shape, dtype: arrays.allocate(folder, f"pairs.{name}", shape, dtype),
             )
         arrays.save(folder, "pairs", pairs)
-        arrays.save(folder, "clock", clock)
         keep_notes(folder, notes)
 
-    config = [cfg.clock, cfg.window, cfg.spectrogram, {"grid": grid, "channels": channels}]
-    unit = job.store.unit("pairs", files.name, config, [recording.unit], make)
-    run = PairedRun(recording, unit)
-    clock, kept = run.clock, len(run.pairs.volume)
-    text = f"{clock.source} every {clock.tr:g} s"
-    if clock.delay:
-        text += f", values {clock.delay:g} s after the onset of each volume"
-    if clock.n_markers:
-        text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:z.1f} ppm"
-    log.tell_unit(files.name, "clock", unit, text, notes_of(unit))
+    config = [cfg.window, cfg.spectrogram, {"grid": grid, "channels": channels}]
+    unit = job.store.unit("pairs", files.name, config, [cleaned.unit, *recording.units], make)
+    run = PairedRun(recording, cleaned, unit)
+    kept = len(run.pairs.volume)
     counted = {"s": "s", "tr": "TR"}[cfg.window.unit]
     stretch = f"{cfg.window.start:g} to {cfg.window.stop:g} {counted} before"
     text = f"{kept} kept, {len(clock.onset) - kept} without EEG from {stretch}"
-    log.tell_unit(files.name, "pairs", unit, text)
+    log.tell_unit(files.name, "pairs", unit, text, notes_of(unit))
     return run
 
 
@@ -210,13 +214,3 @@ def _mask(files: RunFiles, bold: BOLD) -> Bool[np.ndarray, "x y z"]:
         return brain_mask(bold)
     except BOLDError as error:
         raise BOLDError(f"{files.relative(files.bold)}: {error}") from None
-
-
-def keep_notes(folder: Path, notes: list[str]) -> None:
-    """Write what was odd in the data of a unit."""
-    (folder / "notes.json").write_text(json.dumps(notes, ensure_ascii=False), encoding="utf-8")
-
-
-def notes_of(unit: Unit) -> tuple[str, ...]:
-    """Read what was odd in the data of a unit."""
-    return tuple(json.loads((unit.folder / "notes.json").read_text(encoding="utf-8")))

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float64
 
 from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.preparing import UNITS
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference
 from bids_eeg2fmri.bids.models import read_model
@@ -31,7 +32,7 @@ CARD = 1
 """Form of the card; raised when an older program could no longer read it."""
 INFORMATIVE = "informative"
 """The one verdict that needs no caution."""
-_SECTIONS = ("window", "spectrogram", "scale", "model")
+_SECTIONS = ("bold", "window", "spectrogram", "scale", "model")
 """Settings without which a model cannot be applied."""
 _TOLD = ("dataset", "runs", "tested", "software", "space_of", "history", "config")
 """What of a card is passed on to whoever reads the output."""
@@ -142,6 +143,11 @@ class SavedModel:
     """From voxel indices of the native grid to millimetres."""
     verdict: str
     """Whether to believe it, in a few words."""
+
+    @property
+    def units(self) -> str:
+        """Of the BOLD that it makes, as sidecars name them."""
+        return UNITS[self.config.bold.units]
 
     @property
     def reasons(self) -> str:

@@ -34,6 +34,8 @@ from bids_eeg2fmri.types import Anatomy
 
 COARSEST = 10.0
 """Size in millimetres of voxels beyond which a glass brain shows blocks rather than places."""
+BOLD_UNITS = {"scanner": "units of the scanner", "percent": "% of the mean"}
+"""How the BOLD is counted, in words."""
 OF_PARCELS = ("pearsoncorrelation", "r_low", "r_high", "p", "q", "skill")
 """The scores of parcels that are shown."""
 
@@ -59,6 +61,7 @@ def show(
     anatomy, template = background(run, affine)
     return RunResult(
         name=run.files.name,
+        bold_units=BOLD_UNITS[job.config.bold.units],
         model=tested.trained.name,
         outcome=outcome(tested),
         rows={shown(name): row for name, row in rows.items()},

@@ -95,7 +95,17 @@ MNE-BIDS ({{ cite("appelhoff2019") }}), MNE-Python ({{ cite("gramfort2013") }}) 
 {{ listed(spaces) }}{% if delays %}; its slices stand for the time {{ listed(delays) }} s after the
 onset of each volume, which is t below{% endif %}. {% endif %}
 {%- if combined %}Echoes were summed, weighted voxel by voxel by TE·exp(−TE/T2*)
-({{ cite("posse1999") }}), T2* fitted to the logarithm of their mean volumes. {% endif %}A volume at
+({{ cite("posse1999") }}), T2* fitted to the logarithm of their mean volumes. {% endif %}
+{%- if cfg.bold.smoothing %}BOLD was smoothed with a Gaussian of {{ "%g" % cfg.bold.smoothing }} mm
+full width at half maximum. {% endif %}
+{%- if cfg.bold.clean != "none" %}From each voxel
+{%- if cfg.bold.clean == "confounds" %} {{ cfg.bold.motion }} regressors of head motion
+({{ cite("friston1996") }}),{% endif %} linear trends
+{%- if cfg.bold.high_pass %} and cosines slower than {{ "%g" % cfg.bold.high_pass }} Hz{% endif %}
+were regressed out at once ({{ cite("lindquist2019") }}) with Nilearn ({{ cite("abraham2014") }}),
+with coefficients from all volumes of the run. {% endif %}
+{%- if cfg.bold.units == "percent" %}Intensities are percent of each voxel's mean over the run.
+{% endif %}A volume at
 time t was paired with the EEG from {{ before(cfg.window.start) }} to
 {{ before(cfg.window.stop) }}; {{ count(pairs, "volume") }} had that history in full. From this
 EEG came a spectrogram, the {{ "logarithm of the power" if stft.value == "log" else stft.value }}

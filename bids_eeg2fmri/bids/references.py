@@ -134,6 +134,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Nature Methods, 16, 111–116",
         "https://doi.org/10.1038/s41592-018-0235-4",
     ),
+    "friston1996": Reference(
+        "article",
+        "Friston, Karl J. and others",
+        1996,
+        "Movement-related effects in fMRI time-series",
+        "Magnetic Resonance in Medicine, 35(3), 346–355",
+        "https://doi.org/10.1002/mrm.1910350312",
+    ),
     "friston1998": Reference(
         "article",
         "Friston, Karl J. and others",
@@ -166,6 +174,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Ridge regression: biased estimation for nonorthogonal problems",
         "Technometrics, 12, 55–67",
         "https://doi.org/10.1080/00401706.1970.10488634",
+    ),
+    "lindquist2019": Reference(
+        "article",
+        "Lindquist, Martin A. and others",
+        2019,
+        "Modular preprocessing pipelines can reintroduce artifacts into fMRI data",
+        "Human Brain Mapping, 40(8), 2358–2376",
+        "https://doi.org/10.1002/hbm.24528",
     ),
     "liu2019darts": Reference(
         "inproceedings",

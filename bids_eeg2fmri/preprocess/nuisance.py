@@ -1,0 +1,106 @@
+"""Prepare BOLD before anything is learnt from it: smooth, take nuisances out, count in percent."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float32, Float64
+from nilearn.signal import clean
+from numpy.typing import DTypeLike
+from scipy.ndimage import gaussian_filter
+
+from bids_eeg2fmri.config import BoldConfig
+from bids_eeg2fmri.types import BOLD
+
+Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
+"""Makes the array that is filled, in memory or on disk."""
+FWHM = 2 * np.sqrt(2 * np.log(2))
+"""Full width at half maximum of a Gaussian of unit standard deviation."""
+
+
+def motion_regressors(
+    motion: Float64[np.ndarray, "volumes 6"], n: int
+) -> Float64[np.ndarray, "volumes regressors"]:
+    r"""Expand motion parameters (Friston et al. 1996; Satterthwaite et al. 2013).
+
+    .. math:: [R_t,\; R_t - R_{t-1},\; R_t^2,\; (R_t - R_{t-1})^2]
+
+    Parameters
+    ----------
+    n
+        How many of these 24: 6 for the parameters, 12 with their changes, 24 with the squares.
+    """
+    both = np.concatenate([motion, np.diff(motion, axis=0, prepend=motion[:1])], axis=1)
+    return np.concatenate([both, both**2], axis=1)[:, :n]
+
+
+def prepare_bold(
+    bold: BOLD,
+    mask: Bool[np.ndarray, "x y z"],
+    motion: Float64[np.ndarray, "volumes 6"] | None,
+    cfg: BoldConfig,
+    allocate: Allocate = np.empty,
+) -> BOLD:
+    """Smooth a series, regress nuisances out of it, and bring it to the units that are wanted.
+
+    Each voxel keeps its mean over time. One volume, then one slice of all volumes is in memory.
+
+    Parameters
+    ----------
+    mask
+        The brain; beyond it there is no percentage, and the series becomes 0.
+    motion
+        Millimetres and radians; needed where ``cfg.clean`` is ``confounds``.
+    allocate
+        Makes the series that is filled.
+    """
+    data = allocate(bold.data.shape, np.float32)
+    for v in range(bold.n_volumes):
+        data[..., v] = smooth(bold.data[..., v], bold.affine, cfg.smoothing)
+    regressors = None if motion is None else motion_regressors(motion, cfg.motion)
+    for z in range(data.shape[2]):
+        series = data[:, :, z].reshape(-1, bold.n_volumes).T.astype(np.float64)
+        if cfg.clean != "none":
+            series = regress_out(series, regressors, cfg.high_pass, bold.tr)
+        if cfg.units == "percent":
+            series = percent(series, mask[:, :, z].ravel())
+        data[:, :, z] = series.T.reshape(*data.shape[:2], -1)
+    return BOLD(data, bold.tr, bold.affine)
+
+
+def smooth(
+    volume: Float32[np.ndarray, "x y z"], affine: Float64[np.ndarray, "4 4"], fwhm: float
+) -> Float32[np.ndarray, "x y z"]:
+    """Blur a volume with a Gaussian whose full width at half maximum is given in millimetres."""
+    size = np.linalg.norm(affine[:3, :3], axis=0)
+    return np.asarray(gaussian_filter(volume, fwhm / FWHM / size)) if fwhm else volume
+
+
+def regress_out(
+    series: Float64[np.ndarray, "volumes voxels"],
+    regressors: Float64[np.ndarray, "volumes regressors"] | None,
+    high_pass: float,
+    tr: float,
+) -> Float64[np.ndarray, "volumes voxels"]:
+    """Take linear trends, cosines slower than ``high_pass`` hertz and regressors out; keep means.
+
+    All at once, so that none brings back what another took out (Lindquist et al. 2019).
+    """
+    slow = {"filter": "cosine", "high_pass": high_pass, "t_r": tr} if high_pass else {}
+    left = clean(
+        series,
+        detrend=True,
+        standardize=None,
+        confounds=regressors,
+        standardize_confounds=regressors is not None,
+        **slow,
+    )
+    return np.asarray(left + series.mean(axis=0))
+
+
+def percent(
+    series: Float64[np.ndarray, "volumes voxels"], brain: Bool[np.ndarray, " voxels"]
+) -> Float64[np.ndarray, "volumes voxels"]:
+    """Express series in percent of their mean over time; 0 outside the brain."""
+    mean = series.mean(axis=0)
+    told = brain & (mean > 0)
+    return np.asarray(100 * np.divide(series, mean, out=np.zeros_like(series), where=told))
