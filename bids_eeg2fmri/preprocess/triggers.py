@@ -78,8 +78,10 @@ def volume_triggers(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
         return "the EEG recording holds no markers"
     trains = [_train(label, evidence, cfg) for label in _labels(markers, cfg.trigger)]
     if not trains:
-        there = ", ".join(f"{label} ({n})" for label, n in Counter(markers.label).most_common())
-        return f"there is no marker {cfg.trigger!r}; the markers are: {there}"
+        counts = Counter(markers.label).most_common()
+        there = ", ".join(f"{label} ({n})" for label, n in counts[:10])
+        more = ", …" * (len(counts) > 10)
+        return f"there is no marker {cfg.trigger!r}; the markers are: {there}{more}"
     proved = [train for train in trains if not _objection(train, evidence, cfg)]
     if not proved:
         closest = _objection(max(trains, key=lambda train: train.closeness), evidence, cfg)
