@@ -199,7 +199,7 @@ def test_a_named_trigger_that_is_not_there_lists_those_that_are():
 
 def test_of_many_labels_a_refusal_names_the_ten_most_frequent():
     remarks = {f"remark {i}": np.arange(1.0, 20 - i) for i in range(15)}
-    with pytest.raises(ClockError, match=r"are: remark 0 \(18\), .*, remark 9 \(9\), …\. Name"):
+    with pytest.raises(ClockError, match=r"are: remark 0 \(19\), .*, remark 9 \(10\), …\. Name"):
         clock(markers(remarks), trigger="R128")
 
 
