@@ -21,16 +21,22 @@ MARGIN = 32
 SEARCH = 0.02
 """How far a volume may lie from where the clock puts it, in seconds, and still be aligned."""
 ALIKE = 0.9
-"""Correlation with the mean volume from which on EEG of no stored volume was recorded while the
-scanner ran, e.g. of dummy volumes."""
-STRONGEST = 4
+"""Correlation with the mean volume from which on the artefact tells when a volume begins, and from
+which on EEG of no stored volume was recorded while the scanner ran, e.g. of dummy volumes."""
+CLEAREST = 4
 """Channels by which volumes are aligned."""
+TRIED = 8
+"""Volumes in the middle of the scan by which channels are chosen, and one to compare all with."""
+LONGER = 2
+"""Samples to the next volume beyond a period that are no gap: the clocks drift."""
 MOST = 16
 """Channels whose templates give the basis of what is left."""
-
 BEYOND = 3.0
 """How much larger such a shape must be than the largest in which the means of every other volume
 differ, or it may be EEG."""
+
+TINY = float(np.finfo(np.float32).tiny)
+"""Of flat signals, to divide by."""
 
 Volumes = Float32[np.ndarray, "volumes samples"]
 
@@ -46,9 +52,9 @@ class Scan:
     size: Int64[np.ndarray, " volumes"]
     """Samples that it takes."""
     whole: Bool[np.ndarray, " volumes"]
-    """Whether all of it was recorded, so that it counts for templates."""
+    """Whether all of it was recorded."""
     neighbours: Int64[np.ndarray, "volumes averaged"]
-    """Volumes that its template is the mean of."""
+    """Volumes that its template is the mean of; such as look like the others."""
     basis: Float32[np.ndarray, "components samples"]
     """Orthonormal shapes in which artefacts differ from their templates."""
 
@@ -72,16 +78,18 @@ def find_scan(eeg: EEG, clock: VolumeClock, averaged: int, components: int) -> S
     whole = (onset >= 0) & (onset + period <= eeg.duration)
     if np.sum(whole & stored) < FEWEST:
         return None
-    onset, length = onset * eeg.sfreq, round(period * eeg.sfreq) + 2 * MARGIN
-    onset, scanned = _align(eeg, onset, whole, stored, length)
+    samples = round(period * eeg.sfreq)
+    onset, length = onset * eeg.sfreq, samples + 2 * MARGIN
+    onset, alike = _align(eeg, onset, whole, stored, length)
+    scanned = stored | alike
     scanned |= ~whole & np.convolve(scanned, [1, 1, 1], "same").astype(bool)  # broken ones beside
-    onset, whole = onset[scanned], whole[scanned]
+    onset, whole, alike = onset[scanned], whole[scanned], alike[scanned]
     first = np.round(onset).astype(np.int64)
-    size = np.append(np.diff(first), length)
-    size = np.minimum(size, np.where(size < length, size, round(period * eeg.sfreq)))
-    neighbours = _neighbours(onset / (period * eeg.sfreq), whole, averaged)
+    size = np.append(np.diff(first), samples)
+    size[size > samples + LONGER] = samples
+    neighbours = _neighbours(onset / (period * eeg.sfreq), alike, averaged)
     given = (first, onset - first, size, whole, neighbours)
-    return Scan(*given, _basis(eeg, first, onset - first, whole, length, components))
+    return Scan(*given, _basis(eeg, first, onset - first, alike, length, components))
 
 
 def subtract(series: Float32[np.ndarray, " time"], scan: Scan) -> Float32[np.ndarray, " time"]:
@@ -145,27 +153,47 @@ def _align(
     stored: Bool[np.ndarray, " volumes"],
     length: int,
 ) -> tuple[Float64[np.ndarray, " volumes"], Bool[np.ndarray, " volumes"]]:
-    """Measure on strong channels when each volume begins, in samples.
+    """Measure on clear channels when each volume begins, in samples.
+
+    Where EEG hides the artefact, as in few volumes of strong ones and in all of weak ones, the
+    neighbours tell it, or else the clock.
 
     Returns
     -------
-    Onsets, those of broken volumes by their neighbours', and which volumes look like the mean.
+    Onsets, and which whole volumes look like their mean; all stored ones of a weak artefact.
     """
     places = np.flatnonzero(whole)
-    middle = round(onset[whole & stored][np.sum(whole & stored) // 2])
-    strength = eeg.data[:, middle : middle + length].std(axis=1)
+    channels = _clearest(eeg, np.round(onset[whole & stored]).astype(np.int64), length // 2)
     for _ in range(2):  # what is cut out a sample late is another piece
         delays, likeness = [], []
         first = np.round(onset).astype(np.int64)
-        for channel in np.argsort(-strength)[:STRONGEST]:
+        for channel in channels:
             volumes = _volumes(eeg.data[channel], first, onset - first, whole, length)[whole]
             delay, alike = _compare(volumes, stored[whole], round(SEARCH * eeg.sfreq))
             delays.append(delay)
             likeness.append(alike)
-        scanned = stored[whole] | (np.median(likeness, axis=0) > ALIKE)
-        delay = np.median(delays, axis=0)[scanned]
-        onset = onset + np.interp(np.arange(len(onset)), places[scanned], delay)
-    return onset, np.isin(np.arange(len(onset)), places[scanned])
+        clear = np.median(likeness, axis=0) > ALIKE
+        if clear.sum() < FEWEST:
+            return onset, whole & stored
+        delay = np.median(delays, axis=0)[clear]
+        onset = onset + np.interp(np.arange(len(onset)), places[clear], delay)
+    return onset, np.isin(np.arange(len(onset)), places[clear])
+
+
+def _clearest(
+    eeg: EEG, first: Int64[np.ndarray, " volumes"], length: int
+) -> Int64[np.ndarray, " channels"]:
+    """Choose channels in which volumes are most alike: the strongest may be a loose electrode."""
+    # Of the steps from sample to sample: there the gradients are strong and drifts are weak.
+    steps = np.diff([eeg.data[:, begin : begin + length] for begin in _middle(first)])
+    shared = steps.mean(axis=0).std(axis=1) / np.maximum(steps.std(axis=(0, 2)), TINY)
+    return np.argsort(-shared)[:CLEAREST]
+
+
+def _middle(volumes: Int64[np.ndarray, " volumes"]) -> Int64[np.ndarray, " tried"]:
+    """Take some from the middle."""
+    begin = max(0, (len(volumes) - TRIED) // 2)
+    return volumes[begin : begin + TRIED]
 
 
 def _compare(
@@ -174,12 +202,14 @@ def _compare(
     """Measure by how many samples volumes lag behind the stored ones, and how alike they are."""
     size = next_fast_len(volumes.shape[1], real=True)
     spectra, freqs = rfft(volumes, size), rfftfreq(size)
-    reference = spectra[np.flatnonzero(stored)[np.sum(stored) // 2]]
+    norms = np.linalg.norm(spectra, axis=1)
+    some = _middle(np.flatnonzero(stored))
+    reference = spectra[some[np.argsort(norms[some])[len(some) // 2]]]
     for _ in range(2):  # the mean of volumes is no reference until they are aligned
         delay = _lag(spectra, reference, freqs, size, search)
         aligned = spectra * np.exp(2j * np.pi * freqs * delay[:, None]).astype(np.complex64)
         reference = aligned[stored].mean(axis=0)
-    norms = np.linalg.norm(aligned, axis=1) * np.linalg.norm(reference)
+    norms = np.maximum(norms * np.linalg.norm(reference), TINY)
     return delay, np.asarray((aligned @ reference.conj()).real / norms, np.float64)
 
 
@@ -196,7 +226,8 @@ def _lag(
     lag = lags[irfft(cross, size)[:, lags].argmax(axis=1)]
     cross *= np.exp(2j * np.pi * freqs * lag[:, None]).astype(np.complex64)
     weight = np.abs(cross) * freqs
-    return np.asarray(lag - (weight * np.angle(cross)).sum(axis=1) / (2 * np.pi * weight @ freqs))
+    slope = (weight * np.angle(cross)).sum(axis=1) / np.maximum(weight @ freqs, TINY)
+    return np.asarray(lag - slope / (2 * np.pi))
 
 
 def _neighbours(
@@ -226,13 +257,18 @@ def _basis(
     """Find the shapes that artefacts are made of: the principal components of channels' means.
 
     A movement of the head changes how much of each gradient a channel sees. In the means of all
-    volumes, EEG has averaged out; Niazy et al. (2005) take single volumes instead.
+    volumes, EEG has averaged out, but for loose electrodes, which are left out; Niazy et al. (2005)
+    take single volumes instead.
     """
     halves = []
     n = len(eeg.channels)
     for channel in np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int)):
         volumes = _volumes(eeg.data[channel], first, shift, whole, length)[whole]
-        halves.append((volumes[::2].mean(axis=0), volumes[1::2].mean(axis=0)))
+        even, odd = volumes[::2].mean(axis=0), volumes[1::2].mean(axis=0)
+        if BEYOND * np.linalg.norm(even - odd) < np.linalg.norm(even + odd):
+            halves.append((even, odd))
+    if not halves:
+        return np.empty((0, length), np.float32)
     even, odd = np.swapaxes(halves, 0, 1)
     _, sizes, shapes = np.linalg.svd((even + odd) / 2, full_matrices=False)
     chance = np.linalg.norm((even - odd) / 2, ord=2)

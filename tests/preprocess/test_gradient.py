@@ -123,6 +123,45 @@ def test_a_head_that_moves_changes_the_sizes_of_artefacts_and_leaves_nothing():
     assert error(moved, ONSET, brain) == pytest.approx(expected, rel=0.2)
 
 
+@pytest.mark.parametrize("size", [0.02, 0.005, 0.002])
+def test_of_an_artefact_weaker_than_the_eeg_the_clock_tells_the_place(size):
+    brain = noise()
+    expected = error(record(brain, LATE), LATE, brain)
+    weak = record(brain, LATE, gains=size * np.array([1.0, -0.5, 2.0, 0.3]))
+    assert error(weak, LATE, brain) == pytest.approx(expected, rel=0.1)
+
+
+def test_loose_electrodes_spoil_no_other_channel():
+    brain, rng = noise(), np.random.default_rng(4)
+    brain = np.concatenate([brain, 0.01 * rng.standard_normal((6, brain.shape[1])).cumsum(axis=1)])
+    gains = (1.0, -0.5, 2.0, 0.3, *(1.0,) * 6)
+    alone = record(brain[:4], LATE)
+    names = tuple("abcdefghij")
+    added = np.outer(gains, (alone.data - brain[:4])[0]).astype(np.float32)
+    eeg = EEG((brain + added).astype(np.float32), SFREQ, names, np.full((10, 3), np.nan))
+    during = inside(eeg, LATE)
+    left = (cleaned(eeg, LATE) - brain)[:4, during]
+    assert np.sqrt(np.mean(left**2) / np.var(brain[:4, during])) == pytest.approx(
+        error(alone, LATE, brain[:4]), rel=0.1
+    )
+
+
+def test_a_stretch_without_signal_spoils_no_volume_beside_it():
+    brain = noise()
+    eeg = record(brain, LATE)
+    flat = slice(round(LATE[VOLUMES // 2] * SFREQ), round(LATE[VOLUMES // 2 + 3] * SFREQ))
+    eeg.data[:, flat] = 0
+    left = cleaned(eeg, LATE) - brain
+    left[:, flat] = 0
+    assert left[:, inside(eeg, LATE)].std() < 0.3 * brain.std()
+
+
+def test_a_pause_of_some_samples_is_cleaned_around():
+    brain = noise()
+    paused = ONSET + 0.1 * (np.arange(VOLUMES) >= VOLUMES // 2)
+    assert error(record(brain, paused), paused, brain) < 0.25
+
+
 def test_eeg_outside_the_scan_stays_as_it_is_and_its_edges_are_no_steps():
     brain = noise()
     eeg = record(brain, ONSET)
