@@ -173,6 +173,8 @@ def test_without_triggers_the_trials_of_a_real_layout_tell_the_clock(tmp_path):
     (run,) = find_runs(root, Selection())[0]
     markers = run.eeg.with_suffix(".vmrk")
     markers.write_text(re.sub(r"(?m)^Mk\d+=Response,R128.*\n", "", markers.read_text()))
-    clock, true = tie(run, ClockConfig()), truth_of(root)[run.name]
+    with pytest.warns(DataWarning, match="'Stimulus/S  1' are taken to be the onsets"):
+        clock = tie(run, ClockConfig())
+    true = truth_of(root)[run.name]
     assert clock.source == "trials:Stimulus/S  1"
     assert abs(clock.onset[0] - true["first_volume_eeg_s"]) < 0.01

@@ -7,7 +7,7 @@ from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.timing import read_evidence, read_other_recordings
 from bids_eeg2fmri.config import ClockConfig
 from bids_eeg2fmri.errors import ClockError
-from bids_eeg2fmri.preprocess.clock import find_clock
+from bids_eeg2fmri.preprocess.clock import OWN, find_clock
 from bids_eeg2fmri.types import VolumeClock
 
 
@@ -23,10 +23,7 @@ def tie(run: RunFiles, cfg: ClockConfig) -> VolumeClock:
     """
     evidence = read_evidence(run)
     try:
-        clock = find_clock(evidence, cfg)
+        clock = find_clock(evidence, cfg, OWN)
     except ClockError:
-        others = read_other_recordings(run)
-        if not others:
-            raise
-        clock = find_clock(replace(evidence, others=others), cfg)
+        clock = find_clock(replace(evidence, others=read_other_recordings(run)), cfg)
     return replace(clock, delay=bold_delay(run))

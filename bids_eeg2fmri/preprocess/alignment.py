@@ -21,13 +21,14 @@ class Alignment:
     n_votes: int
     """Pairs of events that lie this far apart."""
     n_rival: int
-    """Pairs of events for the best of all other offsets."""
+    """Pairs of events for the best of other offsets."""
 
 
-def align(groups: Sequence[Group], tolerance: float) -> Alignment | None:
+def align(groups: Sequence[Group], tolerance: float, far: float = 0.0) -> Alignment | None:
     """Find the offset that most pairs of events agree on, within ``tolerance`` seconds.
 
-    Events of different groups are never the same. None where no group has events on both sides.
+    Events of different groups are never the same. Offsets up to ``far`` seconds away are no
+    rivals. None where no group has events on both sides.
     """
     apart = [(first[:, None] - second).ravel() for first, second in groups]
     votes = np.sort(np.concatenate([np.empty(0), *apart]))
@@ -37,7 +38,7 @@ def align(groups: Sequence[Group], tolerance: float) -> Alignment | None:
     best = int(count.argmax())
     near = np.abs(votes - votes[best]) <= tolerance
     offset = float(np.median(votes[near]))
-    others = count[np.abs(votes - offset) > 2 * tolerance]
+    others = count[np.abs(votes - offset) > max(2 * tolerance, far)]
     return Alignment(offset, int(count[best]), int(others.max(initial=0)))
 
 

@@ -1,11 +1,11 @@
 """Tie the EEG's clock to the scanner's: when, in EEG time, was each stored volume acquired.
 
-``STRATEGIES`` are asked in order. Each either proves itself and returns a clock, or gives way and
+Strategies are asked in order. Each either proves itself and returns a clock, or gives way and
 returns the reason in words (none where it does not apply). A clock that is not proved is refused: a
 shift of one TR would go unnoticed in everything that follows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -13,28 +13,12 @@ from bids_eeg2fmri.config import ClockConfig
 from bids_eeg2fmri.errors import ClockError
 from bids_eeg2fmri.preprocess.others import other_recordings
 from bids_eeg2fmri.preprocess.trials import shared_trials
-from bids_eeg2fmri.preprocess.triggers import tabled_triggers, volume_triggers
+from bids_eeg2fmri.preprocess.triggers import (
+    partial_triggers,
+    tabled_triggers,
+    volume_triggers,
+)
 from bids_eeg2fmri.types import Evidence, VolumeClock
-
-
-def find_clock(evidence: Evidence, cfg: ClockConfig) -> VolumeClock:
-    """Find when each stored volume was acquired, by the first strategy that proves itself.
-
-    Raises
-    ------
-    ClockError
-        If no strategy proves itself.
-    """
-    reasons = []
-    for strategy in STRATEGIES:
-        verdict = strategy(evidence, cfg)
-        if isinstance(verdict, VolumeClock):
-            return verdict
-        reasons.append(verdict)
-    raise ClockError(
-        f"{evidence.name}: {'; '.join(filter(None, reasons))}. "
-        "Name the volume trigger with --trigger, or give --eeg-onset SECONDS."
-    )
 
 
 def given_by_user(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
@@ -46,10 +30,28 @@ def given_by_user(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
 
 
 Strategy = Callable[[Evidence, ClockConfig], VolumeClock | str]
-STRATEGIES: tuple[Strategy, ...] = (
-    given_by_user,
-    volume_triggers,
-    tabled_triggers,
-    other_recordings,
-    shared_trials,
-)
+OWN: tuple[Strategy, ...] = (given_by_user, volume_triggers, tabled_triggers)
+"""Those that need no other recording of the EEG."""
+STRATEGIES: tuple[Strategy, ...] = (*OWN, other_recordings, partial_triggers, shared_trials)
+
+
+def find_clock(
+    evidence: Evidence, cfg: ClockConfig, strategies: Sequence[Strategy] = STRATEGIES
+) -> VolumeClock:
+    """Find when each stored volume was acquired, by the first strategy that proves itself.
+
+    Raises
+    ------
+    ClockError
+        If no strategy proves itself.
+    """
+    reasons = []
+    for strategy in strategies:
+        verdict = strategy(evidence, cfg)
+        if isinstance(verdict, VolumeClock):
+            return verdict
+        reasons.append(verdict)
+    raise ClockError(
+        f"{evidence.name}: {'; '.join(filter(None, reasons))}. "
+        "Name the volume trigger with --trigger, or give --eeg-onset SECONDS."
+    )

@@ -12,7 +12,8 @@ from operator import eq
 
 from bids_eeg2fmri.config import ClockConfig
 from bids_eeg2fmri.preprocess.alignment import align, share_matched
-from bids_eeg2fmri.preprocess.triggers import HEARTBEAT, volume_triggers
+from bids_eeg2fmri.preprocess.trains import HEARTBEAT
+from bids_eeg2fmri.preprocess.triggers import volume_triggers
 from bids_eeg2fmri.types import Evidence, Recorded, VolumeClock
 
 AGREEMENT = 0.95

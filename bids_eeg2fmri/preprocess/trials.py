@@ -4,7 +4,9 @@ The EEG knows them as markers, the BOLD by its ``events.tsv``, in seconds since 
 Where the intervals from trial to trial are irregular, only one shift brings the two together.
 """
 
-from collections.abc import Iterator
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -14,9 +16,11 @@ import numpy as np
 from jaxtyping import Float64
 
 from bids_eeg2fmri.config import ClockConfig
-from bids_eeg2fmri.preprocess.alignment import align, match
-from bids_eeg2fmri.preprocess.triggers import HEARTBEAT, MAX_DRIFT
-from bids_eeg2fmri.types import Evidence, Markers, VolumeClock
+from bids_eeg2fmri.errors import DataWarning
+from bids_eeg2fmri.preprocess.alignment import align, match, share_matched
+from bids_eeg2fmri.preprocess.trains import HEARTBEAT
+from bids_eeg2fmri.preprocess.triggers import MAX_DRIFT
+from bids_eeg2fmri.types import Evidence, Markers, Recorded, VolumeClock
 
 FEWEST = 8
 """Trials that a clock rests on at least."""
@@ -68,17 +72,19 @@ class Fit:
         enough = self.n_matched >= max(FEWEST, LEAST_SHARE * self.n_expected)
         return enough and self.n_rival <= MOST_RIVAL * self.n_matched
 
-    @property
-    def is_copied(self) -> bool:
-        """Whether both stand on one clock."""
-        return abs(self.first) < COPIED and float(np.abs(self.residual).max()) < COPIED
-
 
 def shared_trials(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
     """Shift the trials of the BOLD until they fall on markers of the EEG."""
     if cfg.trigger is not None or not evidence.trials.label:
         return ""
-    fits = [fit for fit in _fits(evidence) if fit.n_matched > 1]
+    if any(_repeats(one, evidence.trials) for one in (evidence.recorded, *evidence.others)):
+        return (
+            "the events of the BOLD repeat those of the EEG on the EEG's own clock, so they say "
+            "nothing of the scan"
+        )
+    recorded = evidence.recorded
+    markers = recorded.markers if recorded.markers.label else recorded.tabled
+    fits = [fit for fit in _fits(markers, evidence) if fit.n_matched > 1]
     if not fits:
         return "the events of the BOLD fit no markers of the EEG"
     best = max(fits, key=lambda fit: (fit.is_proved, fit.n_matched - fit.n_rival))
@@ -87,11 +93,19 @@ def shared_trials(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
             f"of {best.n_expected} events of the BOLD, {best.n_matched} fit the markers "
             f"'{best.labels[0]}', and with another shift {best.n_rival}, which proves nothing"
         )
-    if best.is_copied:
+    elsewhere = _elsewhere(best, fits, markers, evidence)
+    if elsewhere > MOST_RIVAL * best.n_matched:
         return (
-            "the events of the BOLD repeat those of the EEG on the EEG's own clock, so they say "
-            "nothing of the scan"
+            f"{best.n_matched} events of the BOLD fit the markers '{best.labels[0]}', but "
+            f"{elsewhere} fit other markers with another shift, which proves nothing"
         )
+    warnings.warn(
+        f"{evidence.name}: without triggers, the markers '{best.labels[0]}' are taken to be the "
+        f"onsets of the events of the BOLD ({best.labels[1]}); if they mark another moment of the "
+        "trials, the clock is off by as much",
+        DataWarning,
+        stacklevel=3,
+    )
     return VolumeClock(
         onset=best.first + best.slope * evidence.tr * np.arange(evidence.n_volumes),
         tr=evidence.tr,
@@ -104,16 +118,47 @@ def shared_trials(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
     )
 
 
-def _fits(evidence: Evidence) -> Iterator[Fit]:
+def _repeats(recorded: Recorded, trials: Markers) -> bool:
+    """Whether the trials stand on the clock of an EEG recording, not on that of the scan."""
+    return any(
+        share_matched([(seen.time, trials.time)], 0.0, recorded.duration, COPIED) >= LEAST_SHARE
+        for seen in (recorded.markers, recorded.tabled)
+    )
+
+
+def _fits(markers: Markers, evidence: Evidence) -> Iterator[Fit]:
     """Bring all kinds of trials together with all kinds of markers that are about as many."""
-    recorded = evidence.recorded
-    markers = recorded.markers if recorded.markers.label else recorded.tabled
     kinds = product(_kinds(markers).items(), _kinds(evidence.trials).items())
     for (label, seen), (name, told) in kinds:
         if min(len(seen), len(told)) > 1 and len(seen) < ALIKE * len(told) < ALIKE**2 * len(seen):
-            fit = _fit(seen, told, recorded.duration, (label, name))
+            fit = _fit(seen, told, evidence.recorded.duration, (label, name))
             if fit:
                 yield fit
+
+
+def _elsewhere(best: Fit, fits: Sequence[Fit], markers: Markers, evidence: Evidence) -> int:
+    """How many trials fit with a shift half a volume away or more, on whatever markers.
+
+    A marker that follows each trial at a fixed time fits as well as that of the trial itself, which
+    may have a label for each condition.
+    """
+    far, told = evidence.tr / 2, evidence.trials.time
+    proved = (fit for fit in fits if fit.is_proved and abs(fit.first - best.first) > far)
+    n_rival = max((fit.n_matched for fit in proved), default=0)
+    if best.labels[1] != "all" and len({*evidence.trials.label}) > 1:
+        return n_rival  # conditions may come in an order of their own at regular times
+    counts = Counter(markers.label)
+    pool = markers.times(lambda x: not HEARTBEAT.match(x) and counts[x] < ALIKE * len(told))
+    found = align([(pool, told)], _coarse(told), far)
+    if found is None:
+        return n_rival
+    is_same = abs(found.offset - best.first) <= far
+    return max(n_rival, found.n_rival if is_same else found.n_votes)
+
+
+def _coarse(told: Told) -> float:
+    """How far trials may lie from their markers before the drift is known, in seconds."""
+    return SPREAD + 1e-6 * CRYSTAL * float(told[-1] - told[0])
 
 
 def _kinds(markers: Markers) -> dict[str, Float64[np.ndarray, " _"]]:
@@ -124,7 +169,7 @@ def _kinds(markers: Markers) -> dict[str, Float64[np.ndarray, " _"]]:
 
 
 def _fit(seen: Seen, told: Told, duration: float, labels: tuple[str, str]) -> Fit | None:
-    coarse = SPREAD + 1e-6 * CRYSTAL * float(told[-1] - told[0])
+    coarse = _coarse(told)
     found = align([(seen, told)], coarse)
     if found is None:
         return None

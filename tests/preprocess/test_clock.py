@@ -89,7 +89,7 @@ def test_triggers_missing_because_the_eeg_began_late_are_those_of_the_first_volu
 
 def test_a_trigger_missing_at_one_edge_or_the_other_is_refused():
     cut = markers({"Response/R128": GRID[:-1] - FIRST + 0.5})
-    with pytest.raises(ClockError, match="first or the last volume lacks it cannot be told"):
+    with pytest.raises(ClockError, match="first or the last volumes lack it cannot be told"):
         find_clock(evidence(cut, float(cut.time[-1]) + 1), ClockConfig())
 
 
@@ -101,6 +101,22 @@ def test_a_scan_that_eeg_covers_in_part_is_counted_from_where_both_run(before, a
     with pytest.warns(DataWarning, match="63 of 100 volumes have a marker"):
         found = find_clock(evidence(markers({"Response/R128": seen}), end), ClockConfig())
     np.testing.assert_allclose(found.onset[before : N - after], seen, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("seen", "end"), [(GRID[61:], GRID[-1] + 1), (GRID[:39] - FIRST + 0.5, 400.0)]
+)
+def test_markers_that_begin_late_or_end_early_within_the_eeg_are_no_part_of_a_scan(seen, end):
+    """The EEG has room for the volumes that lack a marker on either side of it."""
+    with pytest.raises(ClockError, match="first or the last volumes lack it cannot be told"):
+        find_clock(evidence(markers({"Response/R128": seen}), float(end)), ClockConfig())
+
+
+def test_a_full_table_comes_before_a_part_of_the_markers():
+    """An EEG that ends with the scan, whose markers begin 61 volumes late."""
+    late, full = markers({"Response/R128": GRID[61:]}), markers({"events/R128": GRID})
+    found = find_clock(evidence(late, float(GRID[-1]) + 1, tabled=full), ClockConfig())
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
 
 
 def test_what_is_no_scanner_marker_stands_for_no_part_of_a_scan():
@@ -119,6 +135,28 @@ def test_volumes_that_were_thrown_away_have_the_first_triggers(discarded, trigge
     with pytest.warns(DataWarning, match="discarded") if before else nullcontext():
         found = find_clock(given, ClockConfig())
     np.testing.assert_allclose(found.onset[0], FIRST + TR * before, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:.* 99 of 100 volumes:bids_eeg2fmri.errors.DataWarning")
+@pytest.mark.parametrize("lost", [1, 2, 50, 103])
+def test_a_lost_trigger_does_not_shift_those_of_discarded_volumes(lost):
+    seen = markers({"Response/R128": np.delete(FIRST + TR * np.arange(104), lost)})
+    with pytest.warns(DataWarning, match="the first 4 volumes with a marker .* discarded"):
+        found = find_clock(evidence(seen, 400.0, discarded=(4, 0)), ClockConfig())
+    np.testing.assert_allclose(found.onset[0], FIRST + 4 * TR, atol=1e-9)
+
+
+@pytest.mark.parametrize("triggers", [100, 102])
+def test_an_eeg_that_began_among_discarded_volumes_is_refused(triggers):
+    seen = markers({"Response/R128": 1.0 + TR * np.arange(triggers)})
+    with pytest.raises(ClockError, match="whether others were discarded cannot be told"):
+        find_clock(evidence(seen, 400.0, discarded=(4, 0)), ClockConfig())
+
+
+def test_a_lone_marker_that_may_be_the_first_volume_is_refused():
+    """Two volumes before 100 in a row: a stray one, or the first of a scan with two to spare."""
+    with pytest.raises(ClockError, match="2 volumes earlier the scan could begin as well"):
+        clock(markers({"Response/R128": np.append(FIRST - 2 * TR, GRID)}))
 
 
 def test_a_recording_whose_markers_begin_late_is_completed_by_its_table():
@@ -157,6 +195,19 @@ def test_slice_triggers_count_from_the_first_slice():
     assert found.n_markers == N
 
 
+def test_a_lost_slice_does_not_shift_the_volumes():
+    slices = (GRID[:, None] + np.arange(32) * TR / 32).ravel()
+    with pytest.warns(DataWarning, match="99 of 100"):
+        found = clock(markers({"Response/R128": np.delete(slices, 17 * 32)}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+
+
+def test_slices_that_the_eeg_joins_within_a_volume_are_refused():
+    slices = (GRID[:, None] + np.arange(32) * TR / 32).ravel()[9:]
+    with pytest.raises(ClockError, match="first or the last slices lack it cannot be told"):
+        clock(markers({"Response/R128": slices - slices[0] + 0.01}))
+
+
 @pytest.mark.parametrize("pause", [17.3, 3 * TR])
 def test_a_false_start_is_left_out(pause):
     false_start = FIRST - pause - TR * np.arange(7)
@@ -173,6 +224,35 @@ def test_chatter_counts_as_one_trigger():
 def test_syncstatus_at_tr_spacing_is_not_a_volume_trigger():
     with pytest.raises(ClockError, match="heartbeat"):
         clock(markers({"SyncStatus/Sync On": GRID}))
+
+
+def test_a_relay_that_clicks_every_volume_before_the_scan_is_not_its_trigger():
+    """ds002725: 47 clicks every 2 s from the start, 10 is the trigger."""
+    relay = np.arange(0.4, FIRST - 1, TR)
+    found = clock(markers({"events/47": relay, "events/10": GRID}))
+    assert found.source == "triggers:events/10"
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
+
+
+def test_a_relay_that_clicks_as_often_as_volumes_leaves_the_choice_to_the_user():
+    both = markers({"events/47": GRID - 60.3 + 1, "events/10": GRID})
+    with pytest.raises(ClockError, match=r"'events/47' and 'events/10' both recur.*--trigger"):
+        clock(both)
+    assert clock(both, trigger="10").onset[0] == pytest.approx(FIRST)
+
+
+def test_a_scanners_triggers_that_fail_are_not_replaced_by_a_stimulus():
+    """A stimulus a volume, 0.3 s later, whose own count is right."""
+    both = markers({"Stimulus/S1": GRID + 0.3, "Response/R128": np.delete(GRID, slice(40, 60))})
+    with pytest.raises(ClockError, match=r"closest: 'Response/R128'"):
+        clock(both)
+
+
+def test_onsets_clipped_to_the_beginning_count_for_nothing():
+    """Triggers of an earlier scan, which a table of events puts at 0."""
+    with pytest.warns(DataWarning, match="1 such markers are left over"):
+        found = clock(markers({"events/R128": np.append(np.zeros(40), GRID)}))
+    np.testing.assert_allclose(found.onset, GRID, atol=1e-9)
 
 
 def test_stimuli_twice_a_volume_are_neither_volumes_nor_slices():

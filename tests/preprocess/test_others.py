@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bids_eeg2fmri.config import ClockConfig
-from bids_eeg2fmri.errors import ClockError
+from bids_eeg2fmri.errors import ClockError, DataWarning
 from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.types import Evidence, Markers, Recorded
 
@@ -79,6 +79,16 @@ def test_what_has_no_triggers_either_is_named():
     own, other = recording("raw.vhdr", 0.0, beat=BEATS), recording("cut.vhdr", 0.0, beat=BEATS)
     with pytest.raises(ClockError, match=r"nor do the markers of cut\.vhdr tell it"):
         find_clock(evidence(own, other), ClockConfig())
+
+
+def test_a_whole_scan_of_another_recording_comes_before_a_part_of_its_own():
+    """EEG cut at the task for a derivative; the scanner sent one trigger more than volumes."""
+    more = np.append(VOLUMES, VOLUMES[-1] + TR)
+    own = recording("cut.vhdr", None, task=TASK - 40, R128=more[4:] - 40)
+    other = recording("raw.vhdr", None, task=TASK, R128=more)
+    with pytest.warns(DataWarning, match="1 such markers are left over"):
+        clock = find_clock(evidence(own, other), ClockConfig())
+    np.testing.assert_allclose(clock.onset, VOLUMES - 40, atol=1e-6)
 
 
 def test_a_clock_of_its_own_comes_first():

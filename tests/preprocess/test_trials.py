@@ -6,9 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bids_eeg2fmri.config import ClockConfig
-from bids_eeg2fmri.errors import ClockError
+from bids_eeg2fmri.errors import ClockError, DataWarning
 from bids_eeg2fmri.preprocess.clock import find_clock
 from bids_eeg2fmri.types import Evidence, Markers, Recorded
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:.*without triggers:bids_eeg2fmri.errors.DataWarning"
+)
 
 TR, N, FIRST = 2.0, 200, 47.3
 NONE = Markers(np.empty(0), ())
@@ -31,7 +35,8 @@ def joined(*several):
 def clock(seen, told=None, **given):
     trials = markers(TRIALS, "events/go") if told is None else told
     recorded = Recorded("eeg", seen, given.pop("tabled", NONE), 1000.0, 600.0)
-    evidence = Evidence("sub-01_task-go", recorded, N, TR, trials=trials)
+    others = given.pop("others", ())
+    evidence = Evidence("sub-01_task-go", recorded, N, TR, trials=trials, others=others)
     return find_clock(evidence, ClockConfig(**given))
 
 
@@ -78,6 +83,52 @@ def test_trials_before_the_eeg_began_are_not_expected_in_it():
 def test_what_would_fit_elsewhere_too_is_refused(seen, told, reason):
     with pytest.raises(ClockError, match=reason):
         clock(markers(seen, "Stimulus/S  1"), markers(told, "events/go"))
+
+
+def test_events_that_stand_on_the_clock_of_another_recording_of_the_eeg_are_refused():
+    """EEG that was cut 40 s late for a derivative, and events of the BOLD copied from the raw."""
+    raw = Recorded("raw.vhdr", markers(TRIALS + FIRST, "Stimulus/S  1"), NONE, 1000.0, 600.0)
+    with pytest.raises(ClockError, match="on the EEG's own clock"):
+        clock(
+            markers(TRIALS + FIRST - 40, "Stimulus/S  1"),
+            markers(TRIALS + FIRST, "events/go"),
+            others=(raw,),
+        )
+
+
+def cues(seen_as: tuple[str, ...], later: float) -> Markers:
+    """Markers of trials, in turn of each name, and of what follows each of them."""
+    parts = [markers(TRIALS[i :: len(seen_as)] + FIRST, x) for i, x in enumerate(seen_as)]
+    return joined(*parts, markers(TRIALS + FIRST + later, "Stimulus/S  9"))
+
+
+@pytest.mark.parametrize("seen_as", [("Stimulus/S  1",), ("Stimulus/S  1", "Stimulus/S  2")])
+def test_markers_that_follow_each_trial_at_a_fixed_time_leave_it_open(seen_as):
+    with pytest.raises(ClockError, match=r"38 fit other markers with another shift"):
+        clock(cues(seen_as, 1.5))
+
+
+def test_what_follows_within_half_a_volume_leaves_less_than_that_open():
+    found = clock(cues(("Stimulus/S  1",), 0.6))
+    assert abs(found.onset[0] - FIRST) < TR / 2
+
+
+def test_trials_and_what_follows_them_tell_the_clock_together():
+    told = joined(markers(TRIALS, "events/cue"), markers(TRIALS + 1.5, "events/target"))
+    assert clock(cues(("Stimulus/S  1",), 1.5), told).onset[0] == pytest.approx(FIRST, abs=1e-9)
+
+
+def test_conditions_in_random_order_tell_the_clock_at_regular_times():
+    times, kinds = 8.0 * np.arange(45) + 3, RNG.integers(0, 2, 45)
+    seen = [markers(times[kinds == k] + FIRST, f"Stimulus/S  {k}") for k in (0, 1)]
+    told = [markers(times[kinds == k], f"events/{k}") for k in (0, 1)]
+    assert clock(joined(*seen), joined(*told)).onset[0] == pytest.approx(FIRST, abs=1e-9)
+
+
+@pytest.mark.filterwarnings("default:.*without triggers")
+def test_what_the_markers_are_taken_to_be_is_told():
+    with pytest.warns(DataWarning, match=r"'Stimulus/S  1' are taken to be the .* \(events/go\)"):
+        clock(markers(TRIALS + FIRST, "Stimulus/S  1"))
 
 
 def test_trials_of_the_eeg_may_stand_in_its_events_file():
