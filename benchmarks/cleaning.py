@@ -46,6 +46,7 @@ def main() -> None:
     if not args.data.is_dir():
         sys.exit(f"{args.data}: no such folder. Give the one with the recordings by --data.")
     people = [read(path) for path in sorted(args.data.glob("*_1.edf"))]
+    describe(people)
     print("gradients                  volume lines  slice lines  alpha      its course  error")
     for name, clean in GRADIENTS.items():
         print(f"{name:25}  {row([score_gradients(eeg, ecg, clean) for eeg, ecg in people])}")
@@ -53,6 +54,20 @@ def main() -> None:
     print(f"\nheart, {len(people)} people           share of beats  alpha      its course  error")
     for name, clean in HEART.items():
         print(f"{name:25}  {row([score_heart(eeg, ecg, clean) for eeg, ecg in people])}")
+
+
+def describe(people: list[tuple[EEG, np.ndarray]]) -> None:
+    """Tell what ``auto`` would find in EEG that has seen no scanner."""
+    lines, shares = [], []
+    for eeg, ecg in people:
+        _, clock = gradients(1, eeg.duration, eeg.sfreq)
+        lines.append(find_comb(eeg, clock).prominence())
+        if beats := find_beats(eeg, ecg):
+            shares.append(locked_share(eeg, beats))
+    print(
+        f"without a scanner: volume lines {min(lines):.1f} to {max(lines):.1f} dB, share of beats"
+    )
+    print(f"{min(shares):.1%} to {max(shares):.1%} in {len(shares)} of {len(people)} people\n")
 
 
 def read(path: Path) -> tuple[EEG, np.ndarray]:
