@@ -163,6 +163,11 @@ def validate(config: Config) -> Config:
 def _relations(config: Config) -> Iterator[tuple[str, bool, str]]:
     """Give each rule between settings: whose fault, whether it holds, and the rule in words."""
     window, spectrogram, split = config.window, config.spectrogram, config.split
+    yield (
+        "bold.high_pass",
+        config.bold.high_pass == 0 or config.bold.clean != "none",
+        "0 unless bold.clean is detrend or confounds",
+    )
     yield "window.stop", window.stop < window.start, f"below window.start = {window.start}"
     length = window.start - window.stop
     unit = {"s": "s", "tr": "repetition times"}[window.unit]

@@ -8,6 +8,7 @@ import numpy as np
 
 from bids_eeg2fmri.app.applying import Applied, parcels_of
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.preparing import preparation
 from bids_eeg2fmri.app.saved import SavedModel
 from bids_eeg2fmri.bids.atlas import write_parcels
 from bids_eeg2fmri.bids.recording import EEGFiles
@@ -44,6 +45,7 @@ def write_applied(job: Job, model: SavedModel, applied: Applied) -> None:
                 f"rests on the EEG from t − {window.start:g} to t − {window.stop:g} {window.unit}",
             ),
             "Units": model.units,
+            "Preparation": f"As in training: BOLD {preparation(model.config.bold)}",
             "StartTime": float(clock.onset[0]),
             **about,
         },

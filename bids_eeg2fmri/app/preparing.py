@@ -26,7 +26,8 @@ def prepare_bold(job: Job, files: RunFiles, reading: Unit) -> Unit | None:
     Raises
     ------
     BOLDError
-        Head motion is to be regressed out, and there is no table of it that fits.
+        Head motion is to be regressed out, and there is no table of it that fits; or the run is too
+        short for so many regressors.
     """
     cfg = job.config.bold
     if cfg == BoldConfig():
@@ -38,7 +39,11 @@ def prepare_bold(job: Job, files: RunFiles, reading: Unit) -> Unit | None:
         motion = _motion(files, bold.n_volumes) if cfg.clean == "confounds" else None
         mask = np.asarray(np.load(reading.folder / "mask.npy"))
         allocate = partial(arrays.allocate, folder, "bold.data", fortran=True)
-        arrays.save(folder, "bold", nuisance.prepare_bold(bold, mask, motion, cfg, allocate))
+        try:
+            prepared = nuisance.prepare_bold(bold, mask, motion, cfg, allocate)
+        except BOLDError as error:
+            raise BOLDError(f"{files.relative(files.bold)}: {error}") from None
+        arrays.save(folder, "bold", prepared)
 
     seen = [fingerprint(table.parent, [table])] if table else []
     unit = job.store.unit("bold", files.name, [cfg], [reading, *seen], make)

@@ -9,10 +9,15 @@ from numpy.typing import DTypeLike
 from scipy.ndimage import gaussian_filter
 
 from bids_eeg2fmri.config import BoldConfig
+from bids_eeg2fmri.errors import BOLDError
 from bids_eeg2fmri.types import BOLD
 
 Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
 """Makes the array that is filled, in memory or on disk."""
+LEAST_LEFT = 0.5
+"""Share of the degrees of freedom that nuisances must leave."""
+FAINT = 0.05
+"""Share of the brain's median below which a mean over time is no measure of a voxel."""
 FWHM = 2 * np.sqrt(2 * np.log(2))
 """Full width at half maximum of a Gaussian of unit standard deviation."""
 
@@ -52,17 +57,24 @@ def prepare_bold(
         Millimetres and radians; needed where ``cfg.clean`` is ``confounds``.
     allocate
         Makes the series that is filled.
+
+    Raises
+    ------
+    BOLDError
+        The run is too short for so many regressors.
     """
+    regressors = None if motion is None else motion_regressors(motion, cfg.motion)
+    _check_freedom(bold, regressors, cfg)
     data = allocate(bold.data.shape, np.float32)
     for v in range(bold.n_volumes):
         data[..., v] = smooth(bold.data[..., v], bold.affine, cfg.smoothing)
-    regressors = None if motion is None else motion_regressors(motion, cfg.motion)
+    level = np.median(data[mask].mean(axis=1)) if cfg.units == "percent" else 0.0
     for z in range(data.shape[2]):
         series = data[:, :, z].reshape(-1, bold.n_volumes).T.astype(np.float64)
         if cfg.clean != "none":
             series = regress_out(series, regressors, cfg.high_pass, bold.tr)
         if cfg.units == "percent":
-            series = percent(series, mask[:, :, z].ravel())
+            series = percent(series, mask[:, :, z].ravel(), FAINT * float(level))
         data[:, :, z] = series.T.reshape(*data.shape[:2], -1)
     return BOLD(data, bold.tr, bold.affine)
 
@@ -97,10 +109,26 @@ def regress_out(
     return np.asarray(left + series.mean(axis=0))
 
 
+def _check_freedom(
+    bold: BOLD, regressors: Float64[np.ndarray, "volumes regressors"] | None, cfg: BoldConfig
+) -> None:
+    if cfg.clean == "none":
+        return
+    slow = int(2 * bold.n_volumes * bold.tr * cfg.high_pass)
+    n = 2 + slow + (0 if regressors is None else regressors.shape[1])
+    if n > (1 - LEAST_LEFT) * bold.n_volumes:
+        raise BOLDError(
+            f"{n} regressors would leave too little of {bold.n_volumes} volumes. Take fewer by "
+            "--set bold.motion=6 or a lower bold.high_pass, or leave the run out."
+        )
+
+
 def percent(
-    series: Float64[np.ndarray, "volumes voxels"], brain: Bool[np.ndarray, " voxels"]
+    series: Float64[np.ndarray, "volumes voxels"],
+    brain: Bool[np.ndarray, " voxels"],
+    faint: float = 0.0,
 ) -> Float64[np.ndarray, "volumes voxels"]:
-    """Express series in percent of their mean over time; 0 outside the brain."""
+    """Express series in percent of their mean; 0 outside the brain and where it is ``faint``."""
     mean = series.mean(axis=0)
-    told = brain & (mean > 0)
+    told = brain & (mean > faint)
     return np.asarray(100 * np.divide(series, mean, out=np.zeros_like(series), where=told))

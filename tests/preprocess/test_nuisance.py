@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bids_eeg2fmri.config import BoldConfig
+from bids_eeg2fmri.errors import BOLDError
 from bids_eeg2fmri.preprocess.nuisance import (
     motion_regressors,
     percent,
@@ -69,6 +70,18 @@ def test_percent_of_the_mean_is_about_100_in_the_brain_and_0_beyond():
     series = np.array([[90.0, 200, 0], [110, 200, 0]])
     found = percent(series, np.array([True, False, True]))
     np.testing.assert_allclose(found, [[90, 0, 0], [110, 0, 0]])
+    assert not percent(series, np.array([True, True, True]), faint=300.0).any()
+
+
+@pytest.mark.parametrize(
+    ("volumes", "more"), [(40, {"clean": "confounds"}), (100, {"high_pass": 0.25})]
+)
+def test_a_run_too_short_for_its_regressors_is_refused(volumes, more):
+    bold = BOLD(np.ones((2, 2, 2, volumes), np.float32), TR, np.eye(4))
+    cfg = BoldConfig(**{"clean": "detrend", **more})
+    motion = MOTION[:volumes] if cfg.clean == "confounds" else None
+    with pytest.raises(BOLDError, match="would leave too little"):
+        prepare_bold(bold, np.ones((2, 2, 2), bool), motion, cfg)
 
 
 def test_a_series_is_smoothed_cleaned_and_scaled_voxel_by_voxel():
