@@ -12,7 +12,7 @@ from bids_eeg2fmri.report.explanation import ElectrodeGraph, Explanation, VoxelR
 from bids_eeg2fmri.report.forest import Estimate, Standing
 from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.participant import RunSummary
-from bids_eeg2fmri.report.pictures import Block, Training, Undrawn
+from bids_eeg2fmri.report.pictures import Training
 from bids_eeg2fmri.report.quality import Quality, Spectrum
 from bids_eeg2fmri.report.result import RunResult, TimeCourse
 from bids_eeg2fmri.types import Anatomy, VolumeClock
@@ -126,7 +126,6 @@ STANDINGS = (
     Standing("drift", Estimate(0.02), Estimate(-3.0), tells=False),
 )
 CHANCES = {"topo-rff": {"shifted EEG": (0.02, 49), "EEG with random phases": (0.03, 39)}}
-BLOCK = Block("Relevance", ("What it rests on.",), (Undrawn("the graph: no positions."),), "Doubt.")
 
 
 def furnish(result: RunResult) -> RunResult:
