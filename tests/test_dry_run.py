@@ -21,7 +21,7 @@ def test_runs_and_their_oddities_are_told_alike_by_several_processes(bids_dir, m
     *others, _last = markers.read_text().rstrip().splitlines()
     markers.write_text("\n".join(others))
     runs, _ = find_runs(bids_dir, Selection())
-    monkeypatch.setattr(dry_run, "_WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(dry_run, "_WORTH_A_PROCESS", 1e-9)
     told = []
     for n_cpus in (1, 2):
         with pytest.warns(DataWarning, match="99 of 100 volumes have a marker") as notes:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import time
 import warnings
 from collections.abc import Sequence
 from functools import partial
@@ -21,8 +22,8 @@ from bids_eeg2fmri.runtime.execute import Failure, map_items
 Row = dict[str, Any]
 _ENTITIES = {"session": "ses", "task": "task", "run": "run"}
 _PARTS = {"train": "trains", "valid": "chooses the epoch", "test": "tests"}
-_WORTH_A_PROCESS = 50
-"""Runs that take longer than the start of another process."""
+_WORTH_A_PROCESS = 10.0
+"""Seconds of work for which another process is started, which itself takes about two."""
 
 
 def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -> None:
@@ -63,9 +64,13 @@ def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -
 
 
 def describe_runs(job: Job, runs: Sequence[RunFiles]) -> list[Row]:
-    """Find the clock of each run without its signals, hundreds of runs side by side."""
-    workers = min(job.n_cpus, len(runs) // _WORTH_A_PROCESS)
-    told = map_items(partial(_describe, job), runs, workers=workers, threads=1)
+    """Find the clock of each run without its signals, side by side where that takes long."""
+    describe, tenth = partial(_describe, job), len(runs) // 10
+    started = time.monotonic()
+    told = map_items(describe, runs[:tenth], workers=1, threads=1)
+    left = 9 * (time.monotonic() - started)
+    workers = min(job.n_cpus, int(left / _WORTH_A_PROCESS))
+    told += map_items(describe, runs[tenth:], workers=workers, threads=1)
     rows = []
     for run, one in zip(runs, told, strict=True):
         row, notes = (_unforeseen(run, one), ()) if isinstance(one, Failure) else one
