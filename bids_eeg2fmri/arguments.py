@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bids_eeg2fmri import __version__
+from bids_eeg2fmri.config import BoldConfig, CleanConfig
 from bids_eeg2fmri.model.names import MODELS, Style
 from bids_eeg2fmri.presets import PRESETS
 
@@ -134,8 +135,14 @@ def _add_clock(group: argparse._ArgumentGroup) -> None:
 
 def _add_preparing(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
+        "--clean-eeg",
+        choices=typing.get_args(typing.get_type_hints(CleanConfig)["method"]),
+        help="artefacts of the scanner that are taken out of the EEG: those of its gradients, and "
+        "with +bcg of the pulse in its field; by default those that are found (auto)",
+    )
+    group.add_argument(
         "--bold-clean",
-        choices=("none", "detrend", "confounds"),
+        choices=typing.get_args(typing.get_type_hints(BoldConfig)["clean"]),
         help="what is regressed out of the BOLD: nothing (the default), linear trends, or these "
         "and head motion from a table of confounds",
     )

@@ -76,6 +76,7 @@ def configure(args: argparse.Namespace) -> Config:
     given = {
         "clock.trigger": json.dumps(args.trigger) if args.trigger else None,
         "clock.eeg_onset": args.eeg_onset,
+        "clean.method": json.dumps(args.clean_eeg) if args.clean_eeg else None,
         "bold.clean": args.bold_clean,
         "train.epochs": args.epochs,
         "search.choose": args.search,
@@ -214,6 +215,7 @@ def _check_application(args: argparse.Namespace, config: Config) -> None:
     for names, told in (
         (("optimise", "atlas"), "nothing is searched or scored"),
         (("match", "echo", "space"), "no BOLD is read"),
+        (("clean_eeg",), "nothing tells when a scanner ran, and EEG is taken as it is"),
     ):
         clash = [name for name in names if getattr(args, name) not in (None, [], ())]
         if clash:

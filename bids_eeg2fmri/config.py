@@ -34,6 +34,31 @@ class ClockConfig:
 
 
 @dataclass(frozen=True)
+class CleanConfig:
+    """Take the scanner's artefacts out of the EEG."""
+
+    method: Literal["auto", "none", "gradient", "gradient+bcg"] = "auto"
+    """What is taken out: nothing, the artefact of the gradients, or that of the heart as well, the
+    ballistocardiogram; with ``auto`` either where it is found."""
+    prominence: float = 10.0
+    """How far multiples of the volumes' rate rise above the frequencies beside them, in decibels,
+    where ``auto`` takes them for the gradients."""
+    averaged: int = 21
+    """Volumes, each with its nearest neighbours, whose mean is the template of one's artefact;
+    1 / averaged of the EEG is lost with it (Allen et al. 2000)."""
+    components: int = 4
+    """Most shapes in which artefacts of the gradients may differ from their template, as when the
+    head moves (Niazy et al. 2005)."""
+    locked: float = 0.1
+    """Share of the EEG's power that all beats of the heart must have in common for ``auto`` to take
+    out its artefact; outside scanners it is 0.01 to 0.04 (``benchmarks/cleaning.py``)."""
+    beat_components: int = 2
+    """Shapes in which artefacts of beats may differ from their mean. Niazy et al. (2005) took 4;
+    more than 2 take more of a strong alpha rhythm than of the artefact
+    (``benchmarks/cleaning.py``)."""
+
+
+@dataclass(frozen=True)
 class BoldConfig:
     """Prepare the BOLD of a run before anything is learnt from it."""
 
@@ -317,6 +342,7 @@ class Config:
 
     read: ReadConfig = field(default_factory=ReadConfig)
     clock: ClockConfig = field(default_factory=ClockConfig)
+    clean: CleanConfig = field(default_factory=CleanConfig)
     bold: BoldConfig = field(default_factory=BoldConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
     spectrogram: SpectrogramConfig = field(default_factory=SpectrogramConfig)

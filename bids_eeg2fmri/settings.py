@@ -29,9 +29,10 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
     (
         "0 or more",
         lambda x: 0 <= x < math.inf,
-        "clock.surplus bold.high_pass bold.smoothing window.stop spectrogram.fmin split.gap "
-        "train.weight_decay train.regularisation split.folds evaluate.phase_draws "
-        "evaluate.retrained_draws explain.pairs explain.epsilon seed",
+        "clock.surplus clean.prominence clean.components clean.beat_components bold.high_pass "
+        "bold.smoothing window.stop spectrogram.fmin split.gap train.weight_decay "
+        "train.regularisation split.folds evaluate.phase_draws evaluate.retrained_draws "
+        "explain.pairs explain.epsilon seed",
     ),
     (
         "1 or more",
@@ -41,13 +42,14 @@ _RANGES: tuple[tuple[str, Callable[[float], bool], str], ...] = (
         "train.batch_size train.patience split.repeats optimise.iterations optimise.parallel "
         "optimise.batch_size optimise.epochs optimise.latent evaluate.null_draws",
     ),
+    ("3 or more", lambda x: x >= 3, "clean.averaged"),
     (
         "between 0 and 1, neither included",
         lambda x: 0 < x < 1,
         "split.test split.valid split.test_participants optimise.valid",
     ),
     ("0 or more and below 1", lambda x: 0 <= x < 1, "read.max_bad_channels model.dropout"),
-    ("from 0 to 1", lambda x: 0 <= x <= 1, "apply.max_uncovered apply.shifted"),
+    ("from 0 to 1", lambda x: 0 <= x <= 1, "clean.locked apply.max_uncovered apply.shifted"),
     ("0 or more and below 100", lambda x: 0 <= x < 100, "explain.percentile"),
     ("finite", math.isfinite, "clock.eeg_onset"),
 )

@@ -104,8 +104,8 @@ BROKEN = {
         (18, "no BOLD file of sub-02", "are needed"),
     ),
     "EEG shorter than the scan": (
-        lambda p: end_eeg(p, 150),
-        (65, "the EEG lasts 150 s, the scan 200 s", "--eeg-onset"),
+        lambda p: end_eeg(p, 60),
+        (65, "the EEG lasts 60 s, the scan 200 s", "--eeg-onset"),
     ),
     "no volume triggers": (
         lambda p: keep_markers(p, lambda number, _: False),

@@ -34,7 +34,7 @@ def test_a_second_run_does_nothing_again(simulated, undisturbed, app, fast):
     before = stamps(undisturbed)
     told = app(simulated, undisturbed, "participant", *fast)
     assert told.code == 0
-    assert len(stages(told)) == 16
+    assert len(stages(told)) == 18
     assert all(text.endswith("(kept)") for _, text in stages(told))
     changed = dict(stamps(undisturbed).items() - before.items())
     assert {path for path in changed if path in before} <= described
@@ -47,7 +47,7 @@ def test_a_changed_lag_does_not_read_the_recordings_again(simulated, finished, a
     told = app(simulated, finished, "participant", *options, "-v")
     assert told.code == 0
     kept = {stage for stage, text in stages(told) if text.endswith("(kept)")}
-    assert kept == {"read", "parcels"}
+    assert kept == {"read", "clock", "clean", "parcels"}
     assert "made anew: config.window.stop 6.0 → 4.0" in told.err
     assert stamps(finished / "work" / "read") == before
 
@@ -56,7 +56,7 @@ def test_changed_training_does_not_pair_again(simulated, finished, app, fast):
     options = (*fast, "--participant-label", "01", "--epochs", "1")
     told = app(simulated, finished, "participant", *options)
     kept = {stage for stage, text in stages(told) if text.endswith("(kept)")}
-    assert kept == {"read", "clock", "pairs", "parcels", "baselines"}
+    assert kept == {"read", "clock", "clean", "pairs", "parcels", "baselines"}
 
 
 def test_a_recording_that_changed_is_read_again(bids_dir, finished, app, fast):

@@ -113,10 +113,7 @@ def test_later_layers_win_and_leave_the_rest():
         ("window.stp=0", "window.stp: no such setting. Did you mean window.stop?"),
         ("windw.stop=0", "windw: no such setting. Did you mean window?"),
         ("patience=3", "patience: no such setting. Did you mean train.patience?"),
-        (
-            "qqq=3",
-            "qqq: no such setting. Sections: apply, bold, clock, evaluate, explain, grid, ",
-        ),
+        ("qqq=3", "qqq: no such setting. Sections: apply, bold, clean, clock, evaluate, explain, "),
         ("window=3", "window is a section: set one of its keys, window.KEY."),
         ("train.epochs", "--set train.epochs: write section.key=value, e.g. train.epochs=20."),
         ("train.epochs=2.5", "train.epochs = 2.5: must be a whole number, 1 or more."),

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float32, Float64
 
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.recordings import keep_notes, notes_of
+from bids_eeg2fmri.app.notes import keep_notes, notes_of
 from bids_eeg2fmri.app.saved import SavedModel
 from bids_eeg2fmri.app.testing import synthesise_natively
 from bids_eeg2fmri.bids.electrodes import site_of, spline_weights

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,15 @@ from bids_eeg2fmri.app.members import draw_folds
 from bids_eeg2fmri.bids.query import find_runs
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.write import plain
-from bids_eeg2fmri.errors import AppError, DataError
+from bids_eeg2fmri.errors import AppError, DataWarning
 from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.runtime.execute import Failure, map_items
 
 Row = dict[str, Any]
 _ENTITIES = {"session": "ses", "task": "task", "run": "run"}
 _PARTS = {"train": "trains", "valid": "chooses the epoch", "test": "tests"}
+_WORTH_A_PROCESS = 50
+"""Runs that take longer than the start of another process."""
 
 
 def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -> None:
@@ -35,7 +40,8 @@ def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -
     with log.capture_warnings() as notes:
         if model is None:
             runs, refusals = find_runs(job.bids_dir, job.selection)
-            rows = [(run.name, describe_run(job, run)) for run in runs]
+            names = [run.name for run in runs]
+            rows = [*zip(names, describe_runs(job, runs), strict=True)]
         else:
             from bids_eeg2fmri.app.application import foresee  # torch takes seconds
 
@@ -56,9 +62,31 @@ def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -
         raise next(iter(refused.values()))
 
 
-def describe_run(job: Job, run: RunFiles) -> Row:
-    """Find the clock of a run, without its signals."""
-    row: Row = {
+def describe_runs(job: Job, runs: Sequence[RunFiles]) -> list[Row]:
+    """Find the clock of each run without its signals, hundreds of runs side by side."""
+    workers = min(job.n_cpus, len(runs) // _WORTH_A_PROCESS)
+    told = map_items(partial(_describe, job), runs, workers=workers, threads=1)
+    rows = []
+    for run, one in zip(runs, told, strict=True):
+        row, notes = (_unforeseen(run, one), ()) if isinstance(one, Failure) else one
+        for note in notes:
+            warnings.warn(note, DataWarning, stacklevel=2)
+        rows.append(row)
+    return rows
+
+
+def _describe(job: Job, run: RunFiles) -> tuple[Row, Sequence[str]]:
+    """Find the clock of one run, and what was odd; warnings do not leave a process."""
+    with log.capture_warnings() as notes:
+        try:
+            clock = tie(run, job.config.clock)
+        except AppError as error:
+            return _about(run) | {"refused": str(error)}, notes
+    return _about(run) | {"clock": clock.summary()}, notes
+
+
+def _about(run: RunFiles) -> Row:
+    return {
         "participant": run.participant,
         "session": run.session,
         "task": run.task,
@@ -66,11 +94,14 @@ def describe_run(job: Job, run: RunFiles) -> Row:
         "eeg": run.relative(run.eeg),
         "bold": run.relative(run.bold),
     }
-    try:
-        clock = tie(run, job.config.clock)
-    except DataError as error:
-        return row | {"refused": str(error)}
-    return row | {"clock": clock.summary()}
+
+
+def _unforeseen(run: RunFiles, failure: Failure[RunFiles]) -> Row:
+    """Refuse in one line what nobody foresaw; with -v the traceback is told."""
+    log.LOGGER.debug("%s", failure.traceback)
+    reason = " ".join(str(failure.error).split())
+    known = isinstance(failure.error, AppError)
+    return _about(run) | {"refused": reason if known else f"{reason}. Please report it."}
 
 
 def _divide(job: Job, rows: Sequence[Row]) -> dict[str, AppError]:

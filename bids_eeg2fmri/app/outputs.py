@@ -11,7 +11,8 @@ import numpy as np
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.recordings import UNITS, PairedRun, preparation
+from bids_eeg2fmri.app.preparing import UNITS, preparation
+from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.bold import bold_metadata

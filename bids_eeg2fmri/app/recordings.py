@@ -1,26 +1,24 @@
 """From files to pairs: reading a run, tying its clocks, pairing its volumes with their EEG."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool
 
-from bids_eeg2fmri.app.clocks import tie
+from bids_eeg2fmri.app.cleaning import Cleaned, clean
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.notes import keep_notes, notes_of
+from bids_eeg2fmri.app.preparing import prepare_bold
 from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.bids.bold import read_bold, read_mask
-from bids_eeg2fmri.bids.confounds import find_confounds, read_motion
 from bids_eeg2fmri.bids.read import read_eeg
 from bids_eeg2fmri.bids.recording import RunFiles
-from bids_eeg2fmri.config import BoldConfig
 from bids_eeg2fmri.errors import AppError, BOLDError, DataError
 from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid
 from bids_eeg2fmri.preprocess.echoes import echo_weights
-from bids_eeg2fmri.preprocess.nuisance import prepare_bold
 from bids_eeg2fmri.preprocess.pairs import make_pairs
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
@@ -62,6 +60,7 @@ class PairedRun:
     """A run whose volumes have found their EEG."""
 
     recording: Recording
+    cleaned: Cleaned
     unit: Unit
 
     @property
@@ -77,17 +76,18 @@ class PairedRun:
     @property
     def eeg(self) -> EEG:
         """The EEG that the pairs come from, of their channels."""
-        return _select(self.recording.eeg, self.pairs.channels)
+        return _select(self.cleaned.eeg, self.pairs.channels)
 
     @property
     def clock(self) -> VolumeClock:
         """How EEG and BOLD were tied together."""
-        return arrays.load(self.unit.folder, "clock", VolumeClock)
+        return self.cleaned.clock
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was odd in the data and how it was dealt with."""
-        return (*notes_of(self.recording.unit), *notes_of(self.unit))
+        units = (self.recording.unit, self.cleaned.unit, self.unit)
+        return tuple(note for unit in units for note in notes_of(unit))
 
 
 def read(job: Job, files: RunFiles) -> Recording:
@@ -122,71 +122,18 @@ def read(job: Job, files: RunFiles) -> Recording:
         f"{bold.n_volumes} volumes of {'×'.join(map(str, bold.data.shape[:3]))}"
     )
     log.tell_unit(files.name, "read", unit, text, notes_of(unit))
-    return tidy_bold(job, recording)
-
-
-def tidy_bold(job: Job, recording: Recording) -> Recording:
-    """Prepare the BOLD of a run, unless it is to be taken as it is.
-
-    Raises
-    ------
-    BOLDError
-        Head motion is to be regressed out, and there is no table of it that fits.
-    """
-    cfg, files = job.config.bold, recording.files
-    if cfg == BoldConfig():
-        return recording
-    table = find_confounds(files) if cfg.clean == "confounds" else None
-
-    def make(folder: Path) -> None:
-        motion = _motion(files, recording.bold.n_volumes) if cfg.clean == "confounds" else None
-        allocate = partial(arrays.allocate, folder, "bold.data", fortran=True)
-        made = prepare_bold(recording.bold, recording.mask, motion, cfg, allocate)
-        arrays.save(folder, "bold", made)
-
-    parents: list[str | Unit] = [
-        recording.unit,
-        *([fingerprint(table.parent, [table])] if table else []),
-    ]
-    unit = job.store.unit("bold", files.name, [cfg], parents, make)
-    log.tell_unit(files.name, "bold", unit, preparation(cfg))
-    return replace(recording, prepared=unit)
-
-
-UNITS = {"scanner": "arbitrary", "percent": "percent"}
-"""Of the BOLD, as sidecars name them."""
-
-
-def preparation(cfg: BoldConfig) -> str:
-    """Say in words how the BOLD was prepared."""
-    motion = f" and {cfg.motion} regressors of head motion" if cfg.clean == "confounds" else ""
-    slow = f", cosines slower than {cfg.high_pass:g} Hz" if cfg.high_pass else ""
-    said = {
-        f"smoothed by {cfg.smoothing:g} mm": cfg.smoothing > 0,
-        f"cleaned of linear trends{slow}{motion}": cfg.clean != "none",
-        "in percent of the mean": cfg.units == "percent",
-    }
-    return ", ".join(text for text, holds in said.items() if holds) or "as it was read"
-
-
-def _motion(files: RunFiles, n_volumes: int) -> Float64[np.ndarray, "volumes 6"]:
-    motion = read_motion(files, n_volumes)
-    if motion is None:
-        raise BOLDError(
-            f"{files.relative(files.bold)}: --bold-clean confounds, but no table of head motion "
-            "that fits. Name the folder of the pipeline with --derivatives, or use detrend."
-        )
-    return motion
+    return replace(recording, prepared=prepare_bold(job, files, unit))
 
 
 def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) -> PairedRun:
     """Find the clock of a run and pair its volumes with their EEG."""
     cfg, files = job.config, recording.files
+    cleaned = clean(job, files, recording.unit)
+    clock = cleaned.clock
 
     def make(folder: Path) -> None:
-        eeg, bold = _select(recording.eeg, channels), recording.bold
+        eeg, bold = _select(cleaned.eeg, channels), recording.bold
         with log.capture_warnings() as notes:
-            clock = tie(files, cfg.clock)
             pairs = make_pairs(
                 eeg,
                 bold,
@@ -199,23 +146,16 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
                 lambda name, shape, dtype: arrays.allocate(folder, f"pairs.{name}", shape, dtype),
             )
         arrays.save(folder, "pairs", pairs)
-        arrays.save(folder, "clock", clock)
         keep_notes(folder, notes)
 
-    config = [cfg.clock, cfg.window, cfg.spectrogram, {"grid": grid, "channels": channels}]
-    unit = job.store.unit("pairs", files.name, config, recording.units, make)
-    run = PairedRun(recording, unit)
-    clock, kept = run.clock, len(run.pairs.volume)
-    text = f"{clock.source} every {clock.tr:g} s"
-    if clock.delay:
-        text += f", values {clock.delay:g} s after the onset of each volume"
-    if clock.n_markers:
-        text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:z.1f} ppm"
-    log.tell_unit(files.name, "clock", unit, text, notes_of(unit))
+    config = [cfg.window, cfg.spectrogram, {"grid": grid, "channels": channels}]
+    unit = job.store.unit("pairs", files.name, config, [cleaned.unit, *recording.units], make)
+    run = PairedRun(recording, cleaned, unit)
+    kept = len(run.pairs.volume)
     counted = {"s": "s", "tr": "TR"}[cfg.window.unit]
     stretch = f"{cfg.window.start:g} to {cfg.window.stop:g} {counted} before"
     text = f"{kept} kept, {len(clock.onset) - kept} without EEG from {stretch}"
-    log.tell_unit(files.name, "pairs", unit, text)
+    log.tell_unit(files.name, "pairs", unit, text, notes_of(unit))
     return run
 
 
@@ -274,13 +214,3 @@ def _mask(files: RunFiles, bold: BOLD) -> Bool[np.ndarray, "x y z"]:
         return brain_mask(bold)
     except BOLDError as error:
         raise BOLDError(f"{files.relative(files.bold)}: {error}") from None
-
-
-def keep_notes(folder: Path, notes: list[str]) -> None:
-    """Write what was odd in the data of a unit."""
-    (folder / "notes.json").write_text(json.dumps(notes, ensure_ascii=False), encoding="utf-8")
-
-
-def notes_of(unit: Unit) -> tuple[str, ...]:
-    """Read what was odd in the data of a unit."""
-    return tuple(json.loads((unit.folder / "notes.json").read_text(encoding="utf-8")))

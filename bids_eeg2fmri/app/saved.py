@@ -13,7 +13,8 @@ from jaxtyping import Bool, Float64
 
 from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.recordings import UNITS, PairedRun
+from bids_eeg2fmri.app.preparing import UNITS
+from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference
 from bids_eeg2fmri.bids.models import read_model
 from bids_eeg2fmri.config import Config, ModelConfig

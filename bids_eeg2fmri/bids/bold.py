@@ -110,6 +110,13 @@ def bold_delay(run: RunFiles) -> float:
     return (told_number(metadata, "StartTime") or 0.0) if corrected else 0.0
 
 
+def excitations(run: RunFiles) -> int:
+    """Count how often the scanner excites slices in each volume; 1 where nobody tells."""
+    told = bold_metadata(run).get("SliceTiming")
+    times = told if isinstance(told, list) else []
+    return max(1, len({round(time, 4) for time in times if isinstance(time, int | float)}))
+
+
 def _volumes(
     run: RunFiles, image: nib.Nifti1Image, weigh: Weigh | None
 ) -> Iterator[Float32[np.ndarray, "x y z volumes"]]:

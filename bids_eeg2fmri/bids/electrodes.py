@@ -18,6 +18,7 @@ _ELSEWHERE = re.compile(
     re.I,
 )
 """Names of channels that do not measure the scalp, whatever their type says."""
+_HEART = re.compile("ECG|EKG", re.I)
 _NAME = re.compile(
     r"(?:EEG[ _-]*)?(?P<site>.+?)\.*(?: ?\(.*\))?(?:[ -](?:REF|LE|AVG?|CAR|AR|[AM][12]))?", re.I
 )
@@ -37,6 +38,16 @@ def scalp_channels(raw: mne.io.BaseRaw, types: Mapping[str, str]) -> list[str]:
         name
         for name, kind in found
         if types.get(name, kind.upper()) in ("EEG", "N/A") and not _ELSEWHERE.search(name)
+    ]
+
+
+def heart_channels(raw: mne.io.BaseRaw, types: Mapping[str, str]) -> list[str]:
+    """Names of the channels that record the heart, by their BIDS ``types``, own types or names."""
+    found = zip(raw.ch_names, raw.get_channel_types(), strict=True)
+    return [
+        name
+        for name, kind in found
+        if types.get(name, kind.upper()) == "ECG" or _HEART.search(name)
     ]
 
 

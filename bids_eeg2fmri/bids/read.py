@@ -1,22 +1,29 @@
 """Read EEG recordings and their markers into the nouns of ``types``."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mne
 import mne_bids
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float32, Float64
 
 from bids_eeg2fmri.bids.contents import check_inside
-from bids_eeg2fmri.bids.electrodes import electrode_positions, scalp_channels, spline_weights
+from bids_eeg2fmri.bids.eeglab import open_hollow
+from bids_eeg2fmri.bids.electrodes import (
+    electrode_positions,
+    heart_channels,
+    scalp_channels,
+    spline_weights,
+)
 from bids_eeg2fmri.bids.formats import companions, stored_and_promised
 from bids_eeg2fmri.bids.guard import brief, reading, warn
 from bids_eeg2fmri.bids.markers import NO_MARKERS, recorded_markers, tabled_markers
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.config import ReadConfig
-from bids_eeg2fmri.errors import EEGError
+from bids_eeg2fmri.errors import DataWarning, EEGError
 from bids_eeg2fmri.types import EEG, Markers, Recorded, typed
 
 Allocate = Callable[[tuple[int, ...], type[np.float32]], np.ndarray]
@@ -67,7 +74,9 @@ def read_markers(run: EEGFiles) -> Recorded:
     EEGError
         The recording cannot be opened, or is truncated.
     """
-    raw = _open_bare(run)
+    with reading(run, run.eeg, EEGError):
+        hollow = open_hollow(run.eeg) if run.eeg.suffix == ".set" else None
+    raw = _open_bare(run) if hollow is None else hollow
     with reading(run, run.eeg, EEGError):
         markers = recorded_markers(run.eeg, raw)
     sfreq = float(raw.info["sfreq"])
@@ -129,6 +138,24 @@ def read_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> E
         warn(run, f"{', '.join(bad)} flat, not finite or marked bad; interpolated")
         _interpolate(data, float(raw.info["sfreq"]), positions, lost)
     return EEG(data, float(raw.info["sfreq"]), tuple(raw.ch_names), positions, bad)
+
+
+def read_ecg(run: EEGFiles) -> Float32[np.ndarray, " time"] | None:
+    """Read the channel that records the heart, in volts; none where there is none.
+
+    Raises
+    ------
+    EEGError
+        The recording cannot be read.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # told when the EEG was read
+        raw = _open(run)
+        names = heart_channels(raw, _declared(run)[0])
+    if not names:
+        return None
+    with reading(run, run.eeg, EEGError):
+        return np.asarray(raw.get_data(picks=names[:1], verbose="ERROR")[0], np.float32)
 
 
 def _open(run: EEGFiles) -> mne.io.BaseRaw:

@@ -10,7 +10,7 @@ import pytest
 from bids_eeg2fmri.bids.bold import read_bold
 from bids_eeg2fmri.bids.electrodes import spline_weights
 from bids_eeg2fmri.bids.query import find_runs
-from bids_eeg2fmri.bids.read import read_eeg, read_markers
+from bids_eeg2fmri.bids.read import read_ecg, read_eeg, read_markers
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig
@@ -54,6 +54,19 @@ def test_eeg_is_read_into_what_the_caller_allocates(dataset, tmp_path):
     assert asked == [((len(dataset.scalp), 1000), np.float32)]
     assert isinstance(eeg.data, np.memmap)
     np.testing.assert_array_equal(eeg.data, read_eeg(dataset.run(NAME), ReadConfig()).data)
+
+
+def test_the_heart_is_read_from_its_own_channel_where_there_is_one(dataset):
+    data = noise(len(dataset.scalp) + 1)
+    dataset.eeg(NAME, data, (*dataset.scalp, "EKG1"))
+    np.testing.assert_allclose(read_ecg(dataset.run(NAME)), data[-1], atol=1e-11)
+    rows = [("name", "type"), *((name, "EEG") for name in dataset.scalp), ("EKG1", "MISC")]
+    rows[1] = (dataset.scalp[0], "ECG")
+    dataset.text("task-rest_channels.tsv", "\n".join("\t".join(row) for row in rows))
+    np.testing.assert_allclose(read_ecg(dataset.run(NAME)), data[0], atol=1e-11)
+    dataset.eeg("sub-02_task-rest", data[:-1], dataset.scalp)
+    (dataset.root / "task-rest_channels.tsv").unlink()
+    assert read_ecg(dataset.run("sub-02_task-rest")) is None
 
 
 @pytest.mark.parametrize("aligned", [False, True])

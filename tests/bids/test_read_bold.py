@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_eeg2fmri.bids.bold import bold_metadata, read_bold, read_bold_header
+from bids_eeg2fmri.bids.bold import bold_metadata, excitations, read_bold, read_bold_header
 from bids_eeg2fmri.bids.query import find_runs
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.errors import BOLDError, DataWarning
@@ -35,6 +35,15 @@ def test_bold_is_read_into_what_the_caller_allocates(dataset, tmp_path):
         lambda shape, dtype: np.memmap(tmp_path / "bold.dat", dtype, "w+", shape=shape),
     )
     assert isinstance(bold.data, np.memmap)
+
+
+@pytest.mark.parametrize(
+    ("timing", "n"), [([0, 1.0, 0.5, 0, 1.0, 0.5], 3), ([], 1), ("ascending", 1), (7, 1), ([""], 1)]
+)
+def test_slices_at_the_same_time_are_one_excitation(dataset, timing, n):
+    dataset.bold(NAME)
+    dataset.json("task-rest_bold.json", {"SliceTiming": timing})
+    assert excitations(dataset.run(NAME)) == n
 
 
 def test_metadata_is_inherited_and_the_nearest_sidecar_wins(dataset):

@@ -4,7 +4,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-TESTS = 8
+TESTS = 7
 """About how many tests share them."""
 
 settings.register_profile(

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sidecars_fuzz import contents, line_of, tables
 
+from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.bids.query import find_runs
 from bids_eeg2fmri.bids.selection import Selection
-from bids_eeg2fmri.bids.timing import read_evidence, read_other_recordings
+from bids_eeg2fmri.bids.timing import read_other_recordings
 from bids_eeg2fmri.config import ClockConfig
 from bids_eeg2fmri.errors import ClockError
 from bids_eeg2fmri.preprocess.clock import find_clock
@@ -78,13 +79,19 @@ def check(clock: VolumeClock, n_volumes: int, tr: float) -> None:
     assert clock.residual < tr / 2
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run, of which marker file and tables are what is made up."""
-    root = tmp_path_factory.mktemp("fuzz") / "bids"
+@pytest.fixture
+def run(tmp_path):
+    """A run, of which header, marker file and tables are what is made up."""
+    root = tmp_path / "bids"
     simulate(root, SimulationConfig(participants=1, volumes=20, channels=2, grid=(4, 4, 4)))
     ((run,), _) = find_runs(root, Selection())
     return run
+
+
+@pytest.fixture
+def sound(run):
+    """Its header before anything was made up."""
+    return run.eeg.read_bytes()
 
 
 lines = st.lists(
@@ -107,8 +114,39 @@ def test_no_marker_file_ends_in_a_traceback(run, content, events, trials):
     run.eeg.with_name(run.eeg.stem.replace("_eeg", "_events.tsv")).write_bytes(events)
     run.bold.with_name("sub-01_task-rest_events.tsv").write_bytes(trials)
 
-    def tie():
-        find_clock(read_evidence(run), ClockConfig())
-
-    assert "\n" not in line_of(tie)
+    assert "\n" not in line_of(tie, run, ClockConfig())
     read_other_recordings(run)
+
+
+names = ("DataFile", "MarkerFile", "DataFormat", "BinaryFormat", "DataOrientation")
+numbers = ("NumberOfChannels", "SamplingInterval", "DataPoints")
+words = ("$b.eeg", "$b.vmrk", "..", "/dev/null", "ASCII", "BINARY", "INT_16", "VECTORIZED")
+figures = ("0", "2", "3", "-1", "4000", "1e999", "nan")
+fields = st.one_of(
+    st.tuples(st.sampled_from(names), st.sampled_from(words) | st.text(max_size=9)),
+    st.tuples(st.sampled_from(numbers), st.sampled_from(figures) | st.text(max_size=9)),
+    st.tuples(st.sampled_from(["Ch1", "Ch3"]), st.just("Fp1,,0.1,µV") | st.text(max_size=9)),
+).map("=".join)
+sections = st.sampled_from(["[Common Infos]", "[Binary Infos]", "[Channel Infos]", "[Comment]"])
+heads = st.lists(fields | sections | st.text(max_size=20), max_size=20).map(
+    lambda some: "\n".join(["Brain Vision Data Exchange Header File Version 1.0", *some])
+)
+
+
+edits = st.dictionaries(st.integers(0, 60), fields | sections | st.text(max_size=9), min_size=1)
+"""What to put in the place of some lines of a sound header."""
+
+
+@FUZZ
+@given(content=contents(heads) | edits)
+@pytest.mark.filterwarnings("ignore::bids_eeg2fmri.errors.DataWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_no_header_ends_in_a_traceback(run, sound, content):
+    if isinstance(content, dict):
+        lines = dict(enumerate(sound.decode().splitlines())) | content
+        content = "\n".join(lines.values()).encode("utf-8", "replace")
+    run.eeg.write_bytes(content)
+    found, refusals = find_runs(run.root, Selection())
+    told = [refusal.reason for refusal in refusals]
+    told += [line_of(tie, one, ClockConfig()) for one in found]
+    assert not any("\n" in line for line in told)

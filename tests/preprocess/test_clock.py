@@ -277,6 +277,12 @@ def test_a_named_trigger_that_is_not_there_lists_those_that_are():
         clock(markers({"Stimulus/S1": [3.0], "Response/R128": GRID}), trigger="T1")
 
 
+def test_of_many_labels_a_refusal_names_the_ten_most_frequent():
+    remarks = {f"remark {i}": np.arange(1.0, 20 - i) for i in range(15)}
+    with pytest.raises(ClockError, match=r"are: remark 0 \(19\), .*, remark 9 \(10\), …\. Name"):
+        clock(markers(remarks), trigger="R128")
+
+
 def test_an_onset_given_by_the_user_comes_before_any_trigger():
     found = clock(markers({"Response/R128": GRID}), eeg_onset=-1.5)
     np.testing.assert_array_equal(found.onset, -1.5 + TR * np.arange(N))
