@@ -49,13 +49,12 @@ class CleanConfig:
     components: int = 4
     """Most shapes in which artefacts of the gradients may differ from their template, as when the
     head moves (Niazy et al. 2005)."""
-    locked: float = 0.1
+    locked: float = 0.25
     """Share of the EEG's power that all beats of the heart must have in common for ``auto`` to take
-    out its artefact; outside scanners it is 0.01 to 0.04 (``benchmarks/cleaning.py``)."""
-    beat_components: int = 2
+    out its artefact; outside scanners it is below 0.15, with the artefact above 0.5."""
+    beat_components: int = 1
     """Shapes in which artefacts of beats may differ from their mean. Niazy et al. (2005) took 4;
-    more than 2 take more of a strong alpha rhythm than of the artefact
-    (``benchmarks/cleaning.py``)."""
+    more than 1 took more of the alpha rhythm than of the artefact (``benchmarks/cleaning.py``)."""
 
 
 @dataclass(frozen=True)

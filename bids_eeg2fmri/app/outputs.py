@@ -201,6 +201,7 @@ def _circumstances(run: PairedRun) -> dict[str, object]:
     pairs = run.pairs
     return {
         "clock": run.clock.summary(),
+        "eeg_artefacts": run.cleaned.account.summary(),
         "volumes": {
             "stored": pairs.n_volumes,
             "used": len(pairs.volume),

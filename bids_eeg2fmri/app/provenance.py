@@ -57,6 +57,8 @@ def provenance(
             "tr": sorted({run.clock.tr for run in runs}),
             "channels": len(runs[0].pairs.channels),
             "clocks": sorted({_in_words(run.clock) for run in runs}),
+            "cleaned": sum("gradient" in run.cleaned.account.steps for run in runs),
+            "beats": sum("bcg" in run.cleaned.account.steps for run in runs),
             "clock_residual": max(residuals, default=None),
             "native_grids": sorted({run.pairs.mask.shape for run in runs}),
             "grid": runs[0].pairs.bold.shape[1:],

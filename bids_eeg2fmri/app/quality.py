@@ -10,6 +10,7 @@ from bids_eeg2fmri.preprocess.quality import (
     framewise_displacement,
     power_spectrum,
 )
+from bids_eeg2fmri.report.cleaning import Cleaning
 from bids_eeg2fmri.report.group import RunData
 from bids_eeg2fmri.report.quality import Quality, Spectrum
 from bids_eeg2fmri.runtime import log
@@ -33,6 +34,30 @@ def describe_quality(job: Job, run: PairedRun, split: Split, i: int) -> Quality:
         clock.marker_residual,
         displacement,
         Spectrum(freqs, np.percentile(power, [5, 50, 95], axis=0), (cfg.fmin, cfg.fmax)),
+        run.cleaned.account.in_words() if job.config.clean.method != "none" else "",
+        _cleaning(run),
+    )
+
+
+def _cleaning(run: PairedRun) -> Cleaning | None:
+    """Set EEG as recorded beside what was cleaned; none where nothing was taken out."""
+    account = run.cleaned.account
+    if not account.after.size:
+        return None
+    n = len(account.after)
+    return Cleaning(
+        account.freqs[:n],
+        1e12 * account.before[:n],
+        1e12 * account.after,
+        account.slices / run.clock.tr,
+        account.volume_lines,
+        account.slice_lines,
+        account.alpha_change,
+        account.time,
+        1e6 * account.mean_before,
+        1e6 * account.mean_after,
+        account.rate,
+        account.locked,
     )
 
 

@@ -149,6 +149,7 @@ def _check_found(
         raise NothingFoundError(
             f"{(absent == ['EEG'] and selection.eeg_from) or root}: no {' and no '.join(absent)} "
             f"file of {whose or 'any participant'}. {_wanted(there.keys())}"
+            f"{' From EEG alone a saved model makes it: --apply.' if absent == ['BOLD'] else ''}"
             f"{_matlab_hint(root, participants)}"
         )
     if missing:

@@ -55,6 +55,10 @@ class Facts(TypedDict):
     """EEG channels of the model."""
     clocks: Sequence[str]
     """The sources of the clocks in words, e.g. ``the markers Response/R128``."""
+    cleaned: int
+    """Runs from whose EEG the artefact of the gradients was taken out."""
+    beats: int
+    """Runs of those from which that of the heart was taken out too."""
     clock_residual: float | None
     """Largest distance of a marker from its clock in all runs, in seconds; none without markers."""
     native_grids: Sequence[Grid]
@@ -90,6 +94,14 @@ MNE-BIDS ({{ cite("appelhoff2019") }}), MNE-Python ({{ cite("gramfort2013") }}) 
 ({{ cite("brett2024") }}). When each volume was acquired on the EEG clock is known from
 {{ listed(clocks) }} {%- if clock_residual is not none %}, none of which lies further than
 {{ "%.2f" % (1000 * clock_residual) }} ms from a regular course{% endif %}.
+{% if cleaned %}From the EEG of {{ count(cleaned, "run") }} the artefact of the gradients was taken
+out at the full sampling rate, by subtraction of the mean of {{ cfg.clean.averaged }} neighbouring
+volumes ({{ cite("allen2000") }}) aligned to parts of a sample
+{%- if cfg.clean.components %}, and of at most {{ count(cfg.clean.components, "component") }} for
+what was left (after {{ cite("niazy2005") }}){% endif %}; the rest was low-passed and downsampled.
+{% endif %}{% if beats %}From {{ count(beats, "run") }} of them that of the heart
+({{ cite("allen1998") }}) was taken out by an optimal basis set ({{ cite("niazy2005") }};
+the mean beat and {{ count(cfg.clean.beat_components, "component") }}).{% endif %}
 
 {% if spaces %}BOLD had been preprocessed as by fMRIPrep ({{ cite("esteban2019") }}), in
 {{ listed(spaces) }}{% if delays %}; its slices stand for the time {{ listed(delays) }} s after the

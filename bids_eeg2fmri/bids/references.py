@@ -58,6 +58,23 @@ REFERENCES: Mapping[str, Reference] = {
         "Frontiers in Neuroinformatics, 8, 14",
         "https://doi.org/10.3389/fninf.2014.00014",
     ),
+    "allen1998": Reference(
+        "article",
+        "Allen, Philip J. and others",
+        1998,
+        "Identification of EEG events in the MR scanner: the problem of pulse artifact and a "
+        "method for its subtraction",
+        "NeuroImage, 8(3), 229–239",
+        "https://doi.org/10.1006/nimg.1998.0361",
+    ),
+    "allen2000": Reference(
+        "article",
+        "Allen, Philip J. and others",
+        2000,
+        "A method for removing imaging artifact from continuous EEG recorded during functional MRI",
+        "NeuroImage, 12(2), 230–239",
+        "https://doi.org/10.1006/nimg.2000.0599",
+    ),
     "appelhoff2019": Reference(
         "article",
         "Appelhoff, Stefan and others",
@@ -215,6 +232,14 @@ REFERENCES: Mapping[str, Reference] = {
         "Coefficient",
         "Monthly Weather Review, 116(12), 2417–2424",
         "https://doi.org/10.1175/1520-0493(1988)116%3C2417:SSBOTM%3E2.0.CO;2",
+    ),
+    "niazy2005": Reference(
+        "article",
+        "Niazy, Rami K. and others",
+        2005,
+        "Removal of FMRI environment artifacts from EEG data using optimal basis sets",
+        "NeuroImage, 28(3), 720–737",
+        "https://doi.org/10.1016/j.neuroimage.2005.06.067",
     ),
     "paszke2019": Reference(
         "inproceedings",

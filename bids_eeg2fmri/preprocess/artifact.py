@@ -72,26 +72,42 @@ class Account:
         spectra = [one for one in (self.before, self.after) if one.size]
         return tuple(Comb(self.freqs[: len(one)], one) for one in spectra)
 
+    @property
+    def volume_lines(self) -> tuple[float, ...]:
+        """How far multiples of the volumes' rate rise before and after, in decibels."""
+        return tuple(comb.prominence() for comb in self.combs)
+
+    @property
+    def slice_lines(self) -> tuple[float, ...]:
+        """The same of the slices' rate; empty where nobody tells it."""
+        return tuple(comb.prominence(self.slices) for comb in self.combs if self.slices > 1)
+
+    @property
+    def alpha_change(self) -> float:
+        """Change of the alpha band beside the lines in decibels; NaN where it was not cleaned."""
+        powers = [comb.alpha for comb in self.combs]
+        return float(10 * np.log10(powers[1] / powers[0])) if len(powers) > 1 else np.nan
+
     def summary(self) -> dict[str, object]:
         """Give the figures of merit, under names that tell the units; NaN for what is unknown."""
-        combs = self.combs
         told: dict[str, object] = {"removed": list(self.steps), "volumes": self.volumes}
-        for name, comb in zip(("before", "after"), combs, strict=False):
-            told[f"volume_lines_{name}_db"] = comb.prominence()
-            told[f"slice_lines_{name}_db"] = comb.prominence(self.slices)
-        if len(combs) > 1:
-            told["alpha_change_db"] = 10 * float(np.log10(combs[1].alpha / combs[0].alpha))
+        for name, values in (
+            ("volume_lines_db", self.volume_lines),
+            ("slice_lines_db", self.slice_lines),
+            ("heart_locked_share", self.locked),
+        ):
+            told[name] = dict(zip(("before", "after"), values, strict=False))
+        if self.steps:
+            told["alpha_change_db"] = self.alpha_change
         if self.heart:
             told |= {"beats_from": self.heart, "beats_per_minute": self.rate}
-            for name, share in zip(("before", "after"), self.locked, strict=False):
-                told[f"heart_locked_share_{name}"] = share
         return told
 
     def in_words(self) -> str:
         """Tell it in one line."""
         if not self.freqs.size:
             return "too few volumes to look for artefacts"
-        lines = [f"{comb.prominence():z.1f}" for comb in self.combs]
+        lines = [f"{line:z.1f}" for line in self.volume_lines]
         if not self.steps:
             return f"no artefact of the gradients, whose lines rise {lines[0]} dB"
         text = f"gradients of {self.volumes} volumes taken out, lines from {' to '.join(lines)} dB"

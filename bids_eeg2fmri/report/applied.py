@@ -26,7 +26,6 @@ from bids_eeg2fmri.report.figures import (
 from bids_eeg2fmri.report.maps import LAYOUT
 from bids_eeg2fmri.report.page import Provenance, Save, folder_link, render, write
 from bids_eeg2fmri.report.pictures import (
-    Block,
     Drawing,
     Picture,
     Training,
@@ -122,7 +121,6 @@ class AppliedReport:
     problems: tuple[str, ...] = ()
     """What failed and why."""
     search: tuple[Drawing, ...] = ()
-    blocks: tuple[Block, ...] = ()
 
 
 def write_applied_report(

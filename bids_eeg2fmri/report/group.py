@@ -27,7 +27,7 @@ from bids_eeg2fmri.report.page import (
     write,
 )
 from bids_eeg2fmri.report.parcels import ParcelTable
-from bids_eeg2fmri.report.pictures import Block, Drawing, Picture, Training, draw, training_picture
+from bids_eeg2fmri.report.pictures import Drawing, Picture, Training, draw, training_picture
 from bids_eeg2fmri.report.words import counted, number, signed
 from bids_eeg2fmri.types import typed
 
@@ -170,8 +170,6 @@ class GroupReport:
     """How the models and baselines did over the test participants; oracles aside."""
     chances: Mapping[str, Mapping[str, Chance]] = field(default_factory=dict)
     """By model and null, in words, how probable its temporal r is by chance."""
-    blocks: tuple[Block, ...] = ()
-    """What else there is to show, each under a heading of its own."""
 
 
 def write_group_report(
@@ -207,7 +205,6 @@ def write_group_report(
         training=training,
         explained=explained,
     )
-    others = chain(*(block.drawings for block in report.blocks))
     shown = [
         *standings.values(),
         *maps,
@@ -215,7 +212,6 @@ def write_group_report(
         *report.models,
         *training,
         *report.search,
-        *others,
     ]
     return write(path, html, shown, save, figures_dir)
 

@@ -18,7 +18,7 @@ from bids_eeg2fmri.report.page import (
     told,
     write,
 )
-from bids_eeg2fmri.report.pictures import Block, Drawing, Training, draw, training_picture
+from bids_eeg2fmri.report.pictures import Drawing, Training, draw, training_picture
 from bids_eeg2fmri.report.quality import Quality, quality_drawings
 from bids_eeg2fmri.report.result import RunResult, result_drawings
 from bids_eeg2fmri.types import VolumeClock
@@ -91,8 +91,6 @@ class ParticipantReport:
     """What failed and why."""
     explanations: Mapping[str, tuple[Explanation, ...]] = field(default_factory=dict)
     """What models rest on, by run, the shown one first; none where that was not asked for."""
-    blocks: tuple[Block, ...] = ()
-    """What else there is to show, each under a heading of its own."""
 
 
 def write_participant_report(
@@ -115,7 +113,6 @@ def write_participant_report(
     shown += [
         *chain(*(one.drawings for of_run in explained.values() for one in of_run)),
         *report.search,
-        *chain(*(block.drawings for block in report.blocks)),
     ]
     html = render(
         "participant.html.jinja",

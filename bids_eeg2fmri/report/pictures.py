@@ -82,20 +82,6 @@ Drawing = Picture | Undrawn
 """What came of drawing a picture."""
 
 
-@dataclass(frozen=True)
-class Block:
-    """A part of a page under a heading of its own, for what not every report has."""
-
-    title: str
-    """Its heading, and its entry in the contents."""
-    paragraphs: tuple[str, ...]
-    """What is said before the pictures."""
-    drawings: tuple[Drawing, ...]
-    """One below the other."""
-    caution: str = ""
-    """Why not to believe it, where that is so; it stands first."""
-
-
 _WANTED: ContextVar[bool] = ContextVar("wanted", default=True)
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float, Float64
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bids_eeg2fmri.report.cleaning import Cleaning, cleaning_picture
 from bids_eeg2fmri.report.figures import (
     FILL,
     GREY,
@@ -61,6 +62,10 @@ class Quality:
     """Framewise displacement of the head in millimetres; none where motion is unknown."""
     spectrum: Spectrum | None = None
     """Of the EEG."""
+    artefacts: str = ""
+    """What was found of the scanner in the EEG, and what became of it; empty if nobody looked."""
+    cleaning: Cleaning | None = None
+    """The EEG before and after; none where nothing was taken out."""
 
 
 def quality_drawings(run: str, quality: Quality | None) -> dict[str, Drawing]:
@@ -71,6 +76,9 @@ def quality_drawings(run: str, quality: Quality | None) -> dict[str, Drawing]:
     spectrum = quality.spectrum
     if spectrum is not None:
         made["spectrum"] = draw(f"the EEG of {run}", lambda: spectrum_picture(run, spectrum))
+    cleaning = quality.cleaning
+    if cleaning is not None:
+        made["cleaning"] = draw(f"the artefacts of {run}", lambda: cleaning_picture(run, cleaning))
     return made
 
 

@@ -37,6 +37,8 @@ FACTS = Facts(
     tr=[1.28, 2.16],
     channels=64,
     clocks=["the markers Response/R128"],
+    cleaned=0,
+    beats=0,
     clock_residual=2e-4,
     native_grids=[(108, 108, 54)],
     grid=(64, 64, 30),
@@ -50,6 +52,17 @@ FACTS = Facts(
     networks=[TOPO_RFF],
     software={"bids_eeg2fmri": "0.1.0", "torch": "2.13.0"},
 )
+
+
+def test_the_text_tells_what_was_taken_out_of_the_eeg():
+    text = methods_text(Config(), {**FACTS, "cleaned": 2, "beats": 1})
+    for part in (
+        "From the EEG of 2 runs the artefact of the gradients was taken out at the full",
+        f"21 neighbouring volumes ({cite('allen2000')}) aligned to parts of a sample, and of at",
+        f"From 1 run of them that of the heart ({cite('allen1998')}) was taken out by an optimal",
+    ):
+        assert part in text
+    assert "gradients" not in methods_text(Config(), FACTS)
 
 
 def test_the_text_tells_how_bold_had_been_prepared():

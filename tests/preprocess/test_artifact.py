@@ -58,8 +58,8 @@ def test_gradients_are_found_and_taken_out_before_samples_are_left_out():
     assert np.std((made.data - ALPHA[::4])[:, rest]) < 0.25 * ALPHA.std()
     told = account.summary()
     assert told["removed"] == ["gradient"]
-    assert told["slice_lines_before_db"] > 20
-    assert told["slice_lines_after_db"] < 3
+    assert told["slice_lines_db"]["before"] > 20
+    assert told["slice_lines_db"]["after"] < 3
     assert abs(told["alpha_change_db"]) < 1
     assert account.mean_before.max() > 30 * account.mean_after.max()
 

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bids_eeg2fmri.report.cleaning import Cleaning
 from bids_eeg2fmri.report.explanation import ElectrodeGraph, Explanation, VoxelRelevance
 from bids_eeg2fmri.report.forest import Estimate, Standing
 from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.participant import RunSummary
-from bids_eeg2fmri.report.pictures import Block, Training, Undrawn
+from bids_eeg2fmri.report.pictures import Training
 from bids_eeg2fmri.report.quality import Quality, Spectrum
 from bids_eeg2fmri.report.result import RunResult, TimeCourse
 from bids_eeg2fmri.types import Anatomy, VolumeClock
@@ -94,6 +95,20 @@ def make_run(name: str) -> RunSummary:
     )  # fmt: skip
 
 
+CLEANING = Cleaning(
+    freqs=np.arange(800) / 8,
+    before=1 + 100.0 * (np.arange(800) % 120 == 0),
+    after=np.ones(800),
+    rate=15.0,
+    volume_lines=(45.7, -1.1),
+    slice_lines=(47.0, -0.7),
+    alpha=-0.2,
+    time=np.linspace(0, 2, 50),
+    mean_before=np.full(50, 1000.0),
+    mean_after=np.ones(50),
+    beats=66.0,
+    locked=(0.51, 0.025),
+)
 QUALITY = Quality(
     onset=2.0 * np.arange(100),
     part=("lost",) * 13 + ("train",) * 50 + ("gap",) * 7 + ("valid",) * 10 + ("test",) * 20,
@@ -103,13 +118,14 @@ QUALITY = Quality(
     spectrum=Spectrum(
         np.arange(40.0), np.outer([1, 2, 3], 10 / (1 + np.arange(40.0))), (0.5, 30.0)
     ),
+    artefacts="gradients of 100 volumes taken out, lines from 45.7 to -1.1 dB",
+    cleaning=CLEANING,
 )
 STANDINGS = (
     Standing("topo-rff", Estimate(0.12, (0.05, 0.2), (-0.03, 0.05)), Estimate(0.01, (-0.1, 0.1))),
     Standing("drift", Estimate(0.02), Estimate(-3.0), tells=False),
 )
 CHANCES = {"topo-rff": {"shifted EEG": (0.02, 49), "EEG with random phases": (0.03, 39)}}
-BLOCK = Block("Relevance", ("What it rests on.",), (Undrawn("the graph: no positions."),), "Doubt.")
 
 
 def furnish(result: RunResult) -> RunResult:

@@ -10,7 +10,6 @@ from urllib.parse import unquote
 
 import pytest
 from made_up import (
-    BLOCK,
     CHANCES,
     QUALITY,
     STANDINGS,
@@ -49,7 +48,6 @@ def out(tmp_path_factory, participant, group):
         participant,
         runs=tuple(replace(run, quality=QUALITY) for run in participant.runs),
         results=tuple(map(furnish, participant.results)),
-        blocks=(BLOCK,),
         explanations={participant.results[0].name: EXPLANATIONS},
         problems=("sub-01_task-nap: EEG ends early.",),
     )
@@ -65,7 +63,6 @@ def out(tmp_path_factory, participant, group):
         maps=replace(group.maps, template="MNI152NLin6Asym"),
         explanations=EXPLANATIONS,
         data=(RunData("sub-03_task-rest", 300, 287, "triggers:R128", 1e-3, 2.0, 0.1, 1),),
-        blocks=(BLOCK,),
     )
     write_group_report(out / "group.html", everyone, write_bytes, out / "group" / "figures")
     return out
@@ -119,12 +116,6 @@ def test_keyboards_reach_what_scrolls_and_can_skip_the_contents(page):
 
 def test_a_page_is_small(page):
     assert len(page.html) < 5e6
-
-
-def test_what_else_there_is_has_a_heading_an_entry_and_its_caution(page):
-    assert "#block-1" in page.links
-    for words in ("Relevance", "What it rests on.", "Doubt.", "the graph: no positions."):
-        assert words in page.text
 
 
 def test_each_null_has_its_p_and_draws(page):
