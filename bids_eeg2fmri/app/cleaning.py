@@ -73,9 +73,11 @@ def clean(job: Job, files: RunFiles, reading: Unit) -> Cleaned:
 
 
 def _in_words(clock: VolumeClock) -> str:
-    text = f"{clock.source} every {clock.tr:g} s"
+    text = f"{clock.source}, a volume every {clock.tr:g} s"
     if clock.delay:
         text += f", values {clock.delay:g} s after the onset of each volume"
     if clock.n_markers:
-        text += f", {clock.n_markers} of {len(clock.onset)} volumes, drift {clock.drift:z.1f} ppm"
+        by_trials = clock.source.startswith("trials:")
+        markers = "trials" if by_trials else f"of {len(clock.onset)} volumes"
+        text += f", {clock.n_markers} {markers}, drift {clock.drift:z.1f} ppm"
     return text

@@ -132,8 +132,8 @@ def _discarded(found: Followed, evidence: Evidence, cfg: ClockConfig) -> int | N
         return max(told)
     if min(_room(found.time, evidence)) < 1:
         return None  # as others may have come before the EEG began, or after it ended
-    near = {n for n in told if abs(beyond - n) <= cfg.surplus}
-    return beyond if beyond in told else near.pop() if len(near) == 1 else None
+    fitting = {n for n in told if abs(beyond - n) <= cfg.surplus and n < found.n_spanned}
+    return beyond if beyond in told else fitting.pop() if len(fitting) == 1 else None
 
 
 def _volumes_before(

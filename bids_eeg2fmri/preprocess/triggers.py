@@ -63,24 +63,29 @@ def _triggers(evidence: Evidence, cfg: ClockConfig, *, in_part: bool) -> VolumeC
         there = ", ".join(f"{label} ({n})" for label, n in counts[:10])
         more = ", …" * (len(counts) > 10)
         return f"there is no marker {cfg.trigger!r}; the markers are: {there}{more}"
-    why = {train.label: _objection(train, evidence, cfg, in_part=in_part) for train in trains}
-    proved = [train for train in trains if not why[train.label]]
+    objections = {train.label: _objection(train, evidence, cfg, in_part) for train in trains}
+    proved = [train for train in trains if not objections[train.label]]
     best = min(proved, key=lambda train: train.rank, default=None)
-    likelier = [train for train in trains if _is_likelier(train, best, evidence, cfg)]
+    likelier = [train for train in trains if best and _is_likelier(train, best, evidence, cfg)]
     if best is None or likelier:
         closest = max(likelier or trains, key=lambda train: train.closeness)
-        scan, lasts = evidence.n_volumes * evidence.tr, evidence.recorded.duration
-        return (
-            f"no marker stands for the {evidence.n_volumes} volumes of {evidence.tr:g} s "
-            f"(closest: {why[closest.label]})"
-            + (f"; the EEG lasts {lasts:.0f} s, the scan {scan:.0f} s" if lasts < scan else "")
-        )
+        return _none(objections[closest.label], evidence)
     for other in proved:
         apart = abs(other.clock.onset[0] - best.clock.onset[0])
         if other.kind == best.kind and apart > evidence.tr / 2:
             return f"markers {best.label!r} and {other.label!r} both recur as often as volumes"
     _warn_of_oddities(best, evidence)
     return best.clock
+
+
+def _none(closest: str, evidence: Evidence) -> str:
+    """Say that no marker stands for the volumes."""
+    scan, lasts = evidence.n_volumes * evidence.tr, evidence.recorded.duration
+    return (
+        f"no marker stands for the {evidence.n_volumes} volumes of {evidence.tr:g} s "
+        f"(closest: {closest})"
+        + (f"; the EEG lasts {lasts:.0f} s, the scan {scan:.0f} s" if lasts < scan else "")
+    )
 
 
 def _tabled_triggers(evidence: Evidence, cfg: ClockConfig, *, in_part: bool) -> VolumeClock | str:
@@ -104,10 +109,10 @@ def _labels(markers: Markers, trigger: str | None) -> list[str]:
     return [x for x in labels if wanted in (x.split(), x.partition("/")[2].split())]
 
 
-def _is_likelier(train: Train, best: Train | None, evidence: Evidence, cfg: ClockConfig) -> bool:
+def _is_likelier(train: Train, best: Train, evidence: Evidence, cfg: ClockConfig) -> bool:
     """Whether these are a scanner's triggers in the main, so that no other label is believed."""
     many = train.n_followed >= min(LEAST_OF_CUT, needed(evidence, cfg))
-    return best is not None and many and train.kind[0] < best.kind[0]
+    return many and train.kind[0] < best.kind[0]
 
 
 def _needed_of_cut(train: Train, evidence: Evidence, cfg: ClockConfig) -> int:
@@ -117,7 +122,7 @@ def _needed_of_cut(train: Train, evidence: Evidence, cfg: ClockConfig) -> int:
     return max(LEAST_OF_CUT, train.n_spanned - cfg.surplus)
 
 
-def _objection(train: Train, evidence: Evidence, cfg: ClockConfig, *, in_part: bool) -> str:
+def _objection(train: Train, evidence: Evidence, cfg: ClockConfig, in_part: bool) -> str:
     """Say why these are not the volume triggers; nothing if they are."""
     clock, n_volumes, fewest = train.clock, evidence.n_volumes, needed(evidence, cfg)
     between = 1 < train.per_volume < FEWEST_SLICES and cfg.trigger is None
