@@ -68,7 +68,7 @@ def test_another_atlas_or_table_scores_parcels_anew_and_nothing_else(
         lines = [line.split("  ", 1)[1] for line in told.err.splitlines()]
         kept = {line.split()[0] for line in lines if line.endswith("(kept)")}
         assert told.code == 0
-        assert kept == {"read", "clock", "pairs", "train", "baselines", "test"}
+        assert kept == {"read", "clock", "clean", "pairs", "train", "baselines", "test"}
         assert parcels_of(finished)["name"].unique().tolist() == names
     sidecar = json.loads((finished / TABLE).with_suffix(".json").read_text())
     assert sidecar["AtlasFiles"] == ["halves.nii.gz", "halves.tsv"]
