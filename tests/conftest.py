@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bids_eeg2fmri import cli
 from bids_eeg2fmri.runtime import log
@@ -22,6 +23,9 @@ FAST = (
     *("--n-cpus", "1"),
     *("--omp-nthreads", "1"),
 )
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")  # time says nothing about what is right, least of all side by side
 
 
 def pytest_collection_modifyitems(items):

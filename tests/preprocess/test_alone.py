@@ -33,7 +33,7 @@ def test_a_window_that_ends_early_serves_volumes_after_the_end_of_the_eeg():
     np.testing.assert_allclose(times(24.0, window=WindowConfig(26.0, 6.0)), [26, 28, 30])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.floats(-50, 90), st.floats(0.5, 3.0))
 def test_a_wanted_volume_is_among_them_if_it_has_its_eeg(onset, tr):
     found = times(90.0, tr=tr, onset=onset)

@@ -35,7 +35,7 @@ def find(wanted, recorded, splines=spline_weights, **cfg):
     return map_electrodes(wanted, recorded, ApplyConfig(**cfg), splines, "sub-01")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.permutations(TEN_20))
 def test_recorded_electrodes_are_taken_as_they_are_in_whatever_order(names):
     found = find(electrodes(TEN_20), electrodes(names), unasked)

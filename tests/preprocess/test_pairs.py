@@ -60,7 +60,7 @@ def test_windows_follow_a_clock_that_drifts():
         assert (pairs.eeg[-1].max() > 1e-5) == sees
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     sfreq=st.sampled_from([50.0, 100.0, 128.0, 250.0]),
     tr=st.floats(0.7, 3.0),

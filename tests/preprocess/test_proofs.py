@@ -45,7 +45,7 @@ def no_markers() -> Markers:
     return Markers(np.empty(0), ())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(seed=st.integers(0, 2**32))
 def test_a_clock_is_true_or_refused(seed):
     evidence, onset = scan(np.random.default_rng(seed))
