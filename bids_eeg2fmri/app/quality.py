@@ -1,11 +1,14 @@
 """How good the data of a run are, for its report."""
 
+import re
+
 import numpy as np
 from jaxtyping import Float64
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.confounds import read_motion
+from bids_eeg2fmri.preprocess.artifact import Account
 from bids_eeg2fmri.preprocess.quality import (
     framewise_displacement,
     power_spectrum,
@@ -34,7 +37,7 @@ def describe_quality(job: Job, run: PairedRun, split: Split, i: int) -> Quality:
         clock.marker_residual,
         displacement,
         Spectrum(freqs, np.percentile(power, [5, 50, 95], axis=0), (cfg.fmin, cfg.fmax)),
-        run.cleaned.account.in_words() if job.config.clean.method != "none" else "",
+        _printed(run.cleaned.account) if job.config.clean.method != "none" else "",
         _cleaning(run),
     )
 
@@ -81,3 +84,9 @@ def _displacement(run: PairedRun) -> Float64[np.ndarray, " volumes"] | None:
     with log.capture_warnings():  # told when the baselines were fitted
         motion = read_motion(run.files, run.pairs.n_volumes)
     return None if motion is None else framewise_displacement(motion)
+
+
+def _printed(account: Account) -> str:
+    """Put what the log says of artefacts as pages print it."""
+    text = re.sub(r"(?<= )-(?=\d)", "\N{MINUS SIGN}", account.in_words())
+    return re.sub(r"(?<=\d)%", "\N{NO-BREAK SPACE}%", text)
