@@ -215,11 +215,11 @@ def _check_application(args: argparse.Namespace, config: Config) -> None:
     for names, told in (
         (("optimise", "atlas"), "nothing is searched or scored"),
         (("match", "echo", "space"), "no BOLD is read"),
-        (("clean_eeg",), "nothing tells when a scanner ran, and EEG is taken as it is"),
+        (("clean_eeg",), "EEG is taken as it is"),
     ):
         clash = [name for name in names if getattr(args, name) not in (None, [], ())]
         if clash:
-            raise UsageError(f"--apply: {told} then; drop --{clash[0]}.")
+            raise UsageError(f"--apply: {told} then; drop --{clash[0].replace('_', '-')}.")
     default = dict(settings(from_mapping(PRESETS["recommended"])))
     changed = [name for name, value in settings(config) if value != default[name]]
     settled = [n for n in changed if not n.startswith(_FREE_WITH_A_MODEL)]

@@ -105,12 +105,14 @@ class Account:
 
     def in_words(self) -> str:
         """Tell it in one line."""
-        if not self.freqs.size:
-            return "too few volumes to look for artefacts"
         lines = [f"{line:z.1f}" for line in self.volume_lines]
         if not self.steps:
-            return f"no artefact of the gradients, whose lines rise {lines[0]} dB"
-        text = f"gradients of {self.volumes} volumes taken out, lines from {' to '.join(lines)} dB"
+            if not lines:
+                return "too few volumes to look for artefacts"
+            return f"no artefact of the gradients taken out; their lines rise {lines[0]} dB"
+        text = f"gradients of {self.volumes} volumes taken out"
+        if lines:
+            text += f", lines from {' to '.join(lines)} dB"
         if self.heart:
             shares = " to ".join(f"{share:.1%}" for share in self.locked)
             found = "taken out, from" if "bcg" in self.steps else "left alone, at"

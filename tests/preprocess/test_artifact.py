@@ -95,7 +95,10 @@ def test_where_no_heart_beats_it_is_told():
 
 def test_too_few_volumes_are_told_and_left_alone():
     eeg = recorded()
+    some = EEG(eeg.data[:, : round(15 * SFREQ)], SFREQ, eeg.channels, eeg.positions)
+    assert clean(some, "gradient")[1].in_words() == "gradients of 6 volumes taken out"
     short = EEG(eeg.data[:, : round(9 * SFREQ)], SFREQ, eeg.channels, eeg.positions)
+    assert clean(short)[1].in_words() == "too few volumes to look for artefacts"
     assert clean(short)[0] is short
     with pytest.warns(DataWarning, match="too few volumes have EEG"):
         assert clean(short, "gradient")[0] is short
