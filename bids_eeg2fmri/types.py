@@ -24,7 +24,8 @@ def typed(cls: type[T]) -> type[T]:
     return jaxtyped(typechecker=beartype)(dataclass(frozen=True, eq=False)(cls))
 
 
-def _none() -> Float64[np.ndarray, " 0"]:
+def nothing() -> Float64[np.ndarray, " 0"]:
+    """Make the array of what there is none of."""
     return np.empty(0)
 
 
@@ -57,6 +58,11 @@ class Markers:
     """Seconds since the first EEG sample."""
     label: tuple[str, ...]
     """Type and description, e.g. ``Response/R128``."""
+
+    @classmethod
+    def none(cls) -> "Markers":
+        """Tell that nothing is said to have happened."""
+        return cls(nothing(), ())
 
     def times(self, wanted: Callable[[str], object]) -> Float64[np.ndarray, " found"]:
         """Give the times of those whose label is wanted."""
@@ -99,7 +105,7 @@ class Evidence:
     """Repetition time in seconds."""
     discarded: tuple[int, int] = (0, 0)
     """Volumes before the first stored one that the user and the scanner have thrown away."""
-    trials: Markers = field(default_factory=lambda: Markers(_none(), ()))
+    trials: Markers = field(default_factory=Markers.none)
     """What the ``events.tsv`` of the BOLD says happened, in seconds since its first volume."""
     others: tuple[Recorded, ...] = ()
     """Other recordings of the same EEG, such as one that was cut and cleaned."""
@@ -141,9 +147,9 @@ class VolumeClock:
     delay: float = 0.0
     """Seconds from the onset of a volume to the time that its values stand for; other than 0 only
     where slice timing was corrected to such a time."""
-    marker_time: Float64[np.ndarray, " markers"] = field(default_factory=_none)
+    marker_time: Float64[np.ndarray, " markers"] = field(default_factory=nothing)
     """EEG time of each marker that the clock rests on, in seconds."""
-    marker_residual: Float64[np.ndarray, " markers"] = field(default_factory=_none)
+    marker_residual: Float64[np.ndarray, " markers"] = field(default_factory=nothing)
     """How far it lies from where the fitted clock expects it, in seconds."""
 
     def summary(self) -> dict[str, str | int | float]:

@@ -1,6 +1,7 @@
 """From EEG alone to synthesised volumes: the stages of applying a saved model."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -144,11 +145,7 @@ def read_alone(job: Job, files: EEGFiles) -> Unit:
 
     def make(folder: Path) -> None:
         with log.capture_warnings() as notes:
-            eeg = read_eeg(
-                files,
-                job.config.read,
-                lambda shape, dtype: arrays.allocate(folder, "eeg.data", shape, dtype),
-            )
+            eeg = read_eeg(files, job.config.read, partial(arrays.allocate, folder, "eeg.data"))
         arrays.save(folder, "eeg", eeg)
         keep_notes(folder, notes)
 
@@ -177,7 +174,7 @@ def hear(job: Job, model: SavedModel, files: EEGFiles, reading: Unit) -> Heard:
             clock,
             cfg.window,
             cfg.spectrogram,
-            lambda shape, dtype: arrays.allocate(folder, "spectra", shape, dtype),
+            partial(arrays.allocate, folder, "spectra"),
         )
         arrays.save(folder, "montage", montage)
         arrays.save(folder, "clock", clock)

@@ -1,6 +1,7 @@
 """The clock of a run, and its EEG without what the scanner added."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bids_eeg2fmri.app.clocks import tie
@@ -54,8 +55,8 @@ def clean(job: Job, files: RunFiles, reading: Unit) -> Cleaned:
                 cfg.spectrogram.fmax,
                 excitations(files),
                 files.name,
-                lambda: read_ecg(files),
-                lambda shape, dtype: arrays.allocate(folder, "eeg.data", shape, dtype),
+                partial(read_ecg, files),
+                partial(arrays.allocate, folder, "eeg.data"),
             )
         if cleaned is not eeg:
             arrays.save(folder, "eeg", cleaned)

@@ -95,18 +95,9 @@ def read(job: Job, files: RunFiles) -> Recording:
 
     def make(folder: Path) -> None:
         with log.capture_warnings() as notes:
-            eeg = read_eeg(
-                files,
-                job.config.read,
-                lambda shape, dtype: arrays.allocate(folder, "eeg.data", shape, dtype),
-            )
-            bold = read_bold(
-                files,
-                lambda shape, dtype: arrays.allocate(
-                    folder, "bold.data", shape, dtype, fortran=True
-                ),
-                echo_weights,
-            )
+            eeg = read_eeg(files, job.config.read, partial(arrays.allocate, folder, "eeg.data"))
+            allocate = partial(arrays.allocate, folder, "bold.data", fortran=True)
+            bold = read_bold(files, allocate, echo_weights)
             mask = _mask(files, bold)
         arrays.save(folder, "eeg", eeg)
         arrays.save(folder, "bold", bold)

@@ -9,7 +9,7 @@ from bids_eeg2fmri.bids.index import list_scans, matlab_eeg, told_matlab
 from bids_eeg2fmri.bids.pairing import Scan, rank, run_entities
 from bids_eeg2fmri.bids.query import Refusal
 from bids_eeg2fmri.bids.recording import EEGFiles
-from bids_eeg2fmri.bids.selection import Selection, bare, natural
+from bids_eeg2fmri.bids.selection import Selection, natural
 from bids_eeg2fmri.bids.sidecars import check_dataset
 from bids_eeg2fmri.errors import AppError, NothingFoundError
 
@@ -38,12 +38,7 @@ def find_eeg(root: Path, selection: Selection) -> tuple[list[EEGFiles], list[Ref
     root = root.resolve()
     check_dataset(root, selection.validate)
     scans = list_scans(root, selection, ("eeg",))["eeg"]
-    present = {scan.entities["sub"] for scan in scans}
-    refusals = [
-        _refuse_absent(root, label)
-        for label in bare(selection.participants, "sub-")
-        if label not in present
-    ]
+    refusals = [_refuse_absent(root, label) for label in selection.absent(scans)]
     found: list[EEGFiles] = []
     scans.sort(key=lambda scan: natural(scan.path.name))
     for _, same in groupby(scans, key=run_entities):

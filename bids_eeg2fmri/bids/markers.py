@@ -10,8 +10,6 @@ from bids_eeg2fmri.bids.formats import companions
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.types import Markers
 
-NO_MARKERS = Markers(np.empty(0), ())
-
 
 def recorded_markers(eeg: Path, raw: mne.io.BaseRaw) -> Markers:
     """Markers in the recording itself, those after the end of its signal included."""

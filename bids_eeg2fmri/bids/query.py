@@ -10,7 +10,7 @@ from bids_eeg2fmri.bids.derivatives import find_mask, find_preprocessed, where
 from bids_eeg2fmri.bids.index import list_scans, matlab_eeg, told_matlab
 from bids_eeg2fmri.bids.pairing import Pair, Unpaired, pair, run_entities
 from bids_eeg2fmri.bids.recording import RunFiles
-from bids_eeg2fmri.bids.selection import Selection, bare, natural
+from bids_eeg2fmri.bids.selection import Selection, natural
 from bids_eeg2fmri.bids.sidecars import check_dataset, entities_of, read_json, spell
 from bids_eeg2fmri.errors import AppError, DatasetError, DataWarning, NothingFoundError
 
@@ -72,12 +72,7 @@ def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Re
     scans = list_scans(root, selection)
     eeg, bold = scans["eeg"], scans["bold"]
     runs: list[RunFiles] = []
-    present = {scan.entities["sub"] for scan in (*eeg, *bold)}
-    refusals = [
-        _refuse_absent(label)
-        for label in bare(selection.participants, "sub-")
-        if label not in present
-    ]
+    refusals = [_refuse_absent(label) for label in selection.absent((*eeg, *bold))]
     refusals += _refuse_matlab(root, {scan.entities["sub"] for scan in bold})
     for match in pair(eeg, bold, selection.echo):
         if isinstance(match, Unpaired):

@@ -19,7 +19,7 @@ from bids_eeg2fmri.bids.electrodes import (
 )
 from bids_eeg2fmri.bids.formats import companions, stored_and_promised
 from bids_eeg2fmri.bids.guard import brief, reading, warn
-from bids_eeg2fmri.bids.markers import NO_MARKERS, recorded_markers, tabled_markers
+from bids_eeg2fmri.bids.markers import recorded_markers, tabled_markers
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.config import ReadConfig
@@ -106,7 +106,7 @@ def _tabled(run: EEGFiles, sfreq: float) -> Markers:
     for events in run.sidecars(run.eeg, "events", ".tsv")[-1:]:
         with reading(run, events, EEGError):
             return tabled_markers(events, sfreq)
-    return NO_MARKERS
+    return Markers.none()
 
 
 def read_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> EEG:

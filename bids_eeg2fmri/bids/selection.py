@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from bids_eeg2fmri.bids.matching import Matches
+from bids_eeg2fmri.bids.pairing import Scan
 from bids_eeg2fmri.bids.sidecars import spelt
 from bids_eeg2fmri.errors import MissingInputError, UsageError
 
@@ -66,6 +67,11 @@ class Selection:
     def suffix(self, task: str | None = None) -> str:
         """Lay out ``entities`` as part of a file name, e.g. ``_ses-1_task-rest``."""
         return "".join(f"_{key}-{label}" for key, label in self.entities(task).items())
+
+    def absent(self, scans: Iterable[Scan]) -> list[str]:
+        """Labels of chosen participants of whom there is none of these files."""
+        present = {scan.entities["sub"] for scan in scans}
+        return [label for label in bare(self.participants, "sub-") if label not in present]
 
     def takes(self, entities: Mapping[str, str]) -> bool:
         """Tell whether a file with these entities is of a chosen session, task and run."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from bids_eeg2fmri.bids.bold import bold_metadata, read_bold_header
 from bids_eeg2fmri.bids.guard import reading
-from bids_eeg2fmri.bids.markers import NO_MARKERS, tabled_markers
+from bids_eeg2fmri.bids.markers import tabled_markers
 from bids_eeg2fmri.bids.read import read_markers
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.sidecars import told_number
@@ -48,4 +48,4 @@ def _trials(run: RunFiles) -> Markers:
     for events in run.sidecars(run.scan, "events", ".tsv")[-1:]:
         with reading(run, events, BOLDError):
             return tabled_markers(events, sfreq=None)
-    return NO_MARKERS
+    return Markers.none()

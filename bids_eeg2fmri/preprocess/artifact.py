@@ -16,7 +16,7 @@ from bids_eeg2fmri.errors import DataWarning
 from bids_eeg2fmri.preprocess.comb import Comb, find_comb
 from bids_eeg2fmri.preprocess.gradient import MOST, Scan, find_scan, mean_volume, subtract
 from bids_eeg2fmri.preprocess.pulse import find_beats, locked_share, subtract_beats
-from bids_eeg2fmri.types import EEG, VolumeClock, typed
+from bids_eeg2fmri.types import EEG, VolumeClock, nothing, typed
 
 LEAST_RATE = 250.0
 """Lowest rate in hertz to which cleaned EEG is brought."""
@@ -32,10 +32,6 @@ ReadECG = Callable[[], Float32[np.ndarray, " time"] | None]
 """Read the channel of the heart, at the rate of the EEG; gives none where there is none."""
 
 
-def _none() -> Float64[np.ndarray, " 0"]:
-    return np.empty(0)
-
-
 @typed
 class Account:
     """What the scanner had left in the EEG of a run, and what became of it."""
@@ -46,17 +42,17 @@ class Account:
     """Volumes whose artefact was taken out, be they stored or not."""
     slices: int = 1
     """Excitations in each volume; 1 where nobody tells."""
-    freqs: Float64[np.ndarray, " freqs"] = field(default_factory=_none)
+    freqs: Float64[np.ndarray, " freqs"] = field(default_factory=nothing)
     """Of the spectra, in hertz; empty where the scan was too short for one, or nobody looked."""
-    before: Float64[np.ndarray, " freqs"] = field(default_factory=_none)
+    before: Float64[np.ndarray, " freqs"] = field(default_factory=nothing)
     """Spectrum of the EEG as recorded, see ``Comb``."""
-    after: Float64[np.ndarray, " cleaned"] = field(default_factory=_none)
+    after: Float64[np.ndarray, " cleaned"] = field(default_factory=nothing)
     """Spectrum of the cleaned EEG at the first of these frequencies; empty where it is the same."""
-    time: Float64[np.ndarray, " time"] = field(default_factory=_none)
+    time: Float64[np.ndarray, " time"] = field(default_factory=nothing)
     """Seconds since the volume began, of its mean; empty where nothing was taken out."""
-    mean_before: Float64[np.ndarray, " time"] = field(default_factory=_none)
+    mean_before: Float64[np.ndarray, " time"] = field(default_factory=nothing)
     """Root mean square over channels of their mean volumes as recorded, in volts."""
-    mean_after: Float64[np.ndarray, " time"] = field(default_factory=_none)
+    mean_after: Float64[np.ndarray, " time"] = field(default_factory=nothing)
     """The same of what is left, in volts."""
     heart: str = ""
     """What told the beats of the heart, ``ECG`` or ``EEG``; empty where none were found."""

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from bids_eeg2fmri.config import BoldConfig
 from bids_eeg2fmri.errors import BOLDError
+from bids_eeg2fmri.preprocess.bold import temporal_moments
 from bids_eeg2fmri.types import BOLD
 
 Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
@@ -68,13 +69,14 @@ def prepare_bold(
     data = allocate(bold.data.shape, np.float32)
     for v in range(bold.n_volumes):
         data[..., v] = smooth(bold.data[..., v], bold.affine, cfg.smoothing)
-    level = np.median(data[mask].mean(axis=1)) if cfg.units == "percent" else 0.0
+    is_share = cfg.units == "percent"
+    faint = FAINT * float(np.median(temporal_moments(data)[0][mask])) if is_share else 0.0
     for z in range(data.shape[2]):
         series = data[:, :, z].reshape(-1, bold.n_volumes).T.astype(np.float64)
         if cfg.clean != "none":
             series = regress_out(series, regressors, cfg.high_pass, bold.tr)
-        if cfg.units == "percent":
-            series = percent(series, mask[:, :, z].ravel(), FAINT * float(level))
+        if is_share:
+            series = percent(series, mask[:, :, z].ravel(), faint)
         data[:, :, z] = series.T.reshape(*data.shape[:2], -1)
     return BOLD(data, bold.tr, bold.affine)
 
