@@ -104,10 +104,7 @@ def graph(
     on_scalp: bool,
 ) -> Figure:
     """Draw the edges between electrodes, the wider the larger, those without an edge fainter."""
-    figure = Figure(figsize=(HALF, HALF), layout="constrained")
-    ax = figure.subplots()
-    if on_scalp:
-        _head(ax)
+    figure, ax = _plan(places, on_scalp=on_scalp)
     joined = np.logical_or(edges.any(axis=0), edges.any(axis=1)).tolist()
     largest = np.abs(relevance[edges]).max()
     for to, origin in np.argwhere(edges):
@@ -125,10 +122,19 @@ def graph(
             outward = place / max(np.linalg.norm(place), 1e-9) * 8
             ax.annotate(name, place, outward, textcoords="offset points", size=8,
                         ha="center", va="center")  # fmt: skip
+    return _warned(figure, warning)
+
+
+def _plan(places: Places, *, on_scalp: bool) -> tuple[Figure, Axes]:
+    """Make room for all places, on a head if they are where electrodes sit."""
+    figure = Figure(figsize=(HALF, HALF), layout="constrained")
+    ax = figure.subplots()
+    if on_scalp:
+        _head(ax)
     reach = 1.15 * max(1.0, np.abs(places).max())
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     ax.set_axis_off()
-    return _warned(figure, warning)
+    return figure, ax
 
 
 def _warned(figure: Figure, warning: str) -> Figure:
@@ -147,19 +153,13 @@ def montage(
     on_scalp: bool,
 ) -> Figure:
     """Draw electrodes, those that were recorded filled, those that were not as rings."""
-    figure = Figure(figsize=(HALF, HALF), layout="constrained")
-    ax = figure.subplots()
-    if on_scalp:
-        _head(ax)
+    figure, ax = _plan(places, on_scalp=on_scalp)
     fills = np.where(interpolated, "none", BLUE).tolist()
     edges = np.where(interpolated, ORANGE, BLUE).tolist()
     x, y = places.T
     ax.scatter(x, y, s=22, c=fills, edgecolors=edges, zorder=3)
     for place, name in zip(places, names, strict=True):
         ax.annotate(name, place, (0, 5), textcoords="offset points", size=6, ha="center")
-    reach = 1.15 * max(1.0, np.abs(places).max())
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
-    ax.set_axis_off()
     return figure
 
 
