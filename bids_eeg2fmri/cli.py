@@ -6,17 +6,19 @@ Nothing heavy is imported before the arguments are known to be good.
 import argparse
 import dataclasses
 import json
+import logging
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from bids_eeg2fmri import __version__
 from bids_eeg2fmri.arguments import make_parser, with_hyphens
 from bids_eeg2fmri.config import Config
-from bids_eeg2fmri.errors import AppError, MissingInputError, UsageError
+from bids_eeg2fmri.errors import AppError, DamageError, MissingInputError, UsageError
 from bids_eeg2fmri.model.names import expand, first_encoding, with_style
 from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import (
@@ -137,16 +139,29 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
             return
         with log.keeping_crashes(job.out / "logs", args.analysis_level):
             if args.apply:
-                _apply(job, args.apply)
-                return
-            _begin(job)
-            _run_level(job, args.analysis_level, sorted(set(args.optimise)))
+                work = partial(_apply, folder=args.apply)
+            else:
+                _begin(job)
+                phases = sorted(set(args.optimise))
+                work = partial(_run_level, level=args.analysis_level, phases=phases)
+            _run_mending(job, work)
 
 
 def _command(argv: Sequence[str]) -> str:
     """Spell the command that gives the results, be it only their pages that are made this time."""
     kept = [word for word in argv if with_hyphens([word]) != ["--reports-only"]]
     return shlex.join(["bids-eeg2fmri", *kept])
+
+
+def _run_mending(job: "Job", work: Callable[["Job"], None]) -> None:
+    """Do the work; once more where stored files turn out to be damaged, to make them anew."""
+    from bids_eeg2fmri.runtime import log
+
+    try:
+        work(job)
+    except DamageError as error:
+        log.tell("store", "damaged", str(error), logging.WARNING)
+        work(dataclasses.replace(job, thorough=True))
 
 
 def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:

@@ -15,6 +15,7 @@
     ├── PartialFailureError    70   some participants failed, the others are done
     ├── OutputError            73   a result cannot be written
     └── TemporaryError         75   try again: interrupted, or another process is at work
+        └── DamageError             a stored file is not what it was; it is made again
 
 Exit code 17 (unknown analysis level) belongs to the argument parser alone. Each message says what
 is wrong, where, and what to do about it, in one line.
@@ -94,6 +95,10 @@ class TemporaryError(AppError):
     """The work was interrupted, or is being done by another process; run again."""
 
     exit_code = 75
+
+
+class DamageError(TemporaryError):
+    """A stored file is no longer what was written; what it belongs to has been given up."""
 
 
 class DataWarning(UserWarning):

@@ -166,14 +166,6 @@ def test_reports_alone_of_what_was_never_made_cost_one_line(simulated, finished,
     assert app(*alone, "--reports-only").code == 66
 
 
-def test_a_damaged_work_folder_mends_itself(simulated, finished, undisturbed, app, fast):
-    for path in (finished / "work").glob("*/sub-01*/*.npy"):
-        path.unlink()
-    told = app(simulated, finished, "participant", *fast)
-    assert (told.code, complaints(told)) == (0, [])
-    assert results(finished) == results(undisturbed)
-
-
 def test_killed_at_any_moment_it_goes_on_to_the_same_results(
     simulated, undisturbed, tmp_path, fast
 ):

@@ -80,7 +80,7 @@ def apply_to_participant(
 
     patterns = [f"sub-{label}/**/{one.heard.files.name}_*" for one in applied]
     facts = {"dataset": job.dataset_name, "card": model.card}
-    units = [one.unit for one in applied]
+    units = [unit for one in applied for unit in (one.heard.reading, one.heard.unit, one.unit)]
     deliver(job, owner, units, [*patterns, page.name], failed, facts, write)
     return [*failed]
 

@@ -1,14 +1,15 @@
 """The state of work under way, in one file each, which a kill leaves as it was before."""
 
-import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
 from torch import Tensor
 
 from bids_eeg2fmri.bids import models
+from bids_eeg2fmri.errors import DataError
+from bids_eeg2fmri.runtime import log
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], history: Any) -> None:
@@ -19,15 +20,37 @@ def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], history: Any) ->
     OutputError
         If the file cannot be written.
     """
-    models.write_checkpoint(path, on_cpu(tensors), {"history": json.dumps(history)})
+    models.write_checkpoint(path, on_cpu(tensors), history)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Read back what :func:`write_checkpoint` kept."""
-    with safe_open(path, framework="pt") as checkpoint:
-        history = json.loads(checkpoint.metadata()["history"])
-        tensors = {name: checkpoint.get_tensor(name) for name in checkpoint.keys()}  # noqa: SIM118  # it is no mapping
-    return tensors, history
+    """Read back what :func:`write_checkpoint` kept.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
+    return models.read_checkpoint(path)
+
+
+def drop_if_damaged(files: Sequence[Path], owner: str, what: str) -> None:
+    """Remove the files that keep the state of something, all of them if one is damaged.
+
+    Parameters
+    ----------
+    owner, what
+        Whose work it is and how the log calls it.
+    """
+    try:
+        for path in files:
+            if path.exists():
+                read_checkpoint(path)
+    except DataError:
+        told = f"{what}  begins anew: its state at the interruption was damaged on the disk"
+        log.tell(owner, "damaged", told, logging.WARNING)
+        for path in files:
+            path.unlink(missing_ok=True)
 
 
 def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

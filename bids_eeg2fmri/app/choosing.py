@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bids_eeg2fmri.app.checkpoints import read_checkpoint, write_checkpoint
+from bids_eeg2fmri.app.checkpoints import drop_if_damaged, read_checkpoint, write_checkpoint
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.write import plain
@@ -240,6 +240,8 @@ class _Search:
         """Train all candidates, epoch by epoch; go on where an interruption left off."""
         cfg, size = self.job.config.search, self.cfg.batch_size
         selection, saved = start_selection(len(self.candidates), cfg), self.scratch / "weights"
+        candidates = [self._saved(i) for i in range(len(self.candidates))]
+        drop_if_damaged([saved, *candidates], self.owner, f"{self.kind} encoders")
         if saved.exists():
             tensors, history = read_checkpoint(saved)
             selection.restore(tensors, [_epoch(row) for row in history])
@@ -266,7 +268,7 @@ class _Search:
     @contextmanager
     def lend(self, i: int) -> Iterator[Contender]:
         """Hand out a candidate for one epoch and put its state away after it."""
-        saved = self.scratch / f"candidate-{i}"
+        saved = self._saved(i)
         candidate = self.held.pop(i, None) or self._build(i)
         if not candidate.losses and saved.exists():
             tensors, candidate.losses = read_checkpoint(saved)
@@ -275,6 +277,9 @@ class _Search:
         write_checkpoint(saved, candidate.fitting.tensors(), candidate.losses)
         if not self.job.config.search.one_at_a_time:
             self.held[i] = candidate
+
+    def _saved(self, i: int) -> Path:
+        return self.scratch / f"candidate-{i}"
 
     def _build(self, i: int) -> _Candidate:
         seed = seed_for(self.seed, str(i))

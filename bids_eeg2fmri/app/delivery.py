@@ -54,6 +54,7 @@ def deliver(
         untouched = known == key and _stamps(job.out, earlier) == earlier
         kept = untouched and not job.reports_only
         if not kept:
+            job.store.check(parents)
             sweep(job.out, patterns)
             with noting_files() as written:
                 write()

@@ -308,7 +308,8 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]
     facts = {"page": page.name, "dataset": job.dataset_name, "links": links}
-    units = [unit for one in experiment.results for unit in one.tested.units]
+    tests = [one.tested for one in experiment.results]
+    units = [unit for one in tests for unit in (*one.units, one.run.unit, one.trained.unit)]
     units += [one.explained.unit for one in experiment.results if one.explained]
     units += [unit for _, one in experiment.beside for unit in one.units]
     units += [one.unit for one in experiment.exchanges]

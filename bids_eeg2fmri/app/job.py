@@ -11,7 +11,7 @@ from bids_eeg2fmri import __version__
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.bids.sidecars import read_description
 from bids_eeg2fmri.config import Config
-from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.errors import AppError, DamageError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import Failure, map_items, seed_for
 from bids_eeg2fmri.runtime.store import Store
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 Work = TypeVar("Work")
 
 
-FORM = 6
+FORM = 7
 """Of what is stored; raised when its form changes between releases."""
 
 
@@ -46,13 +46,16 @@ class Job:
     stop_on_first_crash: bool = False
     reports_only: bool = False
     """Whether pages are made again from what is stored, and nothing is computed."""
+    thorough: bool = False
+    """Whether everything that is stored is checked throughout, as some of it was damaged."""
     command: str = ""
     """The command line, for the record."""
 
     @property
     def store(self) -> Store:
         """Where intermediate results are kept."""
-        return Store(self.work, f"{__version__}+{FORM}", frozen=self.reports_only)
+        version = f"{__version__}+{FORM}"
+        return Store(self.work, version, frozen=self.reports_only, thorough=self.thorough)
 
     @property
     def workers(self) -> int:
@@ -98,14 +101,20 @@ class Job:
         ------
         AppError
             The first error, if the job is to stop there.
+        DamageError
+            If stored files were damaged, after all else is done.
         """
         done: dict[str, Result] = {}
         failed: dict[str, AppError] = {}
+        damage: list[DamageError] = []
 
         def take(item: tuple[str, Work], result: Result | Failure[tuple[str, Work]]) -> None:
             label = item[0]
             if not isinstance(result, Failure):
                 done[label] = result
+                return
+            if isinstance(result.error, DamageError):
+                damage.append(result.error)
                 return
             failed[label] = self.explain(prefix + label, result)
             log.tell_failure(prefix + label, failed[label])
@@ -114,6 +123,8 @@ class Job:
 
         call: Callable[[tuple[str, Work]], Result] = partial(_apply, fn, self)
         map_items(call, [*work.items()], workers=self.workers, threads=self.threads, on_result=take)
+        if damage:
+            raise damage[0]
         return {label: done[label] for label in work if label in done}, failed
 
     def explain(self, name: str, failure: Failure[Any]) -> AppError:

@@ -69,6 +69,11 @@ class PairedRun:
         return self.recording.files
 
     @property
+    def units(self) -> list[Unit]:
+        """Where all of it is stored."""
+        return [*self.recording.units, self.cleaned.unit, self.unit]
+
+    @property
     def pairs(self) -> Pairs:
         """The pairs, memory-mapped."""
         return arrays.load(self.unit.folder, "pairs", Pairs)

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from bids_eeg2fmri.app.checkpoints import on_cpu, read_checkpoint, write_checkpoint
+from bids_eeg2fmri.app.checkpoints import (
+    drop_if_damaged,
+    on_cpu,
+    read_checkpoint,
+    write_checkpoint,
+)
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference, measure, units
@@ -190,6 +195,7 @@ def _fit(
 ) -> None:
     """Train with progress and checkpoints; take up the last checkpoint if there is one."""
     cfg, saved = job.config.train, checkpoints / "fitting.safetensors"
+    drop_if_damaged([saved], owner, name)
     if saved.exists():
         tensors, history = read_checkpoint(saved)
         fitting.restore(tensors, [Epoch(**epoch) for epoch in history])

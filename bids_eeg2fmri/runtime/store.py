@@ -11,26 +11,23 @@ sees and the keys of its parents. Any process can look a unit up; none can see o
 """
 
 import errno
-import hashlib
-import json
 import os
 import re
 import shutil
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from bids_eeg2fmri.errors import MissingInputError, OutputError
+from bids_eeg2fmri.errors import DamageError, MissingInputError, OutputError
 from bids_eeg2fmri.runtime.recipe import differences, digest, write_recipe
+from bids_eeg2fmri.runtime.seal import break_seal, is_whole, read_meta, seal
 
-_META = "meta.json"
 _WEEK = 7 * 24 * 3600.0
 _CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 
@@ -65,6 +62,8 @@ class Store:
     """Of the program: a release trusts nothing that another one stored."""
     frozen: bool = False
     """Whether nothing is made that is not there."""
+    thorough: bool = False
+    """Whether files are checked throughout at first sight, and not only before they are read."""
 
     def __post_init__(self) -> None:
         with _telling_what_cannot_be_written(self.root):
@@ -104,11 +103,13 @@ class Store:
             If the work directory cannot be written or the disk is full. Nothing half done stays.
         MissingInputError
             If the store is frozen and does not have it.
+        DamageError
+            If the unit must be made, and a file of a parent is not what it was; see :meth:`check`.
         """
         recipe = self._recipe(stage, item, config, parents)
         key = digest(recipe)
         folder = self.root / stage / f"{item}__{key[:16]}"
-        if _is_whole(folder):
+        if self._has(folder):
             return Unit(key, folder, reused=True, why="")
         why = self._why(recipe, folder)
         if self.frozen:
@@ -116,13 +117,13 @@ class Store:
                 f"{item}: no stored result of the stage {stage} ({shorten(why, 90)}). "
                 "Run the same command without --reports-only first."
             )
-        shutil.rmtree(folder, ignore_errors=True)
+        self.check([parent for parent in parents if isinstance(parent, Unit)])
         try:
             with _telling_what_cannot_be_written(self.root):
                 self._make(recipe | {"why": why}, folder, make)
         except Exception:
             # The other process that finished it may have taken our checkpoints away under our feet.
-            if not _is_whole(folder):
+            if not self._has(folder):
                 raise
         shutil.rmtree(self._scratch(stage, key), ignore_errors=True)
         return Unit(key, folder, reused=False, why=why)
@@ -133,12 +134,34 @@ class Store:
         """Compute the key under which :meth:`unit` would look."""
         return digest(self._recipe(stage, item, config, parents))
 
+    def check(self, units: Iterable[Unit]) -> None:
+        """Make sure, before they are read, that stored units are what they were, bit for bit.
+
+        Each process looks once at each; a damaged one is given up, to be made again.
+
+        Raises
+        ------
+        DamageError
+            If one is damaged.
+        """
+        for unit in units:
+            if not unit.reused or is_whole(unit.folder, throughout=True):
+                continue
+            if break_seal(unit.folder):
+                raise DamageError(
+                    f"{unit.folder}: stored files are not what was written. Run again: they are "
+                    "made anew. Should it recur, choose another disk with --work-dir."
+                )
+
     def scratch(self, stage: str, key: str) -> Path:
         """Give a folder for the checkpoints of a unit under way; it goes when that is finished."""
         folder = self._scratch(stage, key)
         with _telling_what_cannot_be_written(self.root):
             folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def _has(self, folder: Path) -> bool:
+        return is_whole(folder, throughout=self.thorough)
 
     def _recipe(
         self, stage: str, item: str, config: Sequence[Any], parents: Sequence[str | Unit]
@@ -160,18 +183,26 @@ class Store:
         try:
             started = time.monotonic()
             make(workspace)
-            _seal(workspace, {**meta, "seconds": round(time.monotonic() - started, 3)})
+            seal(workspace, {**meta, "seconds": round(time.monotonic() - started, 3)})
             folder.parent.mkdir(parents=True, exist_ok=True)
+            self._make_way(folder)
             workspace.rename(folder)
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
+
+    def _make_way(self, folder: Path) -> None:
+        """Move what is left of a damaged unit aside, but not what another process made of it."""
+        if folder.exists() and not self._has(folder):
+            aside = _workspace(self.root)
+            folder.rename(aside)
+            shutil.rmtree(aside, ignore_errors=True)
 
     def _why(self, recipe: Mapping[str, Any], folder: Path) -> str:
         """Tell what differs from the latest unit of the same stage and item."""
         if folder.exists():
             return "its stored files were damaged"
         folders = (self.root / recipe["stage"]).glob(f"{recipe['item']}__*")
-        earlier = [meta for meta in map(_read_meta, folders) if meta]
+        earlier = [meta for meta in map(read_meta, folders) if meta]
         if not earlier:
             return "first time"
         latest = max(earlier, key=lambda meta: str(meta["created"]))
@@ -194,42 +225,6 @@ def fingerprint(root: Path, files: Sequence[Path | str]) -> str:
             raise MissingInputError(f"{path}: cannot be found. Was it moved or unlinked?") from None
         seen.append([os.path.relpath(path, root), status.st_size, status.st_mtime_ns])
     return digest(seen)
-
-
-def _seal(folder: Path, meta: Mapping[str, Any]) -> None:
-    """Bring a folder's files to the disk and list them with their checksums in its meta.json."""
-    files = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            os.fsync(
-                file.fileno()
-            )  # or a power cut could leave a finished name without its content
-            checksum = hashlib.file_digest(file, "sha256").hexdigest()
-            files[path.relative_to(folder).as_posix()] = {"size": file.tell(), "sha256": checksum}
-    created = datetime.now(UTC).isoformat(timespec="microseconds")
-    with (folder / _META).open("w", encoding="utf-8") as file:
-        json.dump({**meta, "created": created, "files": files}, file, indent=1, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _read_meta(folder: Path) -> dict[str, Any]:
-    """Read a unit's meta.json; empty where there is none to be read."""
-    try:
-        meta: dict[str, Any] = json.loads((folder / _META).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return meta
-
-
-def _is_whole(folder: Path) -> bool:
-    """Check that every file listed is there in its full size."""
-    meta = _read_meta(folder)
-    try:
-        sizes = {folder / name: entry["size"] for name, entry in meta["files"].items()}
-        return all(path.stat().st_size == size for path, size in sizes.items())
-    except (OSError, KeyError):
-        return False
 
 
 def _workspace(root: Path) -> Path:

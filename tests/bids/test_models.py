@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from bids_eeg2fmri.bids.models import read_model, write_model
+from bids_eeg2fmri.bids.models import (
+    read_checkpoint,
+    read_model,
+    write_checkpoint,
+    write_model,
+)
 from bids_eeg2fmri.errors import DataError, MissingInputError
 
 
@@ -34,11 +39,38 @@ def test_a_model_comes_back_with_its_tensors_and_card(tmp_path):
     ]
 
 
-def test_a_missing_or_damaged_model_is_refused(tmp_path):
+def test_a_missing_model_is_named(tmp_path):
     with pytest.raises(MissingInputError, match=r"holds no model\.safetensors"):
         read_model(tmp_path)
-    write_model(tmp_path, {"a": np.ones(9)}, {})
+
+
+def flips(content):
+    """Contents with one bit changed, in header and tensors, and others cut short."""
+    for at in range(0, len(content), 7):
+        changed = bytearray(content)
+        changed[at] ^= 1
+        yield bytes(changed)
+        yield content[:at]
+
+
+def test_a_damaged_model_is_refused(tmp_path):
+    tensors = {"a": np.ones(9), "b": np.arange(4, dtype=np.int64)}
+    write_model(tmp_path, tensors, {"shapes": [3, 4]})
     file = tmp_path / "model.safetensors"
-    file.write_bytes(file.read_bytes()[:-8])
-    with pytest.raises(DataError, match="no model of ours"):
-        read_model(tmp_path)
+    for damaged in flips(file.read_bytes()):
+        file.write_bytes(damaged)
+        with pytest.raises(DataError, match="is no model of ours"):
+            read_model(tmp_path)
+
+
+def test_a_damaged_state_of_a_training_is_refused(tmp_path):
+    tensors = {"a": torch.ones(9), "b": torch.arange(4), "c": torch.tensor(2.0)}
+    file, history = tmp_path / "fitting.safetensors", [{"number": 1, "loss": 0.5}]
+    write_checkpoint(file, tensors, history)
+    read, told = read_checkpoint(file)
+    assert told == history
+    assert all(torch.equal(read[name], tensors[name]) for name in tensors)
+    for damaged in flips(file.read_bytes()):
+        file.write_bytes(damaged)
+        with pytest.raises(DataError, match="is damaged"):
+            read_checkpoint(file)

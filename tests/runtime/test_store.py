@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bids_eeg2fmri.config import ReadConfig, SpectrogramConfig, WindowConfig
-from bids_eeg2fmri.errors import EEGError, MissingInputError, OutputError
+from bids_eeg2fmri.errors import DamageError, EEGError, MissingInputError, OutputError
 from bids_eeg2fmri.runtime.store import Store, fingerprint
 
 
@@ -147,14 +147,17 @@ def test_meta_tells_how_a_unit_came_to_be(store):
     )  # sha256sum of "four"
 
 
-@pytest.mark.parametrize("damage", ["truncate", "remove", "no meta", "bad meta", "empty"])
+METAS = ('{"files"', "[]", "{}", '{"files": {}}', "[" * 10**5, '{"files": {"result.txt": 7}}')
+
+
+@pytest.mark.parametrize("damage", ["truncate", "change", "remove", "no meta", "empty", *METAS])
 def test_a_damaged_unit_is_made_again(store, damage):
     unit = store.unit("read", "sub-01", [], ["raw"], write())
     file, meta = unit.folder / "result.txt", unit.folder / "meta.json"
-    if damage == "truncate":
-        file.write_text("cont")
-    elif damage == "bad meta":
-        meta.write_text('{"files"')
+    if damage in ("truncate", "change"):
+        file.write_text("cont" if damage == "truncate" else "comtent")
+    elif damage in METAS:
+        meta.write_text(damage)
     else:
         for path in {"remove": [file], "no meta": [meta], "empty": [file, meta]}[damage]:
             path.unlink()
@@ -162,6 +165,52 @@ def test_a_damaged_unit_is_made_again(store, damage):
     assert not again.reused
     assert again.why == "its stored files were damaged"
     assert (again.folder / "result.txt").read_text() == "content"
+    assert store.unit("read", "sub-01", [], ["raw"], never).reused
+
+
+def write_large(folder):
+    (folder / "large.bin").write_bytes(bytes(1 << 20))
+
+
+def test_a_large_file_is_checked_before_anything_is_made_of_it(store):
+    read = store.unit("read", "sub-01", [], ["raw"], write_large)
+    with (read.folder / "large.bin").open("rb+") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"1")
+    read = store.unit("read", "sub-01", [], ["raw"], never)
+    with pytest.raises(DamageError, match="not what was written") as error:
+        store.unit("pairs", "sub-01", [], [read], never)
+    assert str(read.folder) in str(error.value)
+    read = store.unit("read", "sub-01", [], ["raw"], write_large)
+    assert read.why == "its stored files were damaged"
+    assert not store.unit("pairs", "sub-01", [], [read], write()).reused
+
+
+def test_a_thorough_store_finds_all_damage_at_first_sight(store):
+    read = store.unit("read", "sub-01", [], ["raw"], write_large)
+    (read.folder / "large.bin").write_bytes(bytes((1 << 20) - 1) + b"1")
+    assert Store(store.root, "1.0").unit("read", "sub-01", [], ["raw"], never).reused
+    thorough = Store(store.root, "1.0", thorough=True)
+    assert not thorough.unit("read", "sub-01", [], ["raw"], write_large).reused
+    assert thorough.unit("read", "sub-01", [], ["raw"], never).reused
+
+
+def test_what_another_process_made_anew_of_a_damaged_unit_stays(store):
+    read = store.unit("read", "sub-01", [], ["raw"], write_large)
+    (read.folder / "large.bin").write_bytes(b"")
+
+    def make(folder):
+        store.unit("read", "sub-01", [], ["raw"], write_large)
+        write_large(folder)
+
+    store.unit("read", "sub-01", [], ["raw"], make)
+    assert store.unit("read", "sub-01", [], ["raw"], never).reused
+    assert leftovers(store) == []
+
+
+def test_a_stray_file_is_no_damage(store):
+    unit = store.unit("read", "sub-01", [], ["raw"], write())
+    (unit.folder / ".nfs0001").touch()
     assert store.unit("read", "sub-01", [], ["raw"], never).reused
 
 
