@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.model.planes import convolve, with_filters_last
 from bids_eeg2fmri.types import Architecture
 
 Triple = tuple[int, int, int]
@@ -49,7 +50,8 @@ class ResBlock(nn.Module):
         self, x: Float[Tensor, "batch filters_in i j k"]
     ) -> Float[Tensor, "batch filters o p q"]:
         """Return the sum of both paths after a ReLU."""
-        both = self.entry_norm(self.pool(self.entry(x)))
+        entered = with_filters_last(convolve(self.entry, x))
+        both = self.entry_norm(self.pool(entered))
         main, *skip = both.chunk(2, dim=1) if self.skip else (both,)
         main = torch.relu(self.main_norm(self.main(torch.relu(main))))
         return torch.relu(main + skip[0]) if skip else main
