@@ -37,8 +37,8 @@ lint: .venv/tested  ## lint, check types and the import contract
 docs: .venv/installed  ## write docs/settings.md from config.py
 	$(BIN)/python docs/make_settings.py
 
-benchmarks: .venv/installed  ## measure time and memory
-	set -e; for script in benchmarks/*.py; do $(BIN)/python $$script; done
+benchmarks: .venv/installed  ## measure time and memory beside what one would take instead
+	$(BIN)/python benchmarks/performance.py
 
 image:  ## build the container image
 	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag bids-eeg2fmri:$(VERSION) .
