@@ -71,13 +71,33 @@ def validation_error(
     for of_fold, (fitted, predicted) in zip(error, folds, strict=True):
         # Not about the mean of all: it would tell a drift where the predicted pairs lie.
         design, wanted = (_about_runs(values, run, fitted) for values in (x, y))
-        power, axes = eigh(design[fitted].T @ design[fitted])
+        power, axes = principal_axes(design[fitted])
         coupling = axes.T @ (design[fitted].T @ wanted[fitted])
         z = design[predicted] @ axes
         for i, penalty in enumerate(penalties):
             shrunk = z / (power + len(fitted) * penalty)
             of_fold[i] = np.sum((wanted[predicted] - shrunk @ coupling) ** 2)
     return error
+
+
+def principal_axes(
+    x: Float64[np.ndarray, "pairs features"],
+) -> tuple[Float64[np.ndarray, " axes"], Float64[np.ndarray, "features axes"]]:
+    r"""Find the axes along which features vary, and their sums of squares over the pairs.
+
+    .. math:: X^\top X = V \Lambda V^\top, \qquad X X^\top = U \Lambda U^\top, \qquad
+        V = X^\top U \Lambda^{-1/2}
+
+    Of the two the smaller matrix is taken apart: a run has fewer pairs than features, and the time
+    goes with the cube. Axes without variance are left out then; a ridge regression is nought there.
+    """
+    n, p = x.shape
+    if p <= n:
+        power, axes = eigh(x.T @ x)
+        return power, axes
+    power, sides = eigh(x @ x.T)
+    kept = power > n * np.finfo(float).eps * max(power[-1], 0)
+    return power[kept], x.T @ sides[:, kept] / np.sqrt(power[kept])
 
 
 def is_clear(gain: Float64[np.ndarray, " parts"]) -> bool:
