@@ -20,7 +20,7 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices
 from bids_eeg2fmri.app.parcels import parcellate
-from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
+from bids_eeg2fmri.app.phases import randomise_phases
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
 from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
@@ -161,11 +161,9 @@ class _Training:
         fold, repeat, owner, model = work
         split = self.splits[fold]
         trained = train(job, owner, model, self.runs, split, self.encoders[fold].shapes)
-        tested = [
-            randomise_phases(job, test(job, trained, run, index))
-            for run, index in zip(self.runs, split.test, strict=True)
-            if len(index)
-        ]
+        parts = zip(self.runs, split.test, strict=True)
+        tests = [test(job, trained, run, index) for run, index in parts if len(index)]
+        tested = [held for one in tests for held in randomise_phases(job, [one])]
         exchanged = exchange(job, owner, fold, tested)
         results: list[Result] = []
         unexplained: dict[str, AppError] = {}
@@ -218,7 +216,8 @@ class _Baselines:
         fold, owner = work
         found = [*test_baselines(job, owner, self.runs, self.splits[fold]).values()]
         exchanged = exchange_beside(job, owner, fold, found)
-        return [(fold, randomise_phases_beside(job, one)) for one in found], exchanged
+        held = [held for one in found for held in randomise_phases(job, [one])]
+        return [(fold, one) for one in held], exchanged
 
 
 def fold_names(owner: str, n: int) -> list[str]:

@@ -11,7 +11,7 @@ from bids_eeg2fmri.app.explaining import explain_all
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import publish_model, write_choices, write_results
 from bids_eeg2fmri.app.parcels import parcellate, score_run, write_parcel_scores
-from bids_eeg2fmri.app.phases import randomise_phases, randomise_phases_beside
+from bids_eeg2fmri.app.phases import randomise_phases_of_run
 from bids_eeg2fmri.app.recordings import prepare
 from bids_eeg2fmri.app.relevances import write_relevance
 from bids_eeg2fmri.app.reports import report_participant
@@ -85,10 +85,13 @@ def run_participant(
         lambda _: test_baselines(job, owner, runs, split), {f"{owner} baselines": None}
     )
     tested = [[test(job, model, run, index) for model in trained] for run, index in chosen]
-    tested = [[randomise_phases(job, one) for one in of_run] for of_run in tested]
-    besides = {
-        run: randomise_phases_beside(job, one) for found in baselines for run, one in found.items()
+    besides = {run: one for found in baselines for run, one in found.items()}
+    held = {
+        run.files.name: randomise_phases_of_run(job, of_run, besides.get(run.files.name))
+        for (run, _), of_run in zip(chosen, tested, strict=True)
     }
+    tested = [of_run for of_run, _ in held.values()]
+    besides = {run: beside for run, (_, beside) in held.items() if beside is not None}
     names = [one.name for one in trained]
     retrained, unrepeated = retrain_all(job, owner, names, runs, split, encoders.shapes)
     tested = [

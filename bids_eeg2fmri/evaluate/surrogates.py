@@ -7,12 +7,12 @@ from too. The shifted EEG of ``null`` decides; what these say is told beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice, permutations
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
-from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation
 from bids_eeg2fmri.evaluate.series import blocks, standardise
 
 
@@ -136,17 +136,38 @@ def _reordered(
     return r
 
 
+@dataclass(frozen=True)
+class Correlator:
+    """Temporal correlation with the same observed volumes, mean over the voxels."""
+
+    observed: Float[np.ndarray, "volumes voxels"]
+    """In any unit."""
+
+    @cached_property
+    def _standardised(self) -> Float64[np.ndarray, "volumes voxels"]:
+        return np.concatenate([standardise(self.observed[:, b]) for b in self._blocks], axis=1)
+
+    @property
+    def _blocks(self) -> list[slice]:
+        return blocks(self.observed.shape[1])
+
+    def __call__(self, predicted: Float[np.ndarray, "volumes voxels"]) -> float:
+        """Correlate over the voxels where neither series is constant.
+
+        0 where there is no such voxel, for that prediction tells nothing.
+        """
+        total, voxels = 0.0, 0
+        for block in self._blocks:
+            z, z_hat = self._standardised[:, block], standardise(predicted[:, block])
+            r = np.mean(z * z_hat, axis=0)
+            total += float(np.nansum(r))
+            voxels += int(np.isfinite(r).sum())
+        return total / max(voxels, 1)
+
+
 def mean_correlation(
     observed: Float[np.ndarray, "volumes voxels"],
     predicted: Float[np.ndarray, "volumes voxels"],
 ) -> float:
-    """Temporal correlation, mean over the voxels where neither series is constant.
-
-    0 where there is no such voxel, for that prediction tells nothing.
-    """
-    total, voxels = 0.0, 0
-    for block in blocks(observed.shape[1]):
-        r = pearsoncorrelation(observed[:, block], predicted[:, block])
-        total += float(np.nansum(r))
-        voxels += int(np.isfinite(r).sum())
-    return total / max(voxels, 1)
+    """Correlate one prediction with what was observed, see ``Correlator``."""
+    return Correlator(observed)(predicted)
