@@ -116,6 +116,13 @@ def _add_selection(group: argparse._ArgumentGroup) -> None:
         help="take BOLD that fMRIPrep has preprocessed, in this space, e.g. T1w",
     )
     group.add_argument(
+        "--bids-database-dir",
+        type=Path,
+        metavar="FOLDER",
+        help="keep the list of the dataset's files here, for the next start or other jobs "
+        "(WORK_DIR/index)",
+    )
+    group.add_argument(
         "--skip-bids-validation", action="store_true", help="do not check the dataset first"
     )
 

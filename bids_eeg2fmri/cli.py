@@ -121,7 +121,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         out=args.output_dir.resolve(),
         work=work.resolve(),
         config=config,
-        selection=_selection(args),
+        selection=_selection(args, work),
         test_participants=tuple(args.test_participants),
         atlas=tuple(path.resolve() for path in args.atlas),
         device="cpu" if args.dry_run else _device(args.device),
@@ -289,7 +289,7 @@ def _check_together(args: argparse.Namespace, config: Config) -> None:
         first_encoding(config.models)
 
 
-def _selection(args: argparse.Namespace) -> "Selection":
+def _selection(args: argparse.Namespace, work: Path) -> "Selection":
     from bids_eeg2fmri.bids.matching import read_matches
     from bids_eeg2fmri.bids.selection import (
         Selection,
@@ -310,7 +310,15 @@ def _selection(args: argparse.Namespace) -> "Selection":
         existing_folder(args.eeg_from, "--eeg-from") if args.eeg_from else None,
         tuple(map(parse_derivative, args.derivatives)),
         parse_space(args.space) if args.space else None,
+        _index(args, work),
     )
+
+
+def _index(args: argparse.Namespace, work: Path) -> Path | None:
+    """Say where the list of files is kept; a dry run makes no folder of its own accord."""
+    index: Path = args.bids_database_dir or work / "index"
+    is_wanted = args.bids_database_dir or index.is_dir() or not args.dry_run
+    return index.resolve() if is_wanted else None
 
 
 def _read_filters(path: Path | None) -> dict[str, dict[str, object]] | None:

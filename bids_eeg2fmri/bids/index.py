@@ -1,34 +1,16 @@
 """List the EEG and BOLD files of a dataset that were asked for."""
 
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from bids import BIDSLayout, BIDSLayoutIndexer
-from bids.layout import Query
-
+from bids_eeg2fmri.bids.catalogue import Question, list_files
 from bids_eeg2fmri.bids.formats import EEG_EXTENSIONS
 from bids_eeg2fmri.bids.pairing import Scan
 from bids_eeg2fmri.bids.selection import Selection, bare, natural
 from bids_eeg2fmri.bids.sidecars import entities_of
-from bids_eeg2fmri.errors import DatasetError, NothingFoundError, UsageError
-
-_SCANS: dict[str, dict[str, Any]] = {
-    "eeg": {
-        "datatype": "eeg",
-        "suffix": "eeg",
-        "task": Query.ANY,
-        "extension": list(EEG_EXTENSIONS),
-    },
-    "bold": {
-        "datatype": "func",
-        "suffix": "bold",
-        "task": Query.ANY,
-        "extension": [".nii", ".nii.gz"],
-        "part": ["mag", None],
-    },
-}
+from bids_eeg2fmri.errors import NothingFoundError
 
 
 def list_scans(
@@ -46,10 +28,9 @@ def list_scans(
         A filter names an entity that BIDS does not know.
     """
     participants = _participants(root, selection)
-    layout = _index(root, participants)
-    there = {kind: _query(layout, kind, {}) for kind in kinds}
-    filters = selection.filters or {}
-    left = there | {kind: _query(layout, kind, filters[kind]) for kind in there.keys() & filters}
+    question = Question(root, participants, kinds, selection.filters or {})
+    answer = list_files(question, selection.index)
+    there, left = (_scans(root, found) for found in (answer.there, answer.left))
     if selection.eeg_from is not None:
         there["eeg"] = left["eeg"] = _derived_eeg(selection.eeg_from, participants)
     if "bold" in kinds:
@@ -90,49 +71,34 @@ def _participants(root: Path, selection: Selection) -> list[str]:
     return chosen or existing
 
 
-def _index(root: Path, participants: Sequence[str]) -> BIDSLayout:
-    """Index the EEG and BOLD files of these participants only, and no metadata.
-
-    pybids would read every JSON file for the metadata and crash on the first broken one.
-
-    Raises
-    ------
-    DatasetError
-        The description of the dataset is JSON, but no object.
-    """
-    labels = "|".join(re.escape(label) for label in participants)
-    wanted = rf"/sub-({labels})(/ses-[^/]+)?(/(eeg|func)(/[^/]+_(eeg|bold)\.[^/]+)?)?$"
-    others = re.compile(f"^(?!{wanted})")
-    indexer = BIDSLayoutIndexer(validate=False, index_metadata=False, ignore=[others])
-    try:
-        return BIDSLayout(root, validate=False, indexer=indexer)
-    except (AttributeError, RecursionError) as error:  # of a list, or one of lists of lists
-        description = root / "dataset_description.json"
-        raise DatasetError(f"{description}: not a JSON object. Mend or remove it.") from error
-
-
-def _query(layout: BIDSLayout, kind: str, filters: Mapping[str, Any]) -> list[Scan]:
-    special = {None: Query.NONE, "*": Query.ANY}
-    spelt = {
-        key: special.get(value, value) if value is None or isinstance(value, str) else value
-        for key, value in filters.items()
+def _scans(root: Path, listed: Mapping[str, Sequence[str]]) -> dict[str, list[Scan]]:
+    return {
+        kind: [Scan(path, entities_of(path)) for path in map(root.joinpath, names)]
+        for kind, names in listed.items()
     }
-    try:
-        paths = layout.get(return_type="file", **(_SCANS[kind] | spelt))
-    except ValueError as error:
-        reason = str(error).split(". ")[0].rstrip(".")
-        raise UsageError(f"--bids-filter-file: {kind}: {reason}.") from error
-    return [Scan(Path(path), entities_of(Path(path))) for path in paths]
 
 
 def _derived_eeg(folder: Path, participants: Sequence[str]) -> list[Scan]:
     """List what pipelines left in folders such as ``eeg`` or ``eeg_pp``, however they name it."""
     found = [
         Scan(path, entities_of(path))
-        for path in sorted({*folder.glob("**/sub-*/**/eeg*/*sub-*_eeg*")})
+        for home in _homes(folder, participants)
+        for path in sorted({*home.glob("**/eeg*/*sub-*_eeg*")})
         if path.suffix in EEG_EXTENSIONS and not path.name.startswith(".")
     ]
     return [scan for scan in found if scan.entities.get("sub") in participants]
+
+
+def _homes(folder: Path, participants: Collection[str]) -> list[Path]:
+    """Find the folders of participants, without a look into those of others."""
+    found: list[Path] = []
+    for place, folders, _ in os.walk(folder):
+        named = {name: re.match(r"sub-([A-Za-z0-9]*)", name) for name in folders}
+        found += [
+            Path(place, name) for name, match in named.items() if match and match[1] in participants
+        ]
+        folders[:] = [name for name, match in named.items() if not match]
+    return sorted(found)
 
 
 def _check_found(

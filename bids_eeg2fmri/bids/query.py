@@ -8,6 +8,7 @@ from pathlib import Path
 from bids_eeg2fmri.bids.contents import check_contents
 from bids_eeg2fmri.bids.derivatives import find_mask, find_preprocessed, where
 from bids_eeg2fmri.bids.index import list_scans, matlab_eeg, told_matlab
+from bids_eeg2fmri.bids.listing import looking_once
 from bids_eeg2fmri.bids.pairing import Pair, Unpaired, pair, run_entities
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection, natural
@@ -69,6 +70,11 @@ def find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Re
     """
     root = root.resolve()
     check_dataset(root, selection.validate)
+    with looking_once():
+        return _find_runs(root, selection)
+
+
+def _find_runs(root: Path, selection: Selection) -> tuple[list[RunFiles], list[Refusal]]:
     scans = list_scans(root, selection)
     eeg, bold = scans["eeg"], scans["bold"]
     runs: list[RunFiles] = []

@@ -47,6 +47,8 @@ class Selection:
     space: Mapping[str, str] | None = None
     """Labels of the preprocessed BOLD to be taken, e.g. ``{"space": "T1w", "res": "2"}``; empty for
     that in the scanner's own space, None for the raw BOLD."""
+    index: Path | None = None
+    """Folder where the list of files is kept for the next time, if anywhere."""
 
     @property
     def datasets(self) -> tuple[Derivative, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bids_eeg2fmri.bids.listing import names_by_ending
 from bids_eeg2fmri.errors import DatasetError, MissingInputError
 
 _AROUND = " \"'‘’"
@@ -20,7 +21,11 @@ _LARGEST = 1e30
 
 def entities_of(path: Path) -> dict[str, str]:
     """Entities of a file by their short names, in the order of its name."""
-    parts = path.name.split(".")[0].split("_")[:-1]
+    return _entities_in(path.name)
+
+
+def _entities_in(name: str) -> dict[str, str]:
+    parts = name.split(".")[0].split("_")[:-1]
     return dict(part.split("-", 1) for part in parts if "-" in part)
 
 
@@ -34,18 +39,26 @@ def inherited(root: Path, file: Path, suffix: str, extension: str) -> list[Path]
     """Sidecars that apply to ``file`` by the BIDS inheritance principle, the nearest one last."""
     own = entities_of(file).items()
     found: list[Path] = []
-    for folder in reversed([parent for parent in file.parents if parent.is_relative_to(root)]):
-        paths = folder.glob(f"*{suffix}{extension}")
-        applying = [path for path in paths if _applies(path, suffix + extension, own)]
+    for folder in _folders(root, file):
+        names = names_by_ending(folder).get(suffix + extension, ())
+        applying = [folder / name for name in names if _applies(name, suffix, own)]
         found += sorted(applying, key=lambda path: (path.name.count("_"), path.name))
     return found
 
 
-def _applies(sidecar: Path, ending: str, entities: ItemsView[str, str]) -> bool:
-    theirs = entities_of(sidecar)
-    if ending.startswith(("electrodes", "coordsystem")):
+def _folders(root: Path, file: Path) -> list[Path]:
+    """Folders from the dataset down to the file."""
+    if not file.is_relative_to(root):
+        return []
+    below = file.parent.relative_to(root).parts
+    return [root.joinpath(*below[:depth]) for depth in range(len(below) + 1)]
+
+
+def _applies(name: str, suffix: str, entities: ItemsView[str, str]) -> bool:
+    theirs = _entities_in(name)
+    if suffix in ("electrodes", "coordsystem"):
         theirs.pop("space", None)  # of electrodes, it is no entity of their recording
-    return sidecar.name.split("_")[-1] == ending and theirs.items() <= entities
+    return theirs.items() <= entities
 
 
 def spell(root: Path, path: Path) -> str:
