@@ -1,7 +1,6 @@
 """The command line's arguments: what may be typed, and what argparse finds wrong with it."""
 
 import argparse
-import os
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -265,9 +264,8 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         "--n-cpus",
         "--nprocs",
         type=int,
-        default=os.cpu_count() or 1,
         metavar="N",
-        help="processors to use (all): one process for each omp-nthreads of them",
+        help="processors to use (all that it may): one process for each omp-nthreads of them",
     )
     group.add_argument(
         "--omp-nthreads",

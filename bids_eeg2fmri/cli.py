@@ -114,8 +114,10 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
     from bids_eeg2fmri.app.job import Job
     from bids_eeg2fmri.runtime import log
     from bids_eeg2fmri.runtime.execute import interruptible
+    from bids_eeg2fmri.runtime.workers import count_cpus
 
     log.setup(None if args.dry_run else args.output_dir, args.verbose)
+    device, gpus = ("cpu", ()) if args.dry_run else _device(args.device)
     job = Job(
         bids_dir=args.bids_dir.resolve(),
         out=args.output_dir.resolve(),
@@ -124,9 +126,10 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         selection=_selection(args, work),
         test_participants=tuple(args.test_participants),
         atlas=tuple(path.resolve() for path in args.atlas),
-        device="cpu" if args.dry_run else _device(args.device),
-        n_cpus=args.n_cpus,
+        device=device,
+        n_cpus=args.n_cpus or count_cpus(os.environ),
         threads=args.omp_nthreads,
+        gpus=gpus,
         stop_on_first_crash=args.stop_on_first_crash,
         reports_only=args.reports_only,
         command=_command(argv),
@@ -213,8 +216,8 @@ def _check_arguments(args: argparse.Namespace, config: Config) -> None:
     if not args.bids_dir.is_dir():
         raise MissingInputError(f"{args.bids_dir}: no such folder. Check bids_dir.")
     for name in ("n_cpus", "omp_nthreads"):
-        if getattr(args, name) < 1:
-            raise UsageError(f"--{name.replace('_', '-')} {getattr(args, name)}: give at least 1.")
+        if (number := getattr(args, name)) is not None and number < 1:
+            raise UsageError(f"--{name.replace('_', '-')} {number}: give at least 1.")
     for option in ("test_participants", "folds"):
         if getattr(args, option) not in ((), None) and args.analysis_level != "group":
             raise UsageError(f"--{option.replace('_', '-')} is for the group level; drop it.")
@@ -336,9 +339,14 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, object]] | None:
     return filters
 
 
-def _device(name: str) -> str:
+def _device(name: str) -> tuple[str, tuple[str, ...]]:
+    """Choose where networks are trained; name the GPUs, if it is there."""
     import torch
+
+    from bids_eeg2fmri.runtime.workers import name_gpus
 
     if name == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no GPU here. Use auto or cpu.")
-    return "cuda" if name != "cpu" and torch.cuda.is_available() else "cpu"
+    if name == "cpu" or not torch.cuda.is_available():
+        return "cpu", ()
+    return "cuda", name_gpus(torch.cuda.device_count(), os.environ)

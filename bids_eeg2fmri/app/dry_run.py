@@ -17,7 +17,7 @@ from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.errors import AppError, DataWarning
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.runtime.execute import Failure, map_items
+from bids_eeg2fmri.runtime.execute import Failure, Pool, map_items
 
 Row = dict[str, Any]
 _ENTITIES = {"session": "ses", "task": "task", "run": "run"}
@@ -67,10 +67,10 @@ def describe_runs(job: Job, runs: Sequence[RunFiles]) -> list[Row]:
     """Find the clock of each run without its signals, side by side where that takes long."""
     describe, tenth = partial(_describe, job), len(runs) // 10
     started = time.monotonic()
-    told = map_items(describe, runs[:tenth], workers=1, threads=1)
+    told = map_items(describe, runs[:tenth], Pool())
     left = 9 * (time.monotonic() - started)
     workers = min(job.n_cpus, int(left / _WORTH_A_PROCESS))
-    told += map_items(describe, runs[tenth:], workers=workers, threads=1)
+    told += map_items(describe, runs[tenth:], Pool(workers))
     rows = []
     for run, one in zip(runs, told, strict=True):
         row, notes = (_unforeseen(run, one), ()) if isinstance(one, Failure) else one

@@ -29,8 +29,8 @@ from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.runtime.execute import limited_threads
 from bids_eeg2fmri.runtime.store import Unit
+from bids_eeg2fmri.runtime.threads import limited_threads
 from bids_eeg2fmri.train.splits import Split, hold_back
 from bids_eeg2fmri.types import Grid
 

@@ -13,7 +13,7 @@ from bids_eeg2fmri.bids.sidecars import read_description
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError, DamageError
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.runtime.execute import Failure, map_items, seed_for
+from bids_eeg2fmri.runtime.execute import Failure, Pool, map_items, seed_for
 from bids_eeg2fmri.runtime.store import Store
 
 Result = TypeVar("Result")
@@ -43,6 +43,8 @@ class Job:
     """Processors to use."""
     threads: int = 2
     """Threads of each process; results may depend on it, so it never follows from the others."""
+    gpus: tuple[str, ...] = ()
+    """GPUs to train on, as CUDA_VISIBLE_DEVICES names them; one of them serves one process."""
     stop_on_first_crash: bool = False
     reports_only: bool = False
     """Whether pages are made again from what is stored, and nothing is computed."""
@@ -58,11 +60,12 @@ class Job:
         return Store(self.work, version, frozen=self.reports_only, thorough=self.thorough)
 
     @property
-    def workers(self) -> int:
-        """Processes side by side; trainings on one GPU would only be in each other's way."""
+    def pool(self) -> Pool:
+        """Where work is spread; trainings on one GPU would only be in each other's way."""
+        workers = max(1, self.n_cpus // self.threads)
         if self.device == "cuda":
-            return 1
-        return max(1, self.n_cpus // self.threads)
+            workers = max(1, min(workers, len(self.gpus)))
+        return Pool(workers, self.threads, self.gpus)
 
     @property
     def dataset_name(self) -> str:
@@ -122,7 +125,7 @@ class Job:
                 raise failed[label]
 
         call: Callable[[tuple[str, Work]], Result] = partial(_apply, fn, self)
-        map_items(call, [*work.items()], workers=self.workers, threads=self.threads, on_result=take)
+        map_items(call, [*work.items()], self.pool, on_result=take)
         if damage:
             raise damage[0]
         return {label: done[label] for label in work if label in done}, failed

@@ -165,8 +165,7 @@ class _Search:
         map_items(
             self.try_point,
             [*points.items()],
-            workers=self.job.workers,
-            threads=self.job.threads,
+            self.job.pool,
             apart=True,
             on_result=take,
         )

@@ -1,51 +1,49 @@
-"""One way to spread work over items: in this process or over worker processes.
+"""One way to spread work over items: in this process, over worker processes, over a cluster.
 
 Results do not depend on the number of workers: they come in the order of the items, every item
 draws from its own seed (:func:`seed_for`), and an item's sums are split over ``threads`` threads
 however many workers there are. One broken item never stops the others: its error comes back as a
 :class:`Failure`.
 
-Threads are limited in three places, because none reaches everywhere: the environment, for libraries
-that are loaded later; threadpoolctl, for BLAS and OpenMP that are loaded; and torch's own count,
-where torch is loaded. Torch is not imported for it.
+Work that spreads its own work does so where it is the only one: within a worker, items are done one
+after the other, so that workers times threads never exceed the processors.
 """
 
-import functools
 import hashlib
 import json
-import os
 import signal
-import sys
 import threading
-import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-
-from joblib.externals.loky import get_reusable_executor
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+from functools import partial
+from typing import Generic, TypeVar
 
 from bids_eeg2fmri.errors import AppError, TemporaryError
 from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.runtime.threads import limited_threads
+from bids_eeg2fmri.runtime.workers import run_in_workers
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_THREAD_VARIABLES = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "NUMBA_NUM_THREADS",
-)
-_IDLE = 60.0
-"""Seconds for which a worker waits for more, so that the next one need not import torch again."""
+_AT_WORK: ContextVar[bool] = ContextVar("_AT_WORK", default=False)
+"""Whether this is a worker at work on an item."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where items are worked on; settled once for a run."""
+
+    workers: int = 1
+    """Processes of this machine; with 1, all is done in this one."""
+    threads: int = 1
+    """Threads of each of them, for linear algebra and torch."""
+    gpus: tuple[str, ...] = ()
+    """GPUs, as CUDA_VISIBLE_DEVICES names them: each worker sees one of its own. No fewer than
+    workers; without any, workers see what this process sees."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,8 @@ class Failure(Generic[Item]):
 def map_items(
     fn: Callable[[Item], Result],
     items: Sequence[Item],
+    pool: Pool,
     *,
-    workers: int,
-    threads: int,
     apart: bool = False,
     on_result: Callable[[Item, Result | Failure[Item]], None] | None = None,
 ) -> list[Result | Failure[Item]]:
@@ -80,10 +77,9 @@ def map_items(
         labels rather than arrays. It must bear being run again: where the system kills a worker,
         e.g. out of memory, the unfinished items run once more, one at a time and with no other
         worker; one that is killed again gives a ``Failure`` with a ``TemporaryError``.
-    workers
-        Processes; with 1, all is done in this one.
-    threads
-        Threads of each worker, for linear algebra and torch.
+    pool
+        Where they are worked on. A single item is worked on in this process, so that what it
+        spreads itself has all workers; so is everything within a worker.
     apart
         Whether one worker is a process of its own too, so that this one outlives a kill.
     on_result
@@ -94,8 +90,8 @@ def map_items(
     TemporaryError
         On Ctrl-C or SIGTERM; the workers are stopped.
     """
-    call = functools.partial(_call, fn, threads=threads, where=log.place())
     results: dict[int, Result | Failure[Item]] = {}
+    nested = _AT_WORK.get()
 
     def take(index: int, result: Result | Failure[Item]) -> None:
         results[index] = result
@@ -103,11 +99,11 @@ def map_items(
             on_result(items[index], result)
 
     with interruptible():
-        if apart or min(workers, len(items)) > 1:
-            _in_workers(call, dict(enumerate(items)), workers, threads, take)
+        if not nested and (apart or min(pool.workers, len(items)) > 1):
+            _in_workers(fn, items, pool, take)
         else:
             for index, item in enumerate(items):
-                take(index, call(item))
+                take(index, perform(fn, item, pool.threads))
     return [results[index] for index in range(len(items))]
 
 
@@ -139,81 +135,18 @@ def interruptible() -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def _in_workers(
-    call: Callable[[Item], Any],
-    items: Mapping[int, Item],
-    workers: int,
-    threads: int,
-    take: Callable[[int, Any], None],
-) -> None:
-    """Run items in processes that may be killed; what a kill leaves undone, once more and alone."""
-    left = dict(items)
-
-    def tick_off(index: int, result: Any) -> None:
-        del left[index]
-        take(index, result)
-
+@contextmanager
+def at_work() -> Iterator[None]:
+    """Be a worker, which spreads nothing further."""
+    token = _AT_WORK.set(True)
     try:
-        _submit(call, items, workers, threads, tick_off)
-    except BrokenProcessPool:
-        for index, item in left.items():
-            try:
-                _submit(call, {index: item}, 1, threads, take)
-            except BrokenProcessPool:
-                error = TemporaryError(
-                    "The worker was killed, and again with no other beside it, mostly for want of "
-                    "memory. Give more memory or fewer --n-cpus, and run again."
-                )
-                take(index, Failure(item, error, traceback.format_exc(), killed=True))
+        yield
+    finally:
+        _AT_WORK.reset(token)
 
 
-def _submit(
-    call: Callable[[Item], Any],
-    items: Mapping[int, Item],
-    workers: int,
-    threads: int,
-    take: Callable[[int, Any], None],
-) -> None:
-    """Hand items to worker processes, those of an earlier call where they live on.
-
-    Raises
-    ------
-    BrokenProcessPool
-        If one of them was killed.
-    """
-    executor = get_reusable_executor(
-        max_workers=max(1, min(workers, len(items))),
-        timeout=_IDLE,
-        initializer=_belong_to,
-        initargs=(os.getpid(),),
-        env=dict.fromkeys(_THREAD_VARIABLES, str(threads)),
-    )
-    try:
-        futures = {executor.submit(call, item): index for index, item in items.items()}
-        for future in as_completed(futures):
-            take(futures[future], future.result())
-    except BaseException:
-        executor.shutdown(kill_workers=True)
-        raise
-
-
-def _belong_to(parent: int) -> None:
-    """Let this process end when its parent is gone, or it would train on for nobody."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent answers it
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _call(
-    fn: Callable[[Item], Result], item: Item, *, threads: int, where: log.Place | None
-) -> Result | Failure[Item]:
-    """Run one item wherever this process is, and turn its error into a value."""
-    log.join(where)
+def perform(fn: Callable[[Item], Result], item: Item, threads: int) -> Result | Failure[Item]:
+    """Run one item in this process, and turn its error into a value."""
     try:
         with limited_threads(threads):
             return fn(item)
@@ -225,23 +158,27 @@ def _call(
         return Failure(item, told, traceback.format_exc())
 
 
-@contextmanager
-def limited_threads(threads: int) -> Iterator[None]:
-    """Hold BLAS, OpenMP and torch to a number of threads."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ |= dict.fromkeys(_THREAD_VARIABLES, str(threads))
-    torch = sys.modules.get("torch")
-    torch_before = torch.get_num_threads() if torch else None
-    if torch:
-        torch.set_num_threads(threads)
-    try:
-        with threadpool_limits(limits=threads):
-            yield
-    finally:
-        if torch:
-            torch.set_num_threads(torch_before)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def _in_workers(
+    fn: Callable[[Item], Result],
+    items: Sequence[Item],
+    pool: Pool,
+    take: Callable[[int, Result | Failure[Item]], None],
+) -> None:
+    """Run items in processes of this machine; give those up that kill theirs again and again."""
+    call = partial(_work, fn, threads=pool.threads, where=log.place())
+    given = (call, dict(enumerate(items)), pool.workers, pool.threads, pool.gpus)
+    for index in run_in_workers(*given, take):
+        error = TemporaryError(
+            "The worker was killed, and again with no other beside it, mostly for want of "
+            "memory. Give more memory or fewer --n-cpus, and run again."
+        )
+        take(index, Failure(items[index], error, str(error), killed=True))
+
+
+def _work(
+    fn: Callable[[Item], Result], item: Item, *, threads: int, where: log.Place | None
+) -> Result | Failure[Item]:
+    """Run one item as a worker of this machine."""
+    log.join(where)
+    with at_work():
+        return perform(fn, item, threads)

@@ -12,7 +12,9 @@ import pytest
 import threadpoolctl
 
 from bids_eeg2fmri.errors import EEGError, TemporaryError
-from bids_eeg2fmri.runtime.execute import Failure, limited_threads, map_items, seed_for
+from bids_eeg2fmri.runtime.execute import Failure, Pool, map_items, seed_for
+from bids_eeg2fmri.runtime.threads import limited_threads
+from bids_eeg2fmri.runtime.workers import count_cpus, name_gpus
 
 
 def square(x):
@@ -67,25 +69,23 @@ def die_in_a_worker(folder, parent, times, x):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_the_order_of_the_items(workers):
-    assert map_items(slow_for_early_items, [0, 1, 2], workers=workers, threads=1) == [0, 1, 2]
+    assert map_items(slow_for_early_items, [0, 1, 2], Pool(workers)) == [0, 1, 2]
 
 
 def test_results_do_not_depend_on_the_number_of_workers():
     labels = [f"sub-{i:02d}" for i in range(6)]
-    one, two, three = (
-        map_items(functools.partial(draw, 3), labels, workers=n, threads=1) for n in (1, 2, 3)
-    )
+    one, two, three = (map_items(functools.partial(draw, 3), labels, Pool(n)) for n in (1, 2, 3))
     assert one == two == three
     assert len(set(one)) == 6
 
 
 def test_no_items_give_no_results():
-    assert map_items(square, [], workers=2, threads=1) == []
+    assert map_items(square, [], Pool(2)) == []
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_one_broken_item_never_stops_the_others(workers):
-    results = map_items(break_on_three, [1, 2, 3, 4, 5], workers=workers, threads=1)
+    results = map_items(break_on_three, [1, 2, 3, 4, 5], Pool(workers))
     known, unknown = results[2], results[3]
     assert [results[i] for i in (0, 1, 4)] == [1, 2, 5]
     assert isinstance(known, Failure)
@@ -100,14 +100,14 @@ def test_one_broken_item_never_stops_the_others(workers):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_are_told_as_they_come(workers):
     told = {}
-    map_items(square, [1, 2, 3], workers=workers, threads=1, on_result=told.__setitem__)
+    map_items(square, [1, 2, 3], Pool(workers), on_result=told.__setitem__)
     assert told == {1: 1, 2: 4, 3: 9}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_every_worker_holds_to_its_threads(workers, threads):
-    for pools, variable in map_items(count_threads, [0, 1], workers=workers, threads=threads):
+    for pools, variable in map_items(count_threads, [0, 1], Pool(workers, threads)):
         assert all(pool <= threads for pool in pools)
         assert variable == str(threads)
 
@@ -122,7 +122,7 @@ def test_thread_limits_are_lifted_afterwards():
 def test_torch_holds_to_its_threads_without_being_imported_for_it():
     code = (
         "import sys\n"
-        "from bids_eeg2fmri.runtime.execute import limited_threads\n"
+        "from bids_eeg2fmri.runtime.threads import limited_threads\n"
         "with limited_threads(1):\n"
         "    assert 'torch' not in sys.modules\n"
         "    import torch\n"
@@ -137,12 +137,12 @@ def test_torch_holds_to_its_threads_without_being_imported_for_it():
 
 def test_a_worker_killed_once_costs_nothing_but_time(tmp_path):
     fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 1)
-    assert map_items(fn, [0, 1, 2, 3], workers=2, threads=1) == [0, 1, 2, 3]
+    assert map_items(fn, [0, 1, 2, 3], Pool(2)) == [0, 1, 2, 3]
 
 
 def test_an_item_that_kills_every_worker_fails_alone(tmp_path):
     fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 99)
-    results = map_items(fn, [0, 1, 2, 3], workers=2, threads=1)
+    results = map_items(fn, [0, 1, 2, 3], Pool(2))
     assert [results[i] for i in (0, 1, 3)] == [0, 1, 3]
     assert isinstance(results[2].error, TemporaryError)
     assert "killed" in str(results[2].error)
@@ -151,34 +151,108 @@ def test_an_item_that_kills_every_worker_fails_alone(tmp_path):
 
 def test_one_worker_apart_is_killed_in_the_place_of_this_process(tmp_path):
     fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 99)
-    results = map_items(fn, [0, 1, 2, 3], workers=1, threads=1, apart=True)
+    results = map_items(fn, [0, 1, 2, 3], Pool(1), apart=True)
     assert [results[i] for i in (0, 1, 3)] == [0, 1, 3]
     assert (results[2].item, results[2].killed) == (2, True)
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_a_worker_apart_lives_on_for_what_comes_next():
-    first, second = (map_items(who, [0, 1], workers=1, threads=1, apart=True) for _ in range(2))
+    first, second = (map_items(who, [0, 1], Pool(1), apart=True) for _ in range(2))
     assert first == second
     assert len({os.getpid(), *first}) == 2
 
 
 def test_an_error_is_no_kill(tmp_path):
-    (failure,) = map_items(break_on_three, [3], workers=1, threads=1, apart=True)
+    (failure,) = map_items(break_on_three, [3], Pool(1), apart=True)
     assert isinstance(failure.error, EEGError)
     assert not failure.killed
 
 
 def test_numbers_are_the_same_apart():
     labels, fn = ["sub-01", "sub-02"], functools.partial(draw, 3)
-    here, apart = (map_items(fn, labels, workers=1, threads=1, apart=a) for a in (False, True))
+    here, apart = (map_items(fn, labels, Pool(1), apart=a) for a in (False, True))
     assert here == apart
+
+
+def spread_again(threads, x):
+    """Work that spreads its own work, and the processes in which that is done."""
+    return os.getpid(), set(map_items(who, [x, x + 1], Pool(2, threads)))
+
+
+def see_gpu(folder, x):
+    """The GPU of this process, while the other is at work too."""
+    (Path(folder) / str(x)).touch()
+    while len(list(Path(folder).iterdir())) < 2:
+        time.sleep(0.01)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+def grow(path, x):
+    """Map a large file into memory for good, for so long that loky looks at this process."""
+    if x == 1:
+        grow.held = np.load(path, mmap_mode="r")
+        grow.held[::4096].sum()
+        time.sleep(1.1)
+    return os.getpid()
+
+
+def test_work_within_a_worker_is_spread_no_further():
+    for worker, inside in map_items(functools.partial(spread_again, 1), [0, 1], Pool(2)):
+        assert inside == {worker}
+        assert worker != os.getpid()
+
+
+def test_a_single_item_is_worked_on_here_and_spreads_over_all_workers():
+    ((here, inside),) = map_items(functools.partial(spread_again, 1), [0], Pool(2))
+    assert here == os.getpid()
+    assert here not in inside
+
+
+def test_each_worker_sees_a_gpu_of_its_own_again_and_again(tmp_path):
+    for again in "ab":
+        (tmp_path / again).mkdir()
+        fn = functools.partial(see_gpu, str(tmp_path / again))
+        assert {*map_items(fn, [0, 1], Pool(2, gpus=("4", "GPU-7")))} == {"4", "GPU-7"}
+
+
+def test_a_killed_worker_gives_its_gpu_to_the_next(tmp_path):
+    fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 1)
+    assert map_items(fn, [0, 2], Pool(2, gpus=("0", "1"))) == [0, 2]
+
+
+@pytest.mark.filterwarnings("default:A worker stopped")  # an error in loky's thread would hang it
+def test_a_worker_that_maps_large_files_into_memory_lives_on(tmp_path):
+    np.lib.format.open_memmap(tmp_path / "large.npy", "w+", np.uint8, (400_000_000,)).flush()
+    fn = functools.partial(grow, tmp_path / "large.npy")
+    assert len({*map_items(fn, [0, 1, 2, 3], Pool(1), apart=True)}) == 1
+
+
+def test_gpus_are_named_as_the_environment_names_them():
+    assert name_gpus(2, {}) == ("0", "1")
+    assert name_gpus(2, {"CUDA_VISIBLE_DEVICES": "3, GPU-5a"}) == ("3", "GPU-5a")
+    assert name_gpus(0, {"CUDA_VISIBLE_DEVICES": ""}) == ()
+    assert name_gpus(1, {"CUDA_VISIBLE_DEVICES": "0,9"}) == ("0",)
+
+
+def test_processors_are_counted_as_they_are_allowed():
+    allowed = len(os.sched_getaffinity(0))
+    assert 1 <= count_cpus({}) <= allowed
+    assert count_cpus({"SLURM_CPUS_PER_TASK": "1", "SLURM_CPUS_ON_NODE": "2"}) == 1
+    assert count_cpus({"SLURM_CPUS_ON_NODE": "4096"}) == count_cpus({})
+    code = (
+        "import os\n"
+        "from bids_eeg2fmri.runtime.workers import count_cpus\n"
+        "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])\n"
+        "assert count_cpus({}) == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 WAITING = """
 import os, signal, sys, time
 from pathlib import Path
-from bids_eeg2fmri.runtime.execute import map_items
+from bids_eeg2fmri.runtime.execute import Pool, map_items
 
 def wait(seconds):
     (Path(sys.argv[1]) / str(os.getpid())).touch()
@@ -190,7 +264,7 @@ def interrupt(item, result):
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     workers, items = int(sys.argv[2]), [float(item) for item in sys.argv[3:]]
-    try: map_items(wait, items, workers=workers, threads=1, on_result=interrupt)
+    try: map_items(wait, items, Pool(workers), on_result=interrupt)
     except Exception as error: print(type(error).__name__, error)
 """
 

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from bids_eeg2fmri.errors import DataWarning, OutputError
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.runtime.execute import map_items
+from bids_eeg2fmri.runtime.execute import Pool, map_items
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_a_log_folder_that_cannot_be_made_is_one_line(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_workers_log_to_the_same_file(tmp_path, workers):
     log.setup(tmp_path, 0)
-    map_items(say, ["01", "02", "03"], workers=workers, threads=1)
+    map_items(say, ["01", "02", "03"], Pool(workers))
     lines = only_file(tmp_path / "logs").read_text().splitlines()
     assert sorted(line.split(" ", 2)[2] for line in lines) == [
         f"sub-0{i}            train   done" for i in (1, 2, 3)
@@ -169,5 +169,5 @@ def test_a_process_that_never_set_up_has_no_place_to_log():
 def test_workers_that_live_on_log_where_the_next_call_does(tmp_path):
     for name in ("first", "second"):
         log.setup(tmp_path / name, 0)
-        map_items(say, ["01", "02"], workers=2, threads=1)
+        map_items(say, ["01", "02"], Pool(2))
         assert len(only_file(tmp_path / name / "logs").read_text().splitlines()) == 2

@@ -1,0 +1,151 @@
+"""Processes of this machine that work for this one, and what becomes of items when one is killed.
+
+They are those of loky rather than of joblib's Parallel, which runs a single one in this process.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from joblib.externals.loky import cpu_count, get_reusable_executor, process_executor
+
+from bids_eeg2fmri.runtime.threads import VARIABLES
+
+Item = TypeVar("Item")
+
+_IDLE = 60.0
+"""Seconds for which a worker waits for more, so that the next one need not import torch again."""
+_OF_A_JOB = ("SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE")
+_PATIENCE = 30.0
+"""Seconds that a new worker gives a predecessor to end and leave its GPU."""
+
+
+def count_cpus(environ: Mapping[str, str]) -> int:
+    """Count the processors that this process may use, of however many the machine has.
+
+    That is the least of what its affinity, its control group and, under SLURM, its job allow.
+    """
+    told = (environ.get(name, "") for name in _OF_A_JOB)
+    allowed = [int(count) for count in told if count.isdecimal()]
+    return max(1, min([int(cpu_count()), *allowed]))
+
+
+def name_gpus(count: int, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the GPUs that torch sees as CUDA_VISIBLE_DEVICES does, where it is set already."""
+    visible = environ.get("CUDA_VISIBLE_DEVICES")
+    names = map(str, range(count)) if visible is None else visible.split(",")
+    return tuple(name.strip() for name in names)[:count]
+
+
+def run_in_workers(
+    call: Callable[[Item], Any],
+    items: Mapping[int, Item],
+    workers: int,
+    threads: int,
+    gpus: tuple[str, ...],
+    take: Callable[[int, Any], None],
+) -> list[int]:
+    """Run items in processes that may be killed; what a kill leaves undone, once more and alone.
+
+    Returns
+    -------
+    The items whose process was killed though no other was beside it.
+    """
+    left = dict(items)
+
+    def tick_off(index: int, result: Any) -> None:
+        del left[index]
+        take(index, result)
+
+    try:
+        _submit(call, items, workers, threads, gpus, tick_off)
+    except BrokenProcessPool:
+        lost = []
+        for index, item in left.copy().items():
+            try:
+                _submit(call, {index: item}, 1, threads, gpus, tick_off)
+            except BrokenProcessPool:
+                lost.append(index)
+        return lost
+    return []
+
+
+def _submit(
+    call: Callable[[Item], Any],
+    items: Mapping[int, Item],
+    workers: int,
+    threads: int,
+    gpus: tuple[str, ...],
+    take: Callable[[int, Any], None],
+) -> None:
+    """Hand items to worker processes, those of an earlier call where they live on.
+
+    Raises
+    ------
+    BrokenProcessPool
+        If one of them was killed.
+    """
+    executor = get_reusable_executor(
+        max_workers=max(1, min(workers, len(items))),
+        timeout=_IDLE,
+        initializer=_begin,
+        initargs=(os.getpid(), gpus),
+        env=dict.fromkeys(VARIABLES, str(threads)),
+    )
+    try:
+        futures = {executor.submit(call, item): index for index, item in items.items()}
+        for future in as_completed(futures):
+            take(futures[future], future.result())
+    except BaseException:
+        executor.shutdown(kill_workers=True)
+        raise
+
+
+def _begin(parent: int, gpus: tuple[str, ...]) -> None:
+    """Be the worker of a process, on a GPU of its own where there are some."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches both; the parent answers it
+    # Where psutil is installed, loky takes files that are mapped into memory for a leak, and has
+    # their worker give way to a new one, which imports torch again.
+    process_executor._USE_PSUTIL = False
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    if gpus:  # before torch is loaded, which looks once
+        os.environ["CUDA_VISIBLE_DEVICES"] = claim(gpus, parent)
+
+
+def _end_with(parent: int) -> None:
+    """Let this process end when its parent is gone, or it would train on for nobody."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def claim(gpus: tuple[str, ...], parent: int) -> str:
+    """Take one of the GPUs that no other living worker of the same parent has.
+
+    A claim is a socket's name, which the system gives back when the process ends, however it ends.
+
+    Raises
+    ------
+    RuntimeError
+        If all are taken.
+    """
+    count = os.stat("/proc/self/ns/pid").st_ino  # containers count their processes apart
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        for gpu in gpus:
+            claimed = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            try:
+                claimed.bind(f"\0bids_eeg2fmri {count} {parent} {gpu}")
+            except OSError:
+                claimed.close()
+            else:
+                claimed.detach()  # open until the process ends
+                return gpu
+        time.sleep(0.1)
+    raise RuntimeError(f"No GPU of {', '.join(gpus)} is free.")
