@@ -49,6 +49,10 @@ class EEG:
         """Length of the recording in seconds."""
         return float(self.data.shape[1] / self.sfreq)
 
+    def stretch(self, start: int, stop: int) -> Float32[np.ndarray, "time channels"]:
+        """Give all channels from one sample up to another one."""
+        return self.data[:, start:stop].T
+
 
 @typed
 class Markers:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -9,7 +10,8 @@ from scipy.fft import next_fast_len
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.preprocess.eeg import EPS
-from bids_eeg2fmri.preprocess.pairs import in_seconds, spectrograms, stretches
+from bids_eeg2fmri.preprocess.pairs import in_seconds, stretches
+from bids_eeg2fmri.preprocess.spectra import spectrograms
 from bids_eeg2fmri.types import EEG, Pairs, VolumeClock
 
 OVERSAMPLED = 4
@@ -111,8 +113,14 @@ def phase_randomised_pairs(
     )
     for data in phase_randomise(eeg.data[:, start : start + n], draws, every):
         cuts = ((first - start) // every, length // every)
-        made = spectrograms(data, eeg.sfreq / every, *cuts, spectro)
-        yield replace(part, eeg=np.stack([*made]))
+        made = spectrograms(partial(_cut, data), eeg.sfreq / every, *cuts, spectro)
+        yield replace(part, eeg=np.concatenate([*made]))
+
+
+def _cut(
+    data: Float32[np.ndarray, "channels time"], start: int, stop: int
+) -> Float32[np.ndarray, "cut channels"]:
+    return data[:, start:stop].T
 
 
 def _line(channel: Float32[np.ndarray, " time"]) -> Float32[np.ndarray, " time"]:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float32, Float64
 from numpy.typing import DTypeLike
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.errors import EEGError
-from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows, spectrogram
+from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows
 from bids_eeg2fmri.preprocess.pairs import in_seconds, stretches
+from bids_eeg2fmri.preprocess.spectra import spectrograms
 from bids_eeg2fmri.types import EEG, Grid, Pairs, VolumeClock
 
 Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
@@ -89,9 +90,14 @@ def make_spectrograms(
     first, length = stretches(clock, eeg.sfreq, window, spectro)
     shape = (len(first), len(weights), len(bin_freqs(spectro)), n_windows(window, spectro))
     spectra = allocate(shape, np.float32)
-    for i, begin in enumerate(first):
-        mapped = weights.astype(np.float32) @ eeg.data[:, begin : begin + length]
-        spectra[i], _ = spectrogram(mapped, eeg.sfreq, spectro)
+    mix, done = np.ascontiguousarray(weights.T, np.float32), 0
+
+    def read(start: int, stop: int) -> Float32[np.ndarray, "time channels"]:
+        return np.asarray(eeg.stretch(start, stop) @ mix)
+
+    for some in spectrograms(read, eeg.sfreq, first, length, spectro):
+        spectra[done : done + len(some)] = some
+        done += len(some)
     return spectra
 
 

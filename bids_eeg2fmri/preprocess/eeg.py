@@ -1,7 +1,7 @@
 """Short-time Fourier transform of the EEG, §4.2 of Calhas & Henriques (2022)."""
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float, Float32, Float64, Int64
 from scipy.fft import rfft
 from scipy.signal import get_window
 
@@ -83,29 +83,53 @@ def spectrogram(
     thousand times the EEG, into the lowest bin. Where ``window`` is no whole number of samples the
     last, broken one is left out, and the bins lie higher than their names by less than that part.
     """
-    freqs = bin_freqs(cfg)
-    if freqs[-1] >= sfreq / 2:
-        raise UsageError(
-            f"EEG sampled at {sfreq:g} Hz holds no {freqs[-1]:g} Hz; keep fewer frequencies with "
-            f"--set spectrogram.fmax={np.ceil(sfreq / 2 * cfg.window - 1) / cfg.window:g}"
-        )
-    size = int(cfg.window * sfreq + EPS)
-    spare = data.shape[-1] - size
-    starts = (np.arange(spare / (cfg.hop * sfreq) + 1) * (cfg.hop * sfreq) + EPS).astype(int)
-    starts = starts[starts <= spare]
+    check_rate(sfreq, cfg)
+    freqs, size = bin_freqs(cfg), window_size(sfreq, cfg)
+    starts = window_starts(data.shape[-1], sfreq, cfg)
     windows = data[..., starts[:, None] + np.arange(size)].astype(np.float32, copy=False)
     windows -= windows.mean(axis=-1, keepdims=True)
     taper = get_window(cfg.taper, size)
     windows *= (taper * (2 / taper.sum())).astype(np.float32)
     kept = slice(round(freqs[0] * cfg.window), round(freqs[-1] * cfg.window) + 1)
     bins = np.swapaxes(rfft(windows)[..., kept], -1, -2)
-    return _value_of(bins.real**2 + bins.imag**2, cfg), freqs
+    return value_of(bins.real**2 + bins.imag**2, cfg), freqs
 
 
-def _value_of(
-    power: Float32[np.ndarray, "*batch freqs windows"], cfg: SpectrogramConfig
-) -> Float32[np.ndarray, "*batch freqs windows"]:
-    value: Float32[np.ndarray, "*batch freqs windows"] = power
+def check_rate(sfreq: float, cfg: SpectrogramConfig) -> None:
+    """Make sure that EEG of this rate holds all frequencies.
+
+    Raises
+    ------
+    UsageError
+        If it does not.
+    """
+    highest = bin_freqs(cfg)[-1]
+    if highest >= sfreq / 2:
+        raise UsageError(
+            f"EEG sampled at {sfreq:g} Hz holds no {highest:g} Hz; keep fewer frequencies with "
+            f"--set spectrogram.fmax={np.ceil(sfreq / 2 * cfg.window - 1) / cfg.window:g}"
+        )
+
+
+def window_size(sfreq: float, cfg: SpectrogramConfig) -> int:
+    """Count the samples of a window."""
+    return int(cfg.window * sfreq + EPS)
+
+
+def window_starts(
+    length: int, sfreq: float, cfg: SpectrogramConfig
+) -> Int64[np.ndarray, " windows"]:
+    """Tell where in so many samples the windows begin that lie wholly within."""
+    spare, hop = length - window_size(sfreq, cfg), cfg.hop * sfreq
+    starts = (np.arange(spare / hop + 1) * hop + EPS).astype(np.int64)
+    return starts[starts <= spare]
+
+
+def value_of(
+    power: Float32[np.ndarray, "*bins"], cfg: SpectrogramConfig
+) -> Float32[np.ndarray, "*bins"]:
+    """Make of power in V² what is kept of it, by ``cfg.value``."""
+    value: Float32[np.ndarray, "*bins"] = power
     if cfg.value == "magnitude":
         value = np.sqrt(power)
     elif cfg.value == "log":

@@ -1,17 +1,18 @@
 """Pair each BOLD volume with the EEG that leads to it, §4.2 of Calhas & Henriques (2022)."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Int64
 from numpy.typing import DTypeLike
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.errors import BOLDError, DataWarning, EEGError
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows, spectrogram
+from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows
+from bids_eeg2fmri.preprocess.spectra import spectrograms
 from bids_eeg2fmri.types import BOLD, EEG, Grid, Pairs, VolumeClock
 
 FEWEST_PAIRS = 3
@@ -40,8 +41,8 @@ def make_pairs(
     """Cut, for a volume at t, the EEG in [t - start, t - stop) and transform it (§4.2).
 
     Times of ``window`` and ``spectro`` are counted in ``window.unit``, those in repetition times in
-    those of this run. Volumes that lack some of their EEG are left out. One volume is in memory at
-    a time.
+    those of this run. Volumes that lack some of their EEG are left out. A bounded part of
+    either signal is in memory at a time.
 
     Parameters
     ----------
@@ -69,9 +70,12 @@ def make_pairs(
     volume = _volumes_with_eeg(first, length, eeg, bold, clock, window, run)
     x = allocate("eeg", (len(volume), len(eeg.channels), len(freqs), windows), np.float32)
     y = allocate("bold", (len(volume), *grid), np.float32)
-    for i, one in enumerate(spectrograms(eeg.data, eeg.sfreq, first[volume], length, spectro)):
-        x[i] = one
-        y[i] = resize(bold.data[..., volume[i]], grid)
+    done = 0
+    for some in spectrograms(eeg.stretch, eeg.sfreq, first[volume], length, spectro):
+        x[done : done + len(some)] = some
+        done += len(some)
+    for made, i in zip(y, volume, strict=True):
+        made[:] = resize(bold.data[..., i], grid)
     return Pairs(
         eeg=x,
         bold=y,
@@ -109,18 +113,6 @@ def stretches(
     # No longer than the windows need: a sample more could lie at t - stop.
     needed = (n_windows(window, spectro) - 1) * spectro.hop + spectro.window
     return first, int(needed * sfreq + EPS)
-
-
-def spectrograms(
-    data: Float32[np.ndarray, "channels time"],
-    sfreq: float,
-    first: Int64[np.ndarray, " pairs"],
-    length: int,
-    spectro: SpectrogramConfig,
-) -> Iterator[Float32[np.ndarray, "channels freqs windows"]]:
-    """Transform stretches of one length, of which the first samples are given, one at a time."""
-    for start in first:
-        yield spectrogram(data[:, start : start + length], sfreq, spectro)[0]
 
 
 def _volumes_with_eeg(
