@@ -1,12 +1,10 @@
 """The BOLD autoencoder by which the latent dimension is chosen, §4.1 of the paper."""
 
-import math
-
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.model.decoder import Decoder
 from bids_eeg2fmri.model.glorot import draw_glorot
 from bids_eeg2fmri.model.network import Network, Prediction, Shapes
 from bids_eeg2fmri.model.resnet import Encoder
@@ -29,12 +27,9 @@ class Autoencoder(Network):
 
     def __init__(self, shapes: Shapes, cfg: ModelConfig) -> None:
         super().__init__()
-        self.grid = shapes.bold
         self.bold_encoder = Encoder(shapes.bold_encoder, shapes.bold, cfg)
         self.bold_dropout = nn.Dropout(cfg.dropout)
-        self.decoder = nn.Linear(cfg.latent**3, math.prod(shapes.bold))
-        nn.init.zeros_(self.decoder.weight)
-        nn.init.zeros_(self.decoder.bias)
+        self.decoder = Decoder(cfg.latent**3, shapes.bold)
         if cfg.initialisation == "glorot":
             draw_glorot(self, cfg.filters)
 
@@ -43,12 +38,11 @@ class Autoencoder(Network):
     ) -> Prediction:
         """Reconstruct the volumes given in the place of ``eeg``; ``bold`` is their target only."""
         latent = self.bold_dropout(self.bold_encoder(eeg))
-        return Prediction(self.decoder(latent).view(-1, *self.grid), latent_bold=latent)
+        return Prediction(self.decoder(latent), latent_bold=latent)
 
-    @torch.no_grad()
     def start_at(self, volume: Float[Tensor, "x y z"]) -> None:
         """Make ``volume`` the decoder's offset."""
-        self.decoder.bias.copy_(volume.flatten())
+        self.decoder.start_at(volume)
 
     def step_shares(self) -> dict[str, float]:
         """Give each dense layer one part in the sum of its inputs' sizes."""

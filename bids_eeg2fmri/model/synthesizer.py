@@ -2,12 +2,12 @@
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from bids_eeg2fmri.config import ModelConfig
 from bids_eeg2fmri.model.attention import TopographicalAttention
+from bids_eeg2fmri.model.decoder import Decoder
 from bids_eeg2fmri.model.fourier import FourierProjection, NormalisedFourierProjection
 from bids_eeg2fmri.model.glorot import draw_glorot
 from bids_eeg2fmri.model.names import Parts, Style
@@ -36,7 +36,6 @@ class Synthesizer(Network):
         super().__init__()
         channels, freqs, windows = shapes.eeg
         latent = cfg.latent**3
-        self.grid = shapes.bold
         self.attention = (
             TopographicalAttention(channels, freqs * windows, cfg) if parts.attention else None
         )
@@ -45,9 +44,7 @@ class Synthesizer(Network):
         self.bold_dropout = nn.Dropout(cfg.dropout)
         self.projection = _projection(parts.fourier, latent, cfg)
         self.style = _style(parts.style, channels, latent)
-        self.decoder = nn.Linear(latent, math.prod(shapes.bold))
-        nn.init.zeros_(self.decoder.weight)
-        nn.init.zeros_(self.decoder.bias)
+        self.decoder = Decoder(latent, shapes.bold)
         if cfg.initialisation == "glorot":
             draw_glorot(self, cfg.filters)
 
@@ -64,14 +61,13 @@ class Synthesizer(Network):
         features = self.projection(latent)
         if self.style is not None:
             features = features * self.style(scores)
-        volumes = self.decoder(features).view(-1, *self.grid)
+        volumes = self.decoder(features)
         latent_bold = None if bold is None else self.bold_dropout(self.bold_encoder(bold))
         return Prediction(volumes, latent, latent_bold, scores)
 
-    @torch.no_grad()
     def start_at(self, volume: Float[Tensor, "x y z"]) -> None:
         """Make ``volume`` the decoder's offset."""
-        self.decoder.bias.copy_(volume.flatten())
+        self.decoder.start_at(volume)
 
     def step_shares(self) -> dict[str, float]:
         """Give each dense layer one part in the sum of its inputs' sizes."""

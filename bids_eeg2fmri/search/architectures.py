@@ -134,11 +134,12 @@ def parameters(architecture: Architecture, shape: Shape, model: ModelConfig) -> 
 def memory(architecture: Architecture, shape: Shape, model: ModelConfig) -> int:
     """Count the bytes a sample that a forward pass keeps for the backward pass, in float32.
 
-    These are the inputs of convolutions and normalisations, the outputs of ReLUs, and the inputs
-    and indices (of 8 bytes) of max-pools. What lives only for a moment is not counted.
+    These are the inputs of convolutions, normalisations and the dense layer, the outputs of ReLUs,
+    and the inputs and indices (of 8 bytes) of max-pools. What lives only for a moment is not
+    counted.
     """
     paths, norm, pool = _paths(model), model.batch_norm, max(architecture.pooling) > 1
-    kept = prod(shape)
+    kept = prod(shape) + model.filters * prod(output_shape(architecture, shape))
     for block in _blocks(architecture, shape, model.filters):
         kept += pool * paths * model.filters * block.convolved
         # Indices count twice; each path's and the main path's normalisation; two or three ReLUs.
