@@ -281,6 +281,12 @@ def _add_running(group: argparse._ArgumentGroup) -> None:
         help="where networks are trained; auto takes a GPU if there is one",
     )
     group.add_argument(
+        "--dask-scheduler",
+        metavar="ADDRESS|FILE",
+        help="let the workers of a dask cluster do the work, in the place of n-cpus processes of "
+        "this machine",
+    )
+    group.add_argument(
         "--stop-on-first-crash",
         action="store_true",
         help="end at the first participant that fails",

@@ -117,7 +117,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
     from bids_eeg2fmri.runtime.workers import count_cpus
 
     log.setup(None if args.dry_run else args.output_dir, args.verbose)
-    device, gpus = ("cpu", ()) if args.dry_run else _device(args.device)
+    device, gpus = ("cpu", ()) if args.dry_run else _device(args.device, args.dask_scheduler)
     job = Job(
         bids_dir=args.bids_dir.resolve(),
         out=args.output_dir.resolve(),
@@ -130,6 +130,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         n_cpus=args.n_cpus or count_cpus(os.environ),
         threads=args.omp_nthreads,
         gpus=gpus,
+        scheduler=args.dask_scheduler or "",
         stop_on_first_crash=args.stop_on_first_crash,
         reports_only=args.reports_only,
         command=_command(argv),
@@ -168,6 +169,7 @@ def _run_mending(job: "Job", work: Callable[["Job"], None]) -> None:
 
 
 def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:
+    _tell_cluster(job)
     if phases:
         from bids_eeg2fmri.app.optimise import run_optimisation
 
@@ -182,10 +184,22 @@ def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:
         run_group(job)
 
 
+def _tell_cluster(job: "Job") -> None:
+    """Say who will do the work, unless it is this machine; refuse workers that are not fit."""
+    from bids_eeg2fmri.runtime import log
+    from bids_eeg2fmri.runtime.cluster import check
+
+    if cluster := job.pool.cluster:
+        n = check(cluster)
+        text = f"{n} worker{'s' * (n != 1)}" if n else "no worker yet; waits for some"
+        log.tell("dask", "cluster", f"{text} at {cluster.scheduler}")
+
+
 def _apply(job: "Job", folder: Path) -> None:
     from bids_eeg2fmri.app.application import describe_origin, run_application
 
     _begin(job, origin=describe_origin(folder))  # which refuses what is no model
+    _tell_cluster(job)
     run_application(job, folder)
 
 
@@ -339,14 +353,15 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, object]] | None:
     return filters
 
 
-def _device(name: str) -> tuple[str, tuple[str, ...]]:
-    """Choose where networks are trained; name the GPUs, if it is there."""
+def _device(name: str, scheduler: str | None) -> tuple[str, tuple[str, ...]]:
+    """Choose where networks are trained; name the GPUs of this machine, if it is there."""
     import torch
 
     from bids_eeg2fmri.runtime.workers import name_gpus
 
-    if name == "cuda" and not torch.cuda.is_available():
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there and not scheduler:
         raise UsageError("--device cuda: torch sees no GPU here. Use auto or cpu.")
-    if name == "cpu" or not torch.cuda.is_available():
+    if name == "cpu" or (name == "auto" and not there):
         return "cpu", ()
     return "cuda", name_gpus(torch.cuda.device_count(), os.environ)

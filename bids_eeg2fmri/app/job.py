@@ -13,6 +13,7 @@ from bids_eeg2fmri.bids.sidecars import read_description
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError, DamageError
 from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.runtime.cluster import Cluster
 from bids_eeg2fmri.runtime.execute import Failure, Pool, map_items, seed_for
 from bids_eeg2fmri.runtime.store import Store
 
@@ -45,6 +46,8 @@ class Job:
     """Threads of each process; results may depend on it, so it never follows from the others."""
     gpus: tuple[str, ...] = ()
     """GPUs to train on, as CUDA_VISIBLE_DEVICES names them; one of them serves one process."""
+    scheduler: str = ""
+    """Of a dask cluster whose workers do the work: its address, or the file that tells it."""
     stop_on_first_crash: bool = False
     reports_only: bool = False
     """Whether pages are made again from what is stored, and nothing is computed."""
@@ -65,7 +68,19 @@ class Job:
         workers = max(1, self.n_cpus // self.threads)
         if self.device == "cuda":
             workers = max(1, min(workers, len(self.gpus)))
-        return Pool(workers, self.threads, self.gpus)
+        return Pool(workers, self.threads, self.gpus, self._cluster)
+
+    @property
+    def _cluster(self) -> Cluster | None:
+        """A cluster whose workers see all folders that this process uses."""
+        if not self.scheduler:
+            return None
+        where = log.place()
+        seen = [self.bids_dir / "dataset_description.json", *self.atlas]
+        seen += [folder.path for folder in self.selection.datasets]
+        seen += [where.file] if where and where.file else []  # of this call alone, so proves OUT
+        seen = [path for path in seen if path.exists()]
+        return Cluster(self.scheduler, self.work, tuple(seen), gpu=self.device == "cuda")
 
     @property
     def dataset_name(self) -> str:

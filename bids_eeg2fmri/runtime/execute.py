@@ -23,6 +23,7 @@ from typing import Generic, TypeVar
 
 from bids_eeg2fmri.errors import AppError, TemporaryError
 from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.runtime.cluster import Cluster, run_on_cluster
 from bids_eeg2fmri.runtime.threads import limited_threads
 from bids_eeg2fmri.runtime.workers import run_in_workers
 
@@ -44,6 +45,8 @@ class Pool:
     gpus: tuple[str, ...] = ()
     """GPUs, as CUDA_VISIBLE_DEVICES names them: each worker sees one of its own. No fewer than
     workers; without any, workers see what this process sees."""
+    cluster: Cluster | None = None
+    """A dask cluster, whose workers do all the work in the place of processes of this machine."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,9 @@ def map_items(
             on_result(items[index], result)
 
     with interruptible():
-        if not nested and (apart or min(pool.workers, len(items)) > 1):
+        if not nested and pool.cluster is not None:
+            _on_cluster(fn, items, pool.threads, pool.cluster, take)
+        elif not nested and (apart or min(pool.workers, len(items)) > 1):
             _in_workers(fn, items, pool, take)
         else:
             for index, item in enumerate(items):
@@ -175,10 +180,27 @@ def _in_workers(
         take(index, Failure(items[index], error, str(error), killed=True))
 
 
+def _on_cluster(
+    fn: Callable[[Item], Result],
+    items: Sequence[Item],
+    threads: int,
+    cluster: Cluster,
+    take: Callable[[int, Result | Failure[Item]], None],
+) -> None:
+    """Run items on a dask cluster; give those up whose workers are killed again and again."""
+    call = partial(_work, fn, threads=threads, where=None)
+    for index in run_on_cluster(cluster, call, items, take):
+        error = TemporaryError(
+            "Every worker that took it was killed, mostly for want of memory. Give workers more "
+            "memory, and run again."
+        )
+        take(index, Failure(items[index], error, str(error), killed=True))
+
+
 def _work(
     fn: Callable[[Item], Result], item: Item, *, threads: int, where: log.Place | None
 ) -> Result | Failure[Item]:
-    """Run one item as a worker of this machine."""
+    """Run one item as a worker."""
     log.join(where)
     with at_work():
         return perform(fn, item, threads)

@@ -83,6 +83,27 @@ def join(where: Place | None) -> None:
         _attach(where, rich=False)
 
 
+@contextmanager
+def relayed(send: Callable[[int, str], None]) -> Iterator[None]:
+    """Send the level and text of each line elsewhere, rather than tell it on this machine."""
+    relay = _Relay(send)
+    for old in _handlers():  # of a run in this process
+        LOGGER.removeHandler(old)
+        old.close()
+    LOGGER.addHandler(relay)
+    LOGGER.setLevel(logging.DEBUG)
+    LOGGER.propagate = False
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(relay)
+
+
+def pass_on(level: int, text: str) -> None:
+    """Log a line that was told on another machine."""
+    LOGGER.log(level, "%s", text)
+
+
 def tell(run: str, stage: str, text: str, level: int = logging.INFO) -> None:
     """Log one line in columns: the run, e.g. ``sub-03_task-rest``, the stage, and the text."""
     text = text.removeprefix(f"{run}: ")
@@ -212,6 +233,18 @@ class _File(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # logging calls it so
         """Say nothing: logging would print a traceback for each line."""
+
+
+class _Relay(logging.Handler):
+    """What takes lines to another machine."""
+
+    def __init__(self, send: Callable[[int, str], None]) -> None:
+        super().__init__()
+        self.send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one line."""
+        self.send(record.levelno, self.format(record))
 
 
 class _Screen(logging.Handler):
