@@ -1,6 +1,7 @@
 """What trained models make of EEG with random phases."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -94,12 +95,13 @@ def _predict_surrogates(job: Job, tests: dict[Path, Tested | Beside], seed: int)
     run, index, mask = first.run, first.index, first.run.pairs.mask
     predictors = {folder: _load(job, one) for folder, one in tests.items()}
     correlate = Correlator(observed_volumes(run, index)[:, mask])
+    ahead = _ahead if job.threads > 1 else iter
     draws = (np.random.default_rng((seed, draw)) for draw in range(n))
     given = (run.eeg, run.clock, run.pairs, index, cfg.window, cfg.spectrogram, draws)
     r: dict[Path, list[float]] = {folder: [] for folder in tests}
     names = ", ".join(name for name, _ in map(_model, tests.values()))
     with log.progress(n, f"{run.files.name} {names} random phases") as advance:
-        for pairs in phase_randomised_pairs(*given):
+        for pairs in ahead(phase_randomised_pairs(*given)):
             for folder, predict in predictors.items():
                 batches = predict(pairs, index - index[0])
                 predicted = np.concatenate([batch[:, mask] for batch in batches])
@@ -107,6 +109,15 @@ def _predict_surrogates(job: Job, tests: dict[Path, Tested | Beside], seed: int)
             advance()
     for folder, of_model in r.items():
         arrays.save(folder, "drawn", Drawn({run.files.name: np.array(of_model)}))
+
+
+def _ahead(surrogates: Iterator[Pairs]) -> Iterator[Pairs]:
+    """Make the next surrogate in a thread of its own, while models predict from this one."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, surrogates, None)
+        while (pairs := following.result()) is not None:
+            following = thread.submit(next, surrogates, None)
+            yield pairs
 
 
 def _model(test: Tested | Beside) -> tuple[str, Unit]:

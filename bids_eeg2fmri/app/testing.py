@@ -41,6 +41,9 @@ Nulls = Mapping[str, tuple[Unit, ...]]
 """Units with draws of the nulls that cost runs of the model, by name in ``surrogates.NULLS``."""
 BASELINE = "mean-volume"
 """The row of scores that no EEG is needed for."""
+SYNTHESISED = 32
+"""Volumes synthesised at a time: the weights of the last layers, which have one for each voxel, are
+read once for all of them."""
 DRAWS = ("null_draws", "phase_draws", "retrained_draws")
 """The settings that say how often nulls are drawn."""
 
@@ -162,7 +165,7 @@ def synthesise_natively(
 ) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
     """Yield the synthesised volumes of some pairs in order, on their native grid."""
     scale = meet(scale, pairs, index)
-    for batch in synthesise(model, Examples([pairs], [index], scale)):
+    for batch in synthesise(model, Examples([pairs], [index], scale), SYNTHESISED):
         yield resize(from_model(batch, scale, pairs.run), pairs.mask.shape)
 
 

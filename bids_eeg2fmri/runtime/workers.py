@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from joblib.externals.loky import cpu_count, get_reusable_executor, process_executor
 
-from bids_eeg2fmri.runtime.threads import VARIABLES
+from bids_eeg2fmri.runtime.threads import variables
 
 Item = TypeVar("Item")
 
@@ -96,7 +96,7 @@ def _submit(
         timeout=_IDLE,
         initializer=_begin,
         initargs=(os.getpid(), gpus),
-        env=dict.fromkeys(VARIABLES, str(threads)),
+        env=variables(threads),
     )
     try:
         futures = {executor.submit(call, item): index for index, item in items.items()}
