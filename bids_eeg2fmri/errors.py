@@ -15,7 +15,8 @@
     ├── PartialFailureError    70   some participants failed, the others are done
     ├── OutputError            73   a result cannot be written
     └── TemporaryError         75   try again: interrupted, or another process is at work
-        └── DamageError             a stored file is not what it was; it is made again
+        ├── DamageError             a stored file is not what it was; it is made again
+        └── MemoryShortageError     more memory is needed than there is
 
 Exit code 17 (unknown analysis level) belongs to the argument parser alone. Each message says what
 is wrong, where, and what to do about it, in one line.
@@ -99,6 +100,10 @@ class TemporaryError(AppError):
 
 class DamageError(TemporaryError):
     """A stored file is no longer what was written; what it belongs to has been given up."""
+
+
+class MemoryShortageError(TemporaryError):
+    """More memory is needed than there is, here and now."""
 
 
 class DataWarning(UserWarning):

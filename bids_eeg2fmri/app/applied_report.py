@@ -160,6 +160,7 @@ def _training(model: SavedModel) -> Training:
         tuple(epoch["valid_loss"] for epoch in history),
         card["best_epoch"],
         sum(epoch["seconds"] for epoch in history),
+        card.get("diverged_in_epoch"),
     )
 
 

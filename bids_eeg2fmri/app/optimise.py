@@ -249,7 +249,8 @@ class _Search:
         kind = bayes.Reconstructions if self.phase == 1 else Examples
         fitting = start(model.to(self.job.device), cfg.train, mean)
         parts = (kind(pairs, ground.train, scale), kind(pairs, ground.valid, scale))
-        return min(epoch.valid_loss for epoch in fit(fitting, *parts, cfg.train, self.seed))
+        best = min(epoch.valid_loss for epoch in fit(fitting, *parts, cfg.train, self.seed))
+        return math.nan if fitting.diverged else best
 
     def _measure(self) -> tuple[list[Pairs], Scale, Float32[np.ndarray, "x y z"]]:
         """Give all pairs, and the scale and the scaled mean volume of those to learn from."""

@@ -119,6 +119,7 @@ def training(trained: Trained) -> Training:
         tuple(epoch.valid_loss for epoch in history),
         trained.card["best_epoch"],
         sum(epoch.seconds for epoch in history),
+        trained.card.get("diverged_in_epoch"),
     )
 
 

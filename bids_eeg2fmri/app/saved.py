@@ -68,6 +68,8 @@ def card_of(
         "parameters": sum(p.numel() for p in fitting.model.parameters()),
         "best_epoch": fitting.best_epoch,
         "history": [asdict(epoch) for epoch in fitting.history],
+        "diverged_in_epoch": fitting.diverged,
+        "parts_of_batch": fitting.parts,
         "runs": {
             part: {run.files.name: len(i) for run, i in zip(runs, index, strict=True) if len(i)}
             for part, index in parts.items()

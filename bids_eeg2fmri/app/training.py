@@ -1,6 +1,7 @@
 """From pairs to a trained model."""
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -213,3 +214,20 @@ def _fit(
                 f"{epoch.valid_loss:.4f}  {minutes:02d}:{seconds:02d} left",
             )
             advance(1)
+    _tell_troubles(owner, name, fitting, cfg.batch_size)
+
+
+def _tell_troubles(owner: str, name: str, fitting: Fitting, batch_size: int) -> None:
+    """Warn of what a training has gone on from, at a price."""
+    if fitting.diverged:
+        text = (
+            f"{name}  stopped in epoch {fitting.diverged}: the loss was not a number; the "
+            f"state of epoch {fitting.best_epoch} is kept. Lower train.learning_rate"
+        )
+        log.tell(owner, "train", text, logging.WARNING)
+    if fitting.parts > 1:
+        text = (
+            f"{name}  the memory does not suffice for {batch_size} pairs at a time: each batch was "
+            f"taken in {fitting.parts} parts, of which batch normalisation saw one at a time"
+        )
+        log.tell(owner, "train", text, logging.WARNING)

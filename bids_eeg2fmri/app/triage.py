@@ -14,6 +14,7 @@ from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.errors import (
     AppError,
     DataError,
+    MemoryShortageError,
     MissingInputError,
     NothingFoundError,
     PartialFailureError,
@@ -118,7 +119,7 @@ def try_each(
     for name, item in items.items():
         try:
             done.append(fn(item))
-        except (DataError, MissingInputError) as error:
+        except (DataError, MissingInputError, MemoryShortageError) as error:
             failed[name] = error
             log.tell_failure(name, error)
     return done, failed

@@ -30,6 +30,8 @@ class Training:
     """The epoch whose weights were kept, counted from one."""
     seconds: float
     """Time it took."""
+    diverged: int | None = None
+    """The epoch in which the loss was no longer a number, and training stopped."""
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,14 @@ def training_picture(training: Training, prefix: str) -> Picture:
         f"The validation loss goes from {first:.3g} to {best:.3g} in epoch {training.best_epoch}, "
         "which was kept.",
         f"Loss of {training.model}; {epochs} took {duration(training.seconds)}, and epoch "
-        f"{training.best_epoch} was kept.",
+        f"{training.best_epoch} was kept.{_stop_in_words(training)}",
     )
+
+
+def _stop_in_words(training: Training) -> str:
+    if training.diverged is None:
+        return ""
+    return f" It stopped in epoch {training.diverged}, in which the loss was not a number."
 
 
 def in_words(values: Float[np.ndarray, " voxels"]) -> str:

@@ -22,8 +22,9 @@ from skopt.space import Categorical, Integer, Real
 from torch import Tensor
 
 from bids_eeg2fmri.config import OptimiseConfig
-from bids_eeg2fmri.errors import DataError, UsageError
+from bids_eeg2fmri.errors import DataError, MemoryShortageError, UsageError
 from bids_eeg2fmri.train.fit import Examples
+from bids_eeg2fmri.train.memory import is_shortage
 
 DESIGN = 10
 """Points spread over the whole space before the first one is drawn from a surrogate."""
@@ -98,7 +99,7 @@ def attempt(number: int, values: Values, evaluate: Callable[[Values], float]) ->
     score, reason = None, ""
     try:
         score = evaluate(values)
-    except (DataError, MemoryError, RuntimeError) as error:
+    except (DataError, MemoryShortageError, MemoryError, RuntimeError) as error:
         reason = _why_failed(error)
     if score is not None and not math.isfinite(score):
         score, reason = None, f"The score is {score}."
@@ -272,9 +273,7 @@ def _why_failed(error: Exception) -> str:
     """Put a failure into words; raise again what is none."""
     if isinstance(error, DataError):
         return str(error)
-    # Most devices have no error of their own for it in torch, only words.
-    words = ("out of memory", "can't allocate memory")
-    if isinstance(error, MemoryError) or any(word in str(error) for word in words):
+    if isinstance(error, MemoryShortageError) or is_shortage(error):
         return "Out of memory."
     raise error
 

@@ -21,6 +21,7 @@ from bids_eeg2fmri.model.decoder import Decoder
 from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
 from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.preprocess.scale import scale_eeg, to_model
+from bids_eeg2fmri.train.memory import Before, halve, in_halves, is_shortage
 from bids_eeg2fmri.train.optimiser import BlockwiseAdamW
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale
@@ -72,6 +73,10 @@ class Fitting:
     history: list[Epoch] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
     keep: Literal["best", "last"] = "best"
+    diverged: int | None = None
+    """Epoch in which the loss was no longer a number, so that training stopped early."""
+    parts: int = 1
+    """In how many parts each batch is taken, as memory wants; see :func:`train_epoch`."""
 
     @property
     def best_epoch(self) -> int:
@@ -136,29 +141,42 @@ def fit(
 
     Yields after each epoch, when ``fitting`` can be kept and later taken up again: on a CPU an
     interrupted training gives the same network as an undisturbed one. At the end the model holds
-    the weights of the epoch that is kept.
+    the weights of the epoch that is kept. An epoch in which the loss is no number ends the
+    training; what was kept before stays.
 
     Raises
     ------
     DataError
-        If the loss is no longer a number.
+        If the loss is no number in the first epoch.
+    MemoryShortageError
+        If the memory does not suffice for a single pair.
     """
     for number in range(len(fitting.history) + 1, cfg.epochs + 1):
         if fitting.history and number - 1 - fitting.best_epoch >= cfg.patience:
             break
         began = time.monotonic()
         train_loss = train_epoch(fitting, train, cfg, seed, number)
-        valid_loss = validation_loss(fitting.model, valid, cfg.batch_size)
-        if not math.isfinite(train_loss + valid_loss):
-            raise DataError(
-                f"The loss is not a number in epoch {number}. "
-                "Lower train.learning_rate; the data of all runs passed their checks."
-            )
+        valid_loss = math.nan
+        if math.isfinite(train_loss):
+            valid_loss = validation_loss(fitting.model, valid, cfg.batch_size)
+        if not math.isfinite(valid_loss):
+            _stop(fitting, number)
+            break
         fitting.history.append(Epoch(number, train_loss, valid_loss, time.monotonic() - began))
         if fitting.best_epoch == number:
             fitting.best = copy.deepcopy(fitting.model.state_dict())
         yield fitting.history[-1]
     fitting.model.load_state_dict(fitting.best)
+
+
+def _stop(fitting: Fitting, number: int) -> None:
+    """End a training whose loss is no number with what it has, if it has anything."""
+    if not fitting.history:
+        raise DataError(
+            f"The loss is not a number in epoch {number}. "
+            "Lower train.learning_rate; the data of all runs passed their checks."
+        )
+    fitting.diverged = number
 
 
 def learning_rate(cfg: TrainConfig, progress: float) -> float:
@@ -173,7 +191,8 @@ def validation_loss(model: Network, valid: Examples, batch_size: int) -> float:
     """Return the mean absolute error over all examples, in the model's units."""
     total = 0.0
     for eeg, bold in _batches(valid, np.arange(len(valid)), batch_size, model.eval()):
-        total += len(eeg) * mean_absolute_error(model(eeg).bold, bold).item()
+        predicted = in_halves(lambda part: model(part).bold, eeg)
+        total += len(eeg) * mean_absolute_error(predicted, bold).item()
     return total / len(valid)
 
 
@@ -183,7 +202,7 @@ def synthesise(
     """Yield the synthesised volumes of all examples in order, in the model's units."""
     for eeg, _ in _batches(examples, np.arange(len(examples)), batch_size, model.eval()):
         with torch.no_grad():
-            volumes = model(eeg).bold
+            volumes = in_halves(lambda part: model(part).bold, eeg)
         yield volumes.cpu().numpy()
 
 
@@ -192,7 +211,12 @@ def train_epoch(
 ) -> float:
     """Pass once over the training pairs in an order of the epoch's own; return the mean loss.
 
-    The loss may be no number.
+    A loss that is no number ends the epoch, and is returned.
+
+    Notes
+    -----
+    Where memory is short, a batch is taken in parts whose gradients add up to that of the batch.
+    Batch normalisation then takes its statistics from each part, so the numbers are others.
     """
     model, optimizer = fitting.model.train(), fitting.optimizer
     order = np.random.default_rng((seed, number)).permutation(len(train))
@@ -203,12 +227,50 @@ def train_epoch(
             rate = learning_rate(cfg, (number - 1 + step / steps) / cfg.epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
-            loss = synthesis_loss(model(eeg, bold), bold, cfg.regularisation)
-            loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+            losses.append(_descend(fitting, eeg, bold, cfg.regularisation, first=step == 0))
+            if not math.isfinite(losses[-1]):
+                return losses[-1]
             optimizer.step()
             optimizer.zero_grad()  # now, so that gradients take no memory between epochs
-            losses.append(loss.item())
     return float(np.mean(losses))
+
+
+def _descend(
+    fitting: Fitting, eeg: Tensor, bold: Tensor, regularisation: float, *, first: bool
+) -> float:
+    """Lay down the gradient of a batch and return its loss; take it in more parts if need be.
+
+    Notes
+    -----
+    Where it is not the ``first`` step of an epoch that memory fails, which is rare as all steps
+    need as much, the draws and batch statistics of the step that failed stay.
+    """
+    before = Before.of(fitting.model) if first else None
+    while True:
+        try:
+            return _accumulate(fitting.model, eeg, bold, regularisation, fitting.parts)
+        except (MemoryError, RuntimeError) as error:
+            if not is_shortage(error):
+                raise
+            reason = str(error)
+        # Outside of the clause, whose error holds on to all that was computed.
+        fitting.optimizer.zero_grad()
+        if before is not None:
+            before.restore(fitting.model)
+        fitting.parts = halve(fitting.parts, len(eeg), reason)
+
+
+def _accumulate(
+    model: Network, eeg: Tensor, bold: Tensor, regularisation: float, parts: int
+) -> float:
+    """Add up the gradients of the parts of a batch, each by its share; return the loss."""
+    total, n = 0.0, min(parts, len(eeg))
+    for eeg_part, bold_part in zip(eeg.tensor_split(n), bold.tensor_split(n), strict=True):
+        share = len(eeg_part) / len(eeg)
+        loss = share * synthesis_loss(model(eeg_part, bold_part), bold_part, regularisation)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
+        total += loss.item()
+    return total
 
 
 def _batches(
