@@ -10,9 +10,9 @@ from scipy.signal import detrend
 from skimage.metrics import structural_similarity
 
 from bids_eeg2fmri.bids.bold import read_bold
+from bids_eeg2fmri.bids.images import write_series
 from bids_eeg2fmri.bids.query import find_runs
 from bids_eeg2fmri.bids.selection import Selection
-from bids_eeg2fmri.bids.write import write_image
 from bids_eeg2fmri.evaluate.metrics import score
 from bids_eeg2fmri.runtime import arrays
 from measured.recording import TR, write_bold, write_recording
@@ -47,7 +47,8 @@ def nibabel_reading(folder: Path, volumes: int) -> Callable[[], object]:
 def our_writing(folder: Path, volumes: int) -> Callable[[], object]:
     """Ready what the app does: a file that appears whole, and its sidecar."""
     data, path = smooth(volumes), folder / "ours_bold.nii.gz"
-    return lambda: write_image(path, data, np.eye(4), tr=TR, metadata=ABOUT)
+    about = {"tr": TR, "metadata": ABOUT}
+    return lambda: write_series(path, np.moveaxis(data, 3, 0), data.shape, np.eye(4), **about)
 
 
 def nibabel_writing(folder: Path, volumes: int) -> Callable[[], object]:

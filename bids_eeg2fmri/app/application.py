@@ -13,6 +13,7 @@ from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.saved import SavedModel, open_model
 from bids_eeg2fmri.app.triage import attempt, conclude, find_by
+from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.eeg_only import find_eeg
 from bids_eeg2fmri.bids.query import Refusal
@@ -73,6 +74,7 @@ def apply_to_participant(
     owner = _owner(job, label)
     page = job.out / f"{owner}.html"
 
+    @writing_behind(job.threads)
     def write() -> None:
         for one in applied:
             write_applied(job, model, one)

@@ -4,21 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bids_eeg2fmri.app.applying import Applied, parcels_of
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.preparing import preparation
 from bids_eeg2fmri.app.saved import SavedModel
 from bids_eeg2fmri.bids.atlas import write_parcels
+from bids_eeg2fmri.bids.images import write_image, write_mask, write_series
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.bids.sidecars import read_json
-from bids_eeg2fmri.bids.write import (
-    derivative_path,
-    write_image,
-    write_mask,
-    write_table,
-)
+from bids_eeg2fmri.bids.write import derivative_path, write_table
 
 PARCEL = "parcel-{:03d}"
 """Column of a parcel by its index."""
@@ -30,9 +24,10 @@ def write_applied(job: Job, model: SavedModel, applied: Applied) -> None:
     about = {**model_card(model), "Sources": [files.uri(files.eeg)]}
     window = model.config.window
     series = path_of(job, files, "bold", desc="synth")
-    write_image(
+    write_series(
         series,
-        np.moveaxis(volumes, 0, -1),
+        volumes,
+        (*model.mask.shape, len(volumes)),
         model.affine,
         tr=model.tr,
         metadata={

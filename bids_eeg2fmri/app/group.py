@@ -26,6 +26,7 @@ from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
+from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
@@ -281,6 +282,7 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     there = {name: [p for p in found if (job.out / p).exists()] for name, found in pages.items()}
     links = {name: found[0] for name, found in there.items() if found}
 
+    @writing_behind(job.threads)
     def write() -> None:
         write_tables(experiment)
         maps, coverage = mean_maps(experiment)

@@ -11,7 +11,8 @@ from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.outputs import model_label, own_label, sources_of
 from bids_eeg2fmri.app.showing import glass_space
 from bids_eeg2fmri.app.testing import BASELINE, Tested
-from bids_eeg2fmri.bids.write import derivative_path, write_image
+from bids_eeg2fmri.bids.images import write_image
+from bids_eeg2fmri.bids.write import derivative_path
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD, MAPS
 from bids_eeg2fmri.evaluate.voxelwise import (
     MIN_PARTICIPANTS,

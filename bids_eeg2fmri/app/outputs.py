@@ -1,12 +1,13 @@
 """From results to files: derivatives, tables and models."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
@@ -16,18 +17,17 @@ from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.bold import bold_metadata
+from bids_eeg2fmri.bids.images import write_image, write_mask, write_series
 from bids_eeg2fmri.bids.models import read_model, write_model
-from bids_eeg2fmri.bids.write import (
-    derivative_path,
-    write_image,
-    write_mask,
-    write_table,
-)
+from bids_eeg2fmri.bids.write import derivative_path, write_table
 from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.evidence import Evidence
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.evaluate.surrogates import NULLS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
+
+Volumes = Iterable[Float32[np.ndarray, "x y z"]]
+"""Volumes of a series, one after the other."""
 
 
 def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside | None) -> None:
@@ -37,7 +37,7 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
     theirs, whichever failed. Their sidecars name the owner's model that made them.
     """
     first = tested[0]
-    files, bold, target = first.run.files, first.run.recording.bold, first.target
+    files, bold = first.run.files, first.run.recording.bold
     sources = sources_of([first.run])
     start = float(first.run.pairs.onset[first.index[0]]) + first.run.clock.delay
     taken = {"StartTime": start, "VolumeIndices": first.run.pairs.volume[first.index]}
@@ -57,24 +57,24 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
     if files.space:
         acquisition |= reference
 
-    def write_series(desc: str, volumes: np.ndarray, description: str, **more: object) -> None:
+    def write(desc: str, volumes: Volumes, description: str, **more: object) -> None:
         about = {"Description": f"{description}; test volumes only", **units, **more}
-        write_image(
+        write_series(
             path("bold", desc=desc),
-            np.moveaxis(volumes, 0, -1),
+            volumes,
+            (*first.run.pairs.mask.shape, len(first.index)),
             bold.affine,
             tr=bold.tr,
             metadata=acquisition | sources | taken | about,
         )
 
-    write_series("target", target, "Observed BOLD, as finely as the model's grid")
+    write("target", first.observed(), "Observed BOLD, as finely as the model's grid")
     for one in tested:
         model = one.trained.name
         label = own_label(job.config.models, model)
         made, by = f"synthesised from the EEG alone by {model}", model_folder(owner, one.trained)
-        write_series(f"synth{label}", one.synthesised, f"BOLD {made}", Model=by)
-        residual = target - one.synthesised
-        write_series(f"residual{label}", residual, f"Observed minus BOLD {made}", Model=by)
+        write(f"synth{label}", one.synthesised, f"BOLD {made}", Model=by)
+        write(f"residual{label}", one.residuals(), f"Observed minus BOLD {made}", Model=by)
         for stat, (values, description, unit) in _maps(one).items():
             about = {"Description": f"{description} Model {model}, test volumes.", "Units": unit}
             write_image(

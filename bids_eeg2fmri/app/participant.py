@@ -20,6 +20,7 @@ from bids_eeg2fmri.app.showing import anatomy_key
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, conclude, find
+from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
@@ -109,6 +110,7 @@ def run_participant(
         for name, parcellation in parcellations.items()
     }
 
+    @writing_behind(job.threads)
     def write() -> None:
         for of_run in tested:
             write_results(job, owner, of_run, besides.get(of_run[0].run.files.name))

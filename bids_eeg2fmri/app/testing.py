@@ -89,6 +89,16 @@ class Tested:
         """The same volumes as observed, on the native grid, as finely as the model's grid."""
         return observed_volumes(self.run, self.index)
 
+    def observed(self) -> Iterator[Float32[np.ndarray, "x y z"]]:
+        """Yield the volumes of ``target``, one in memory at a time."""
+        for i in self.index:
+            yield resize(self.run.pairs.bold[i], self.run.pairs.mask.shape)
+
+    def residuals(self) -> Iterator[Float32[np.ndarray, "x y z"]]:
+        """Yield observed minus synthesised volumes, one in memory at a time."""
+        for y, y_hat in zip(self.observed(), self.synthesised, strict=True):
+            yield y - y_hat
+
     def baseline(self) -> Float32[np.ndarray, "volumes x y z"]:
         """Give the mean volume of the training pairs in the place of each test volume."""
         return mean_volume_prediction(self.trained.mean_on(self.run), len(self.index))

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64, Int32, Int64
 
+from bids_eeg2fmri.bids.images import make_image
 from bids_eeg2fmri.bids.sidecars import inherited, read_table
-from bids_eeg2fmri.bids.write import make_image, replacing, write_table
+from bids_eeg2fmri.bids.write import replacing, write_table
 from bids_eeg2fmri.errors import DataError, MissingInputError
 from bids_eeg2fmri.types import Parcels, typed
 
@@ -85,7 +86,7 @@ def write_parcels(
     affine
         From voxel indices to scanner millimetres.
     metadata
-        For the sidecar, see ``write.write_mask``.
+        For the sidecar, see ``images.write_mask``.
 
     Raises
     ------

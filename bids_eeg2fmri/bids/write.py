@@ -16,10 +16,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Float64
 
 from bids_eeg2fmri.errors import OutputError, UsageError
 
@@ -88,65 +86,6 @@ def derivative_path(
 def bids_uri(path: Path, folder: Path, name: str = "raw") -> str:
     """Name a file by the name of its dataset, as sidecars do: ``bids:raw:sub-01/func/…``."""
     return f"bids:{name}:{path.relative_to(folder).as_posix()}"
-
-
-def write_image(
-    path: Path,
-    data: Float[np.ndarray, "x y z *volumes"],
-    affine: Float64[np.ndarray, "4 4"],
-    *,
-    tr: float | None = None,
-    metadata: Mapping[str, object],
-) -> None:
-    """Write a volume or a series as 32-bit floating-point NIfTI with its sidecar.
-
-    Equal data give equal bytes. What is undefined stays NaN.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.nii.gz``.
-    data
-        In the unit that ``metadata`` names.
-    affine
-        From voxel indices to scanner millimetres.
-    tr
-        Repetition time of a series, in seconds.
-    metadata
-        For the sidecar: ``Description``, ``Units``, ``Sources``, and ``TaskName`` for BOLD;
-        ``SkullStripped`` unless it is false.
-
-    Raises
-    ------
-    OutputError
-        The files cannot be written.
-    """
-    image = make_image(data.astype(np.float32, copy=False), affine)
-    timing = {}
-    if tr is not None:
-        image.header.set_zooms((*image.header.get_zooms()[:3], tr))
-        timing["RepetitionTime"] = tr
-    _write_nifti(path, image, {"SkullStripped": False, **timing, **metadata})
-
-
-def write_mask(
-    path: Path,
-    mask: Bool[np.ndarray, "x y z"],
-    affine: Float64[np.ndarray, "4 4"],
-    *,
-    metadata: Mapping[str, object],
-) -> None:
-    """Write a brain mask as 8-bit NIfTI with its sidecar; see ``write_image``.
-
-    The validator wants ``Description``, ``Sources`` and ``SpatialReference`` in ``metadata``, the
-    last being the URI of an image on the same grid.
-
-    Raises
-    ------
-    OutputError
-        The files cannot be written.
-    """
-    _write_nifti(path, make_image(mask.astype(np.uint8), affine), {"Type": "Brain", **metadata})
 
 
 def write_table(
@@ -251,23 +190,6 @@ def sweep(out: Path, patterns: Sequence[str]) -> None:
         for path in out.glob(str(pattern.with_name(f".*.{pattern.name}"))):
             if re.match(r"\.[0-9a-f]{32}\.", path.name):
                 path.unlink(missing_ok=True)
-
-
-def make_image(data: np.ndarray, affine: np.ndarray) -> nib.Nifti1Image:
-    """Lay data on the grid of a scanner, in millimetres and seconds."""
-    image = nib.Nifti1Image(data, affine)
-    image.set_sform(affine, code="scanner")
-    image.set_qform(affine, code="scanner")
-    image.header.set_xyzt_units("mm", "sec")
-    return image
-
-
-def _write_nifti(path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, object]) -> None:
-    # The sidecar first: an image that is there can be understood. nibabel writes gzip level 1,
-    # without a time stamp; level 3 takes half as long again and saves a thousandth.
-    write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), sidecar)
-    with replacing(path) as temporary:
-        nib.save(image, temporary)
 
 
 @contextmanager

@@ -11,13 +11,12 @@ import pytest
 from observed import issues_of
 
 from bids_eeg2fmri.bids.dataset import write_dataset, write_participants
+from bids_eeg2fmri.bids.images import write_image, write_mask, write_series
 from bids_eeg2fmri.bids.models import write_model
 from bids_eeg2fmri.bids.write import (
     bids_uri,
     derivative_path,
-    write_image,
     write_json,
-    write_mask,
     write_table,
     write_text,
 )
@@ -54,13 +53,16 @@ def write_participant_level(out: Path, raw: Path) -> None:
     rng = np.random.default_rng(0)
     series = rng.normal(1000, 20, (6, 5, 4, 8)).astype(np.float32)
     source = bids_uri(raw / "sub-01/func/sub-01_task-rest_bold.nii.gz", raw)
-    about = {"Description": "A test", "Sources": [source]}
-    metadata = {**about, "Units": "arbitrary"}
+    given = {"Description": "A test", "Sources": [source]}
+    metadata = {**given, "Units": "arbitrary"}
     for desc in ("synth", "target", "residual"):
         path = derivative_path(out, ENTITIES, "func", desc=desc, suffix="bold", extension=".nii.gz")
-        write_image(path, series, AFFINE, tr=2.16, metadata={**metadata, "TaskName": "rest"})
+        about = {**metadata, "TaskName": "rest"}
+        write_series(
+            path, np.moveaxis(series, -1, 0), series.shape, AFFINE, tr=2.16, metadata=about
+        )
     path = derivative_path(out, ENTITIES, "func", desc="brain", suffix="mask", extension=".nii.gz")
-    write_mask(path, series[..., 0] > 1000, AFFINE, metadata={**about, "SpatialReference": source})
+    write_mask(path, series[..., 0] > 1000, AFFINE, metadata={**given, "SpatialReference": source})
     for stat in ("rmse", "mae", "pearsoncorrelation", "skill", "p"):
         path = derivative_path(
             out, ENTITIES, "func", stat=stat, desc="synth", suffix="boldmap", extension=".nii.gz"

@@ -12,13 +12,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_eeg2fmri.bids.images import make_image, write_image, write_mask, write_series
 from bids_eeg2fmri.bids.write import (
     bids_uri,
     check_output,
     derivative_path,
-    write_image,
     write_json,
-    write_mask,
     write_table,
     write_text,
 )
@@ -46,7 +45,8 @@ def test_a_series_comes_back_with_its_values_affine_units_and_tr(tmp_path):
     data = np.random.default_rng(0).normal(900, 30, (4, 5, 6, 7))
     path = tmp_path / "sub-01" / "x_bold.nii.gz"
     metadata = {"Units": "arbitrary", "TaskName": "rest", "Sources": ["bids:raw:x"]}
-    write_image(path, data, OBLIQUE, tr=2.16, metadata=metadata)
+    volumes = np.moveaxis(data, -1, 0)
+    write_series(path, iter(volumes), data.shape, OBLIQUE, tr=2.16, metadata=metadata)
     image = nib.load(path)
     assert image.get_data_dtype() == np.float32
     np.testing.assert_array_equal(image.get_fdata(), data.astype(np.float32))
@@ -57,6 +57,15 @@ def test_a_series_comes_back_with_its_values_affine_units_and_tr(tmp_path):
     np.testing.assert_allclose(image.header.get_zooms(), (3, 3, 4, 2.16), rtol=1e-6)
     sidecar = read_sidecar(tmp_path / "sub-01" / "x_bold.json")
     assert sidecar == {"SkullStripped": False, "RepetitionTime": 2.16, **metadata}
+
+
+def test_a_series_is_byte_for_byte_what_nibabel_writes_of_the_whole(tmp_path):
+    data = np.random.default_rng(0).normal(900, 30, (4, 5, 6, 7)).astype(np.float32)
+    path, whole = tmp_path / "a.nii.gz", make_image(data, OBLIQUE)
+    write_series(path, np.moveaxis(data, -1, 0), data.shape, OBLIQUE, tr=2.16, metadata={})
+    whole.header.set_zooms((*whole.header.get_zooms()[:3], 2.16))
+    nib.save(whole, tmp_path / "b.nii.gz")
+    assert path.read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
 
 
 def test_a_map_has_no_repetition_time_and_keeps_nan(tmp_path):
@@ -189,10 +198,12 @@ def run_with_small_files(code, folder):
     program = f"""
 import numpy as np
 from pathlib import Path
-from bids_eeg2fmri.bids.write import write_image, write_text
+from bids_eeg2fmri.bids.images import write_image, write_series
+from bids_eeg2fmri.bids.write import write_text
 from bids_eeg2fmri.bids.models import write_model
 from bids_eeg2fmri.errors import OutputError
 folder, noise = Path({str(folder)!r}), np.random.default_rng(0).random((32, 32, 32, 8))
+SHAPE = (32, 32, 8, 32)
 try:
     {textwrap.dedent(code)}
 except OutputError as error:
@@ -210,7 +221,10 @@ except OutputError as error:
 @pytest.mark.parametrize(
     ("code", "name"),
     [
-        ("write_image(folder / 'a.nii.gz', noise, np.eye(4), tr=2.0, metadata={})", "a.nii.gz"),
+        (
+            "write_series(folder / 'a.nii.gz', noise, SHAPE, np.eye(4), tr=2, metadata={})",
+            "a.nii.gz",
+        ),
         ("write_model(folder, {'a': noise}, {})", "model.safetensors"),
         ("write_text(folder / 'a.html', 'x' * 200_000)", "a.html"),
     ],
