@@ -13,7 +13,7 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test fuzz lint docs benchmarks lock image clean
+.PHONY: help demo test fuzz faults lint docs benchmarks lock image clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -27,6 +27,9 @@ test: lint  ## lint, check types and imports, run the tests
 
 fuzz: .venv/tested  ## make up broken sidecars, tables and marker files, 10,000 in all
 	FUZZ_EXAMPLES=10000 $(SERIAL) $(BIN)/pytest tests/fuzz
+
+faults: .venv/tested  ## kill runs at 50 moments and damage 50 stored files
+	FAULTS=50 $(SERIAL) $(BIN)/pytest tests/faults
 
 lint: .venv/tested  ## lint, check types and the import contract
 	$(BIN)/ruff check

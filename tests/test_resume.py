@@ -1,20 +1,9 @@
 """Work that is done is not done again, whatever happened in between."""
 
 import json
-import os
 import shutil
-import signal
-import time
 
-from apart import start
 from observed import complaints, results, stamps
-
-MOMENTS = (
-    ("work/tmp-*/eeg.data.npy", signal.SIGTERM, 75),
-    ("work/scratch/train/*/fitting.safetensors", signal.SIGKILL, -signal.SIGKILL),
-    ("sub-01/func/*_desc-synth_bold.nii.gz", signal.SIGKILL, -signal.SIGKILL),
-)
-"""What appears while reading, after the first epoch, and in the middle of writing results."""
 
 
 def stages(told):
@@ -164,29 +153,3 @@ def test_reports_alone_of_what_was_never_made_cost_one_line(simulated, finished,
     assert (finished / "sub-01.html").exists()
     alone = (simulated, finished, "participant", "--participant-label", "02", *fast)
     assert app(*alone, "--reports-only").code == 66
-
-
-def test_killed_at_any_moment_it_goes_on_to_the_same_results(
-    simulated, undisturbed, tmp_path, fast
-):
-    out, said = tmp_path / "out", tmp_path / "said"
-    call = (said, simulated, out, "participant", "--participant-label", "01", *fast)
-    heard = []
-    for moment, end, code in MOMENTS:
-        process = start(*call)
-        while process.is_alive() and not [*out.glob(moment)]:
-            time.sleep(0.001)
-        os.kill(process.pid, end)
-        process.join()
-        heard.append(said.read_text())
-        assert process.exitcode == code
-    assert "error: Interrupted. Run the same command again" in heard[0]
-    process = start(*call)
-    process.join()
-    heard.append(said.read_text())
-    assert process.exitcode == 0
-    assert "Traceback" not in "".join(heard)
-    assert "taken up after epoch 1" in heard[2]
-    assert results(out) == results(undisturbed, "sub-01")
-    assert {path.name for path in out.rglob(".*")} == {".bidsignore"}
-    assert [*out.glob("work/tmp-*"), *out.glob("work/scratch/*/*")] == []
