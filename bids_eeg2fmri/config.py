@@ -221,6 +221,11 @@ class ModelConfig:
     """How weights are drawn; the paper names no way. ``scaled``: latents begin with about unit
     length and the decoder at zero. ``glorot``: all layers of models (i) to (iv) as Glorot & Bengio
     (2010), uniformly, which the public code inherits from Keras."""
+    voxels: Literal["box", "brain"] = "box"
+    """What the dense decoder makes: all voxels of the grid, as in the paper, or those that are
+    brain in some training run, with the training mean around them. A brain of a quarter of the grid
+    makes a quarter of the weights. Equal weights give the brain equal values, but the features no
+    longer learn from what surrounds it, so numbers differ."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.config import Config, TrainConfig
+from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.loss import mean_absolute_error
 from bids_eeg2fmri.model.names import first_encoding
@@ -87,6 +88,7 @@ def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Spli
         shapes,
         bands=tuple(band_ranges(pairs.freqs).values()),
         lags=tuple(window_lags(cfg.window, cfg.spectrogram, runs[0].clock.tr).tolist()),
+        brain=int(training_brain([run.pairs for run in runs], split.train).sum()),
     )
     if cfg.search.choose != "first" and cfg.search.candidates > 1:
         for kind in KINDS:
@@ -234,6 +236,7 @@ class _Search:
         self.train = kind(pairs, self.split.train, scale)
         self.valid = kind(pairs, self.split.valid, scale)
         self.start_at = expected(mean_volume(pairs, self.split.train, scale), scale)
+        self.brain = training_brain(pairs, self.split.train)
         self.cfg = _training(self.job.config)
 
     def run(self) -> Selection:
@@ -285,7 +288,7 @@ class _Search:
         seed = seed_for(self.seed, str(i))
         with drawing(seed):
             model = self._network(_with(self.shapes, self.kind, self.candidates[i]))
-        fitting = start(model.to(self.job.device), self.cfg, self.start_at)
+        fitting = start(model.to(self.job.device), self.cfg, self.start_at, self.brain)
         return _Candidate(fitting, self.train, self.valid, self.cfg, seed)
 
     def _network(self, shapes: Shapes) -> Network:

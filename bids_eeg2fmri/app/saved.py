@@ -104,6 +104,7 @@ def rebuild(
             bold_encoder=read_architecture(shapes["bold_encoder"]),
             bands=tuple(map(tuple, shapes["bands"])),
             lags=tuple(shapes["lags"]),
+            brain=shapes.get("brain", 0),
         ),
         cfg,
     )

@@ -22,6 +22,7 @@ from bids_eeg2fmri.app.reference import Reference, measure, units
 from bids_eeg2fmri.app.saved import card_of, rebuild, tensors_beside
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.config import Config
+from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.model.hybrid import Hybrid
 from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.model.network import Network, Shapes
@@ -157,7 +158,8 @@ def learn(
     scale = units(cfg.scale, pairs, split)
     reference = measure(pairs, split.train, scale)
     model = _draw(job, name, shapes, seed)
-    fitting = start(model, cfg.train, expected(reference.mean, scale))
+    brain = training_brain(pairs, split.train)
+    fitting = start(model, cfg.train, expected(reference.mean, scale), brain)
     parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
     if isinstance(model, Hybrid):
         response = solve_linear_path(model, parts[0], job.config.spectrogram.value, gap, seed)

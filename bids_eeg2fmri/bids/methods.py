@@ -139,7 +139,8 @@ encoder brings the EEG, where a model has attention after electrodes have attend
 {{ cfg.model.attention }}, to a latent space of
 {{ size(cfg.model.latent, cfg.model.latent, cfg.model.latent) }}. This is projected linearly or onto
 random Fourier features ({{ cite("rahimi2007") }}{{ form[cfg.model.fourier] }}), multiplied by a
-style where there is one, and decoded by one dense layer; {{ start[cfg.train.start] }}. Z3
+style where there is one, and decoded by one dense layer{% if cfg.model.voxels == "brain" %},
+the voxels of the brain alone{% endif %}; {{ start[cfg.train.start] }}. Z3
 ({{ cite("demoura2008") }}) generated encoders that fit the shape of the data
 {%- if cfg.search.choose != "first" and cfg.search.candidates > 1 %}; of
 {{ cfg.search.candidates }} for each modality, the one was taken {{ choice[cfg.search.choose] }},

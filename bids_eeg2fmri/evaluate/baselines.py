@@ -105,6 +105,14 @@ def grid_mask(pairs: Pairs) -> Bool[np.ndarray, "x y z"]:
     return np.asarray(share > 0.5)
 
 
+def training_brain(
+    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]
+) -> Bool[np.ndarray, "x y z"]:
+    """Find the voxels of the model's grid that are brain in some run with training pairs."""
+    masks = [grid_mask(p) for p, those in zip(pairs, index, strict=True) if len(those)]
+    return np.asarray(np.any(masks, axis=0))
+
+
 def make_designs(
     pairs: Pairs,
     scale: Scale,

@@ -140,6 +140,7 @@ PASSING = {
     *(torch.Tensor.add, torch.Tensor.sub, torch.Tensor.div, torch.Tensor.cumsum),
     *(torch.Tensor.flatten, torch.Tensor.view, torch.Tensor.view_as, torch.Tensor.permute),
     *(torch.Tensor.squeeze, torch.Tensor.unsqueeze, torch.Tensor.gather, torch.Tensor.contiguous),
+    torch.Tensor.index_copy,
     *(torch.Tensor.__getitem__, torch.Tensor.detach),
     torch.Tensor.mT.__get__,  # type: ignore[attr-defined]  # what reading the property calls
 }

@@ -8,6 +8,7 @@ from bids_eeg2fmri.model.decoder import Decoder
 from bids_eeg2fmri.model.glorot import draw_glorot
 from bids_eeg2fmri.model.network import Network, Prediction, Shapes
 from bids_eeg2fmri.model.resnet import Encoder
+from bids_eeg2fmri.model.voxels import Voxels
 
 
 class Autoencoder(Network):
@@ -29,7 +30,8 @@ class Autoencoder(Network):
         super().__init__()
         self.bold_encoder = Encoder(shapes.bold_encoder, shapes.bold, cfg)
         self.bold_dropout = nn.Dropout(cfg.dropout)
-        self.decoder = Decoder(cfg.latent**3, shapes.bold)
+        brain = shapes.brain if cfg.voxels == "brain" else 0
+        self.decoder = Decoder(cfg.latent**3, Voxels(shapes.bold, brain))
         if cfg.initialisation == "glorot":
             draw_glorot(self, cfg.filters)
 

@@ -1,13 +1,12 @@
 """The dense layer that makes volumes of features, nine tenths of all that is trained."""
 
-from math import prod
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from bids_eeg2fmri.types import Grid
+from bids_eeg2fmri.model.voxels import Voxels
 
 Factors = list[tuple[Tensor, Tensor]]
 """Gradients of the output and the features that led to it, both by member of a batch."""
@@ -20,8 +19,8 @@ class Decoder(nn.Linear):
     ----------
     features
         Numbers that a volume is made of.
-    grid
-        Of the volume.
+    voxels
+        Of the volume, those of them that are computed.
 
     Notes
     -----
@@ -31,9 +30,9 @@ class Decoder(nn.Linear):
     knows what to do with them (`train.optimiser`).
     """
 
-    def __init__(self, features: int, grid: Grid) -> None:
-        super().__init__(features, prod(grid))
-        self.grid = grid
+    def __init__(self, features: int, voxels: Voxels) -> None:
+        super().__init__(features, len(voxels))
+        self.voxels = voxels
         self.factors: Factors | None = None
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.bias)
@@ -46,12 +45,13 @@ class Decoder(nn.Linear):
         else:
             given = (features, self.weight, self.bias, self.factors)
             values = _LinearInFactors.apply(*given)  # type: ignore[no-untyped-call]
-        return values.view(-1, *self.grid)
+        volumes: Tensor = self.voxels(values)
+        return volumes
 
     @torch.no_grad()
     def start_at(self, volume: Float[Tensor, "x y z"]) -> None:
         """Make ``volume`` the offset."""
-        self.bias.copy_(volume.flatten())
+        self.bias.copy_(self.voxels.take(volume))
 
 
 class _LinearInFactors(torch.autograd.Function):

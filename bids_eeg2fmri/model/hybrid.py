@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from bids_eeg2fmri.model.network import Network, Prediction, Shapes
+from bids_eeg2fmri.model.voxels import Voxels
 
 PEAK, UNDERSHOOT, RATIO = 6.0, 16.0, 6.0
 """Shapes of the two gamma densities and the ratio of their areas (Friston et al. 1998)."""
@@ -58,7 +59,7 @@ class HaemodynamicPath(nn.Module):
     Notes
     -----
     Weights and levels are those of a ridge regression, in which the response was chosen too;
-    training then moves the response alone.
+    training then moves the response alone. Outside the brain nothing deviates.
     """
 
     averages: Float[Tensor, "channels bands freqs"]
@@ -71,7 +72,7 @@ class HaemodynamicPath(nn.Module):
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
         channels, freqs, _ = shapes.eeg
-        self.grid = shapes.bold
+        self.voxels = Voxels(shapes.bold, shapes.brain)
         features = channels * len(shapes.bands)
         averages = torch.zeros(channels, len(shapes.bands), freqs)
         for band, (first, last) in enumerate(shapes.bands):
@@ -81,7 +82,7 @@ class HaemodynamicPath(nn.Module):
         self.register_buffer("lags", torch.tensor(shapes.lags))
         self.register_buffer("levels", torch.zeros(features))
         self.register_buffer("sizes", torch.ones(features))
-        self.register_buffer("weights", torch.zeros(features, math.prod(shapes.bold)))
+        self.register_buffer("weights", torch.zeros(features, len(self.voxels)))
         self.delay = nn.Parameter(torch.tensor(0.0))
         self.width = nn.Parameter(torch.tensor(1.0))
 
@@ -121,8 +122,8 @@ class HaemodynamicPath(nn.Module):
         """Predict the deviation for each spectrogram."""
         response = double_gamma(self.lags, self.delay, self.width)
         power = self.power(eeg) - self.levels[:, None]
-        volumes: Tensor = (power @ response / self.sizes) @ self.weights
-        return volumes.view(-1, *self.grid)
+        volumes: Tensor = self.voxels((power @ response / self.sizes) @ self.weights)
+        return volumes
 
     @torch.no_grad()
     def solve(
@@ -136,7 +137,7 @@ class HaemodynamicPath(nn.Module):
         self.respond(response)
         self.levels.copy_(levels)
         self.sizes.copy_(sizes)
-        self.weights.copy_(weights.flatten(1))
+        self.weights.copy_(self.voxels.take(weights))
 
     @torch.no_grad()
     def respond(self, response: Response) -> None:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from bids_eeg2fmri.model.voxels import Voxels
 from bids_eeg2fmri.types import Architecture
 
 
@@ -27,6 +28,8 @@ class Shapes:
     """First frequency of each band of EEG and the one after its last, counted from zero."""
     lags: tuple[float, ...] = ()
     """Seconds from the middle of each window to the volume."""
+    brain: int = 0
+    """Voxels of the grid that are brain in some training run; 0 where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,15 @@ class Network(nn.Module, ABC):
     @abstractmethod
     def start_at(self, volume: Float[Tensor, "x y z"]) -> None:
         """Make the untrained network predict ``volume``, whatever the EEG."""
+
+    def keep_to(self, brain: Bool[Tensor, "x y z"], volume: Float[Tensor, "x y z"]) -> None:
+        """Tell which voxels are brain, and what to predict elsewhere, to what decodes only these.
+
+        There must be as many as ``Shapes.brain`` says.
+        """
+        for module in self.modules():
+            if isinstance(module, Voxels):
+                module.choose(brain, volume)
 
     @abstractmethod
     def step_shares(self) -> Mapping[str, float]:

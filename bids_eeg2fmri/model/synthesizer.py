@@ -14,6 +14,7 @@ from bids_eeg2fmri.model.names import Parts, Style
 from bids_eeg2fmri.model.network import Network, Prediction, Shapes
 from bids_eeg2fmri.model.resnet import Encoder
 from bids_eeg2fmri.model.style import StylePosterior, StylePrior
+from bids_eeg2fmri.model.voxels import Voxels
 
 
 class Synthesizer(Network):
@@ -44,7 +45,8 @@ class Synthesizer(Network):
         self.bold_dropout = nn.Dropout(cfg.dropout)
         self.projection = _projection(parts.fourier, latent, cfg)
         self.style = _style(parts.style, channels, latent)
-        self.decoder = Decoder(latent, shapes.bold)
+        brain = shapes.brain if cfg.voxels == "brain" else 0
+        self.decoder = Decoder(latent, Voxels(shapes.bold, brain))
         if cfg.initialisation == "glorot":
             draw_glorot(self, cfg.filters)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Bool, Float32, Int64
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -114,10 +114,26 @@ def drawing(seed: int) -> Iterator[None]:
         yield
 
 
-def start(model: Network, cfg: TrainConfig, mean: Float32[np.ndarray, "x y z"]) -> Fitting:
-    """Ready an untrained network; ``mean`` is the training mean volume in the model's units."""
+def start(
+    model: Network,
+    cfg: TrainConfig,
+    mean: Float32[np.ndarray, "x y z"],
+    brain: Bool[np.ndarray, "x y z"] | None = None,
+) -> Fitting:
+    """Ready an untrained network.
+
+    Parameters
+    ----------
+    mean
+        The training mean volume in the model's units.
+    brain
+        As many voxels as the model was told that the brain has.
+    """
+    volume = torch.from_numpy(mean).to(model.device)
+    if brain is not None:
+        model.keep_to(torch.from_numpy(brain).to(model.device), volume)
     if cfg.start == "mean":
-        model.start_at(torch.from_numpy(mean).to(model.device))
+        model.start_at(volume)
     # On a GPU, the whole gradient at once costs less than many small blocks.
     decoders = [m for m in model.modules() if isinstance(m, Decoder) and model.device.type == "cpu"]
     rates = {"lr": cfg.learning_rate, "weight_decay": cfg.weight_decay}

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
-from bids_eeg2fmri.evaluate.baselines import grid_mask
+from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.evaluate.cross_validation import Design, is_clear
 from bids_eeg2fmri.evaluate.ridge import choose_design, fit_ridge
 from bids_eeg2fmri.model.hybrid import Hybrid, Response, double_gamma
@@ -59,7 +59,7 @@ def solve_linear_path(
         steepness = math.log(10) * scale.eeg_sd
         model.linear.raise_logarithms(torch.from_numpy(scale.eeg_mean), steepness)
     power = list(_power(model, train))
-    mask = np.any([grid_mask(train.runs[r]) for r, _ in power], axis=0)
+    mask = training_brain(train.runs, train.index)
     designs = [
         [_design(train, r, values @ _weights(model, response)) for r, values in power]
         for response in RESPONSES

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bids_eeg2fmri.model.decoder import Decoder
+from bids_eeg2fmri.model.voxels import Voxels
 from bids_eeg2fmri.train import optimiser
 from bids_eeg2fmri.train.optimiser import BlockwiseAdamW
 
@@ -13,7 +14,7 @@ RATES = {"lr": 0.01, "weight_decay": 0.1}
 
 def drawn() -> Decoder:
     torch.manual_seed(0)
-    decoder = Decoder(6, GRID)
+    decoder = Decoder(6, Voxels(GRID))
     torch.nn.init.normal_(decoder.weight)
     return decoder
 
