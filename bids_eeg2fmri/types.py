@@ -4,9 +4,9 @@ Axis words: ``pairs channels freqs windows time | x y z volumes voxels | latent 
 Each noun checks shapes and dtypes when it is made; arrays may be memory-mapped.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, dataclass_transform
+from typing import Protocol, TypeVar, dataclass_transform, runtime_checkable
 
 import numpy as np
 from beartype import beartype
@@ -29,6 +29,53 @@ def nothing() -> Float64[np.ndarray, " 0"]:
     return np.empty(0)
 
 
+@runtime_checkable
+class Signal(Protocol):
+    """One continuous EEG recording that is taken piece by piece, from memory or from its file."""
+
+    @property
+    def sfreq(self) -> float:
+        """Sampling rate in hertz."""
+        ...
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Name of each channel."""
+        ...
+
+    @property
+    def positions(self) -> Float64[np.ndarray, "channels 3"]:
+        """Electrode position in the head frame in metres; NaN where unknown."""
+        ...
+
+    @property
+    def bad(self) -> tuple[str, ...]:
+        """Channels that were flat or marked bad and are interpolated from their neighbours."""
+        ...
+
+    @property
+    def n_times(self) -> int:
+        """Samples of each channel."""
+        ...
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        ...
+
+    def stretch(self, start: int, stop: int) -> Float32[np.ndarray, "time channels"]:
+        """Give all channels from one sample up to another one, in volts."""
+        ...
+
+    def rows(self, picked: Sequence[int]) -> Float32[np.ndarray, "picked time"]:
+        """Give all samples of some channels, in volts."""
+        ...
+
+    def of(self, channels: tuple[str, ...]) -> "Signal":
+        """Take some channels, in this order."""
+        ...
+
+
 @typed
 class EEG:
     """One continuous EEG recording; channels that do not measure the scalp are left out."""
@@ -45,13 +92,29 @@ class EEG:
     """Channels that were flat or marked bad and were interpolated from their neighbours."""
 
     @property
+    def n_times(self) -> int:
+        """Samples of each channel."""
+        return int(self.data.shape[1])
+
+    @property
     def duration(self) -> float:
         """Length of the recording in seconds."""
-        return float(self.data.shape[1] / self.sfreq)
+        return float(self.n_times / self.sfreq)
 
     def stretch(self, start: int, stop: int) -> Float32[np.ndarray, "time channels"]:
         """Give all channels from one sample up to another one."""
         return self.data[:, start:stop].T
+
+    def rows(self, picked: Sequence[int]) -> Float32[np.ndarray, "picked time"]:
+        """Give all samples of some channels."""
+        return np.asarray(self.data[[*picked]])
+
+    def of(self, channels: tuple[str, ...]) -> "EEG":
+        """Take some channels, in this order."""
+        if channels == self.channels:
+            return self
+        at = [self.channels.index(name) for name in channels]
+        return EEG(self.data[at], self.sfreq, channels, self.positions[at], self.bad)
 
 
 @typed

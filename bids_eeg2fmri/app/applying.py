@@ -10,9 +10,10 @@ from jaxtyping import Float32, Float64
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
 from bids_eeg2fmri.app.saved import SavedModel
+from bids_eeg2fmri.app.signals import keep_signal, kept_signal
 from bids_eeg2fmri.app.testing import synthesise_natively
 from bids_eeg2fmri.bids.electrodes import site_of, spline_weights
-from bids_eeg2fmri.bids.read import read_eeg
+from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.evaluate.parcels import block_parcels, parcel_means
 from bids_eeg2fmri.preprocess.alone import make_spectrograms, volume_times, without_bold
@@ -23,7 +24,7 @@ from bids_eeg2fmri.preprocess.scale import meet
 from bids_eeg2fmri.report.words import counted
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
-from bids_eeg2fmri.types import EEG, Pairs, Parcels, VolumeClock, typed
+from bids_eeg2fmri.types import Pairs, Parcels, Signal, VolumeClock, typed
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Heard:
     unit: Unit
 
     @property
-    def eeg(self) -> EEG:
-        """The EEG as recorded, memory-mapped."""
-        return arrays.load(self.reading.folder, "eeg", EEG)
+    def eeg(self) -> Signal:
+        """The EEG as recorded."""
+        return kept_signal(self.reading.folder, self.files)
 
     @property
     def montage(self) -> Montage:
@@ -141,17 +142,17 @@ def _sum_up(
 
 
 def read_alone(job: Job, files: EEGFiles) -> Unit:
-    """Bring a recording into the store, where it can be memory-mapped."""
+    """Find the EEG of a recording, and where it cannot stay, bring it into the store."""
 
     def make(folder: Path) -> None:
         with log.capture_warnings() as notes:
-            eeg = read_eeg(files, job.config.read, partial(arrays.allocate, folder, "eeg.data"))
-        arrays.save(folder, "eeg", eeg)
+            eeg = open_eeg(files, job.config.read, partial(arrays.allocate, folder, "eeg.data"))
+        keep_signal(folder, eeg)
         keep_notes(folder, notes)
 
     parents = [fingerprint(files.root, files.files())]
     unit = job.store.unit("read-eeg", files.name, [job.config.read], parents, make)
-    eeg = arrays.load(unit.folder, "eeg", EEG)
+    eeg = kept_signal(unit.folder, files)
     text = f"{len(eeg.channels)} channels at {eeg.sfreq:g} Hz for {eeg.duration:.0f} s"
     log.tell_unit(files.name, "read", unit, text, notes_of(unit))
     return unit
@@ -161,7 +162,7 @@ def hear(job: Job, model: SavedModel, files: EEGFiles, reading: Unit) -> Heard:
     """Bring a recording to the electrodes and spectrograms of a model."""
 
     def make(folder: Path) -> None:
-        eeg, cfg = arrays.load(reading.folder, "eeg", EEG), model.config
+        eeg, cfg = kept_signal(reading.folder, files), model.config
         clock = times(job, model, eeg.sfreq, eeg.duration, files.name)
         good = [name not in eeg.bad for name in eeg.channels]
         chosen = tuple(name for name in eeg.channels if name not in eeg.bad)

@@ -7,27 +7,29 @@ from pathlib import Path
 from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
+from bids_eeg2fmri.app.signals import kept_signal
 from bids_eeg2fmri.bids.bold import excitations
 from bids_eeg2fmri.bids.read import read_ecg
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.preprocess.artifact import Account, clean_eeg
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.types import EEG, VolumeClock
+from bids_eeg2fmri.types import EEG, Signal, VolumeClock
 
 
 @dataclass(frozen=True)
 class Cleaned:
     """The EEG of a run and its clock; the scanner's artefacts are gone."""
 
+    files: RunFiles
     reading: Unit
     unit: Unit
 
     @property
-    def eeg(self) -> EEG:
-        """The EEG, memory-mapped; as recorded where nothing was taken out."""
+    def eeg(self) -> Signal:
+        """The EEG; as recorded where nothing was taken out."""
         own = (self.unit.folder / "eeg.json").exists()
-        return arrays.load((self.unit if own else self.reading).folder, "eeg", EEG)
+        return kept_signal((self.unit if own else self.reading).folder, self.files)
 
     @property
     def clock(self) -> VolumeClock:
@@ -45,7 +47,7 @@ def clean(job: Job, files: RunFiles, reading: Unit) -> Cleaned:
     cfg = job.config
 
     def make(folder: Path) -> None:
-        eeg = arrays.load(reading.folder, "eeg", EEG)
+        eeg = kept_signal(reading.folder, files)
         with log.capture_warnings() as notes:
             clock = tie(files, cfg.clock)
             cleaned, account = clean_eeg(
@@ -58,14 +60,14 @@ def clean(job: Job, files: RunFiles, reading: Unit) -> Cleaned:
                 partial(read_ecg, files),
                 partial(arrays.allocate, folder, "eeg.data"),
             )
-        if cleaned is not eeg:
+        if isinstance(cleaned, EEG) and cleaned is not eeg:
             arrays.save(folder, "eeg", cleaned)
         arrays.save(folder, "clock", clock)
         arrays.save(folder, "account", account)
         keep_notes(folder, notes)
 
     config = [cfg.clock, cfg.clean, {"fmax": cfg.spectrogram.fmax}]
-    cleaned = Cleaned(reading, job.store.unit("clean", files.name, config, [reading], make))
+    cleaned = Cleaned(files, reading, job.store.unit("clean", files.name, config, [reading], make))
     notes = notes_of(cleaned.unit)
     log.tell_unit(files.name, "clock", cleaned.unit, _in_words(cleaned.clock), notes)
     if cfg.clean.method != "none":

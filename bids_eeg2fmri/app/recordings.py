@@ -12,9 +12,10 @@ from bids_eeg2fmri.app.cleaning import Cleaned, clean
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
 from bids_eeg2fmri.app.preparing import prepare_bold
+from bids_eeg2fmri.app.signals import keep_signal, kept_signal
 from bids_eeg2fmri.app.triage import attempt
 from bids_eeg2fmri.bids.bold import read_bold, read_mask
-from bids_eeg2fmri.bids.read import read_eeg
+from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError, BOLDError, DataError
 from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid
@@ -22,7 +23,7 @@ from bids_eeg2fmri.preprocess.echoes import echo_weights
 from bids_eeg2fmri.preprocess.pairs import make_pairs
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
-from bids_eeg2fmri.types import BOLD, EEG, Grid, Pairs, VolumeClock
+from bids_eeg2fmri.types import BOLD, Grid, Pairs, Signal, VolumeClock
 
 
 @dataclass(frozen=True)
@@ -35,9 +36,9 @@ class Recording:
     """The BOLD as it was prepared, if not as it was read."""
 
     @property
-    def eeg(self) -> EEG:
-        """The EEG, memory-mapped."""
-        return arrays.load(self.unit.folder, "eeg", EEG)
+    def eeg(self) -> Signal:
+        """The EEG as recorded."""
+        return kept_signal(self.unit.folder, self.files)
 
     @property
     def bold(self) -> BOLD:
@@ -79,9 +80,9 @@ class PairedRun:
         return arrays.load(self.unit.folder, "pairs", Pairs)
 
     @property
-    def eeg(self) -> EEG:
+    def eeg(self) -> Signal:
         """The EEG that the pairs come from, of their channels."""
-        return _select(self.cleaned.eeg, self.pairs.channels)
+        return self.cleaned.eeg.of(self.pairs.channels)
 
     @property
     def clock(self) -> VolumeClock:
@@ -96,15 +97,15 @@ class PairedRun:
 
 
 def read(job: Job, files: RunFiles) -> Recording:
-    """Bring a run's EEG and BOLD into the store, where they can be memory-mapped."""
+    """Bring a run's BOLD into the store, where it can be memory-mapped, and find its EEG."""
 
     def make(folder: Path) -> None:
         with log.capture_warnings() as notes:
-            eeg = read_eeg(files, job.config.read, partial(arrays.allocate, folder, "eeg.data"))
+            eeg = open_eeg(files, job.config.read, partial(arrays.allocate, folder, "eeg.data"))
             allocate = partial(arrays.allocate, folder, "bold.data", fortran=True)
             bold = read_bold(files, allocate, echo_weights)
             mask = _mask(files, bold)
-        arrays.save(folder, "eeg", eeg)
+        keep_signal(folder, eeg)
         arrays.save(folder, "bold", bold)
         np.save(folder / "mask.npy", mask)
         keep_notes(folder, notes)
@@ -128,7 +129,7 @@ def pair(job: Job, recording: Recording, grid: Grid, channels: tuple[str, ...]) 
     clock = cleaned.clock
 
     def make(folder: Path) -> None:
-        eeg, bold = _select(cleaned.eeg, channels), recording.bold
+        eeg, bold = cleaned.eeg.of(channels), recording.bold
         with log.capture_warnings() as notes:
             pairs = make_pairs(
                 eeg,
@@ -192,13 +193,6 @@ def common_ground(job: Job, recordings: Sequence[Recording]) -> tuple[Grid, tupl
             "in all of them. Give runs with one montage, e.g. by --task-id."
         )
     return model_grid(shapes, job.config.grid), shared
-
-
-def _select(eeg: EEG, channels: tuple[str, ...]) -> EEG:
-    if eeg.channels == channels:
-        return eeg
-    at = [eeg.channels.index(name) for name in channels]
-    return EEG(eeg.data[at], eeg.sfreq, channels, eeg.positions[at], eeg.bad)
 
 
 def _mask(files: RunFiles, bold: BOLD) -> Bool[np.ndarray, "x y z"]:

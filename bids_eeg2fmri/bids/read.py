@@ -2,26 +2,24 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import mne
-import mne_bids
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 
-from bids_eeg2fmri.bids.contents import check_inside
 from bids_eeg2fmri.bids.eeglab import open_hollow
 from bids_eeg2fmri.bids.electrodes import (
     electrode_positions,
     heart_channels,
-    scalp_channels,
     spline_weights,
 )
-from bids_eeg2fmri.bids.formats import companions, stored_and_promised
-from bids_eeg2fmri.bids.guard import brief, reading, warn
+from bids_eeg2fmri.bids.formats import companions
+from bids_eeg2fmri.bids.guard import reading, warn
 from bids_eeg2fmri.bids.markers import recorded_markers, tabled_markers
+from bids_eeg2fmri.bids.multiplexed import FileEEG, open_multiplexed
+from bids_eeg2fmri.bids.opening import declared, open_bare, open_recording, open_scalp
 from bids_eeg2fmri.bids.recording import EEGFiles
-from bids_eeg2fmri.bids.sidecars import read_table
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import DataWarning, EEGError
 from bids_eeg2fmri.types import EEG, Markers, Recorded, typed
@@ -34,6 +32,20 @@ _LATE = 1.0
 """Seconds by which a marker may lie behind the end of the signal; recorders close with one."""
 _SPLINE = 4
 """Electrodes with a position that spherical splines need at least."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The channels of a recording that are read."""
+
+    raw: mne.io.BaseRaw
+    recorded: tuple[str, ...]
+    """All channels of the file."""
+    positions: Float64[np.ndarray, "channels 3"]
+    marked: tuple[str, ...]
+    """Channels that are marked bad."""
+    dropped: tuple[str, ...]
+    """Channels that nothing can be made of."""
 
 
 @typed
@@ -58,7 +70,7 @@ def read_eeg_header(run: EEGFiles) -> EEGHeader:
     EEGError
         The recording cannot be opened or is truncated, or no channel measures the scalp.
     """
-    raw, _ = _open_scalp(run)
+    raw, *_ = open_scalp(run)
     sfreq = float(raw.info["sfreq"])
     positions = electrode_positions(raw, run.name)
     return EEGHeader(tuple(raw.ch_names), positions, sfreq, float(raw.n_times / sfreq))
@@ -76,7 +88,7 @@ def read_markers(run: EEGFiles) -> Recorded:
     """
     with reading(run, run.eeg, EEGError):
         hollow = open_hollow(run.eeg) if run.eeg.suffix == ".set" else None
-    raw = _open_bare(run) if hollow is None else hollow
+    raw = open_bare(run) if hollow is None else hollow
     with reading(run, run.eeg, EEGError):
         markers = recorded_markers(run.eeg, raw)
     sfreq = float(raw.info["sfreq"])
@@ -119,25 +131,29 @@ def read_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> E
     EEGError
         The recording cannot be read, is truncated or epoched, or too many channels are bad.
     """
-    raw, marked = _open_scalp(run)
-    names = [*raw.ch_names]
-    positions = electrode_positions(raw, run.name)
-    dropped = _hopeless(run, raw, positions, marked)
-    raw.drop_channels(dropped)
-    positions = positions[[name not in dropped for name in names]]
-    data = allocate((len(raw.ch_names), int(raw.n_times)), np.float32)
-    lost = ~_stream(run, raw, data) | np.isin(raw.ch_names, list(marked))
-    bad = tuple(np.array(raw.ch_names)[lost].tolist())
-    if len(bad) + len(dropped) > cfg.max_bad_channels * len(names):
-        raise EEGError(
-            f"{run.relative(run.eeg)}: {len(bad) + len(dropped)} of {len(names)} channels are flat "
-            f"or bad ({', '.join((*bad, *dropped))}). Leave the run out, or raise "
-            "--set read.max_bad_channels."
-        )
-    if bad:
-        warn(run, f"{', '.join(bad)} flat, not finite or marked bad; interpolated")
-        _interpolate(data, float(raw.info["sfreq"]), positions, lost)
-    return EEG(data, float(raw.info["sfreq"]), tuple(raw.ch_names), positions, bad)
+    return _read(run, _find_channels(run), cfg, allocate)
+
+
+def open_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> EEG | FileEEG:
+    """Open the scalp channels as ``read_eeg`` reads them, and leave the signal where it is.
+
+    Only where it cannot be read from any sample on is it read at once, and ``allocate`` called.
+
+    Raises
+    ------
+    EEGError
+        The recording cannot be read, is truncated or epoched, or too many channels are bad.
+    """
+    found = _find_channels(run)
+    eeg = open_multiplexed(run, found.raw, found.recorded, found.positions)
+    if eeg is None:
+        return _read(run, found, cfg, allocate)
+    lost = ~eeg.usable() | np.isin(eeg.channels, found.marked)
+    if not _lost_names(run, found, lost, cfg):
+        return eeg
+    donors, weights = _interpolation(found.positions, lost)
+    places = np.flatnonzero(lost), np.flatnonzero(donors)
+    return replace(eeg, layout=eeg.layout.interpolated(*places, weights))
 
 
 def read_ecg(run: EEGFiles) -> Float32[np.ndarray, " time"] | None:
@@ -150,81 +166,20 @@ def read_ecg(run: EEGFiles) -> Float32[np.ndarray, " time"] | None:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # told when the EEG was read
-        raw = _open(run)
-        names = heart_channels(raw, _declared(run)[0])
+        raw = open_recording(run)
+        names = heart_channels(raw, declared(run)[0])
     if not names:
         return None
     with reading(run, run.eeg, EEGError):
         return np.asarray(raw.get_data(picks=names[:1], verbose="ERROR")[0], np.float32)
 
 
-def _open(run: EEGFiles) -> mne.io.BaseRaw:
-    """Open a recording with what BIDS says of it, or where mne-bids gives up, without."""
-    if not run.relative(run.eeg).startswith("sub-"):
-        return _open_bare(run)  # of a derivative, which mne-bids does not know
-    try:
-        path = mne_bids.get_bids_path_from_fname(run.eeg, verbose="ERROR")
-        raw = mne_bids.read_raw_bids(path.update(root=run.root), verbose="ERROR")
-    except Exception as error:
-        raw = _open_bare(run)
-        warn(run, f"mne-bids cannot read the EEG ({brief(error)}); it is read without mne-bids")
-    else:
-        _check_complete(run, raw)
-    return raw
-
-
-def _open_bare(run: EEGFiles) -> mne.io.BaseRaw:
-    """Open a recording with what it says itself.
-
-    Raises
-    ------
-    EEGError
-        It cannot be opened, is truncated, or its signal lies outside the dataset.
-    """
-    with reading(run, run.eeg, EEGError):
-        raw = mne.io.read_raw(run.eeg, preload=False, verbose="ERROR")
-    _check_complete(run, raw)
-    return raw
-
-
-def _open_scalp(run: EEGFiles) -> tuple[mne.io.BaseRaw, set[str]]:
-    """Open the channels that measure the scalp; name those that are marked bad."""
-    raw = _open(run)
-    types, marked = _declared(run)
-    names = scalp_channels(raw, types)
-    if not names:
-        raise EEGError(f"{run.relative(run.eeg)}: no channel measures the scalp. Check its types.")
-    marked |= set(raw.info["bads"])
-    return raw.pick(names), marked
-
-
-def _check_complete(run: EEGFiles, raw: mne.io.BaseRaw) -> None:
-    signals = [Path(name) for name in raw.filenames if name is not None]
-    check_inside(run.root, run.eeg, signals, run.homes)
-    with reading(run, run.eeg, EEGError):
-        stored, promised = stored_and_promised(run.eeg, len(raw.ch_names), int(raw.n_times))
-    if stored < promised:
-        raise EEGError(
-            f"{run.relative(run.eeg)}: {stored} of the {promised} bytes of signal that its header "
-            "promises, so it is truncated. Copy it again."
-        )
-
-
-def _declared(run: EEGFiles) -> tuple[dict[str, str], set[str]]:
-    """Type of each channel in capitals, and the bad channels, by the nearest channels.tsv."""
-    for path in run.sidecars(run.eeg, "channels", ".tsv")[-1:]:
-        with reading(run, path, EEGError):
-            table = read_table(path)
-        if {"name", "type"} <= set(table):
-            status = table.get("status", table["type"])
-            types = dict(zip(table["name"], table["type"].str.upper(), strict=True))
-            return types, set(table["name"][status.str.lower() == "bad"])
-        warn(run, f"{path.name} lacks the column name or type and is left aside")
-    return {}, set()
-
-
 def _hopeless(
-    run: EEGFiles, raw: mne.io.BaseRaw, positions: Float64[np.ndarray, "channels 3"], bad: set[str]
+    run: EEGFiles,
+    raw: mne.io.BaseRaw,
+    recorded: tuple[str, ...],
+    positions: Float64[np.ndarray, "channels 3"],
+    bad: set[str],
 ) -> list[str]:
     """Lost channels that cannot be interpolated, because their place on the head is unknown."""
     placed = np.isfinite(positions).all(axis=1)
@@ -233,11 +188,53 @@ def _hopeless(
     unplaced = [name for name, known in zip(raw.ch_names, placed, strict=True) if not known]
     if not unplaced:
         return []
-    usable = _stream(run, raw.copy().pick(unplaced), None)
+    part = raw.copy().pick(unplaced)
+    file = open_multiplexed(run, part, recorded, positions[~placed])
+    usable = _stream(run, part, None) if file is None else file.usable()
     lost = [name for name, good in zip(unplaced, usable, strict=True) if not good or name in bad]
     if lost:
         warn(run, f"{', '.join(lost)} flat, not finite or marked bad, place unknown; left out")
     return lost
+
+
+def _read(run: EEGFiles, found: _Found, cfg: ReadConfig, allocate: Allocate) -> EEG:
+    raw, sfreq = found.raw, float(found.raw.info["sfreq"])
+    data = allocate((len(raw.ch_names), int(raw.n_times)), np.float32)
+    lost = ~_stream(run, raw, data) | np.isin(raw.ch_names, found.marked)
+    bad = _lost_names(run, found, lost, cfg)
+    if bad:
+        donors, weights = _interpolation(found.positions, lost)
+        for part in _parts(data.shape[1], sfreq):
+            data[lost, part] = weights @ data[donors, part]
+    return EEG(data, sfreq, tuple(raw.ch_names), found.positions, bad)
+
+
+def _find_channels(run: EEGFiles) -> _Found:
+    """Find the scalp channels, but for those that are lost and that no others can stand for."""
+    raw, marked, recorded = open_scalp(run)
+    names = [*raw.ch_names]
+    positions = electrode_positions(raw, run.name)
+    dropped = _hopeless(run, raw, recorded, positions, marked)
+    raw.drop_channels(dropped)
+    kept = positions[[name not in dropped for name in names]]
+    return _Found(raw, recorded, kept, tuple(marked), tuple(dropped))
+
+
+def _lost_names(
+    run: EEGFiles, found: _Found, lost: Bool[np.ndarray, " channels"], cfg: ReadConfig
+) -> tuple[str, ...]:
+    """Name the channels that are interpolated, and tell of them."""
+    bad = tuple(np.array(found.raw.ch_names)[lost].tolist())
+    n, dropped = len(found.raw.ch_names) + len(found.dropped), found.dropped
+    if len(bad) + len(dropped) > cfg.max_bad_channels * n:
+        raise EEGError(
+            f"{run.relative(run.eeg)}: {len(bad) + len(dropped)} of {n} channels are flat "
+            f"or bad ({', '.join((*bad, *dropped))}). Leave the run out, or raise "
+            "--set read.max_bad_channels."
+        )
+    if bad:
+        warn(run, f"{', '.join(bad)} flat, not finite or marked bad; interpolated")
+    return bad
 
 
 def _stream(
@@ -255,16 +252,12 @@ def _stream(
     return np.asarray(np.isfinite(low) & np.isfinite(high) & (high > low))
 
 
-def _interpolate(
-    data: np.ndarray,
-    sfreq: float,
-    positions: Float64[np.ndarray, "channels 3"],
-    lost: Bool[np.ndarray, " channels"],
-) -> None:
+def _interpolation(
+    positions: Float64[np.ndarray, "channels 3"], lost: Bool[np.ndarray, " channels"]
+) -> tuple[Bool[np.ndarray, " channels"], Float64[np.ndarray, "lost donors"]]:
+    """Tell which channels give what to the lost ones."""
     placed = np.isfinite(positions).all(axis=1)
-    weights = spline_weights(positions[placed], lost[placed])
-    for part in _parts(data.shape[1], sfreq):
-        data[lost, part] = weights @ data[placed & ~lost, part]
+    return placed & ~lost, spline_weights(positions[placed], lost[placed])
 
 
 def _parts(n_times: int, sfreq: float) -> Iterator[slice]:

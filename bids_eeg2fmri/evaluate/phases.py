@@ -12,7 +12,7 @@ from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.preprocess.eeg import EPS
 from bids_eeg2fmri.preprocess.pairs import in_seconds, stretches
 from bids_eeg2fmri.preprocess.spectra import spectrograms
-from bids_eeg2fmri.types import EEG, Pairs, VolumeClock
+from bids_eeg2fmri.types import Pairs, Signal, VolumeClock
 
 OVERSAMPLED = 4
 """Least sampling rate of surrogates over the highest frequency of the spectrogram: what is left out
@@ -65,7 +65,7 @@ def phase_randomise(
 
 
 def phase_randomised_pairs(
-    eeg: EEG,
+    eeg: Signal,
     clock: VolumeClock,
     pairs: Pairs,
     index: Int64[np.ndarray, " _"],
@@ -99,11 +99,11 @@ def phase_randomised_pairs(
     first, length = stretches(clock, eeg.sfreq, window, spectro)
     first = first[pairs.volume[chosen]]
     every = _thinning(int(spectro.window * eeg.sfreq + EPS), eeg.sfreq / pairs.freqs[-1])
-    available = eeg.data.shape[1] // every
+    available = eeg.n_times // every
     n = every * min(
         available, next_fast_len((first[-1] + length - first[0]) // every + 1, real=True)
     )
-    start = min(first[0], eeg.data.shape[1] - n)
+    start = min(int(first[0]), eeg.n_times - n)
     part = replace(
         pairs,
         eeg=pairs.eeg[chosen],
@@ -111,7 +111,8 @@ def phase_randomised_pairs(
         volume=pairs.volume[chosen],
         onset=pairs.onset[chosen],
     )
-    for data in phase_randomise(eeg.data[:, start : start + n], draws, every):
+    recorded = eeg.stretch(start, start + n).T
+    for data in phase_randomise(recorded, draws, every):
         cuts = ((first - start) // every, length // every)
         made = spectrograms(partial(_cut, data), eeg.sfreq / every, *cuts, spectro)
         yield replace(part, eeg=np.concatenate([*made]))

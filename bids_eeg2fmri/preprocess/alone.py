@@ -11,7 +11,7 @@ from bids_eeg2fmri.errors import EEGError
 from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows
 from bids_eeg2fmri.preprocess.pairs import in_seconds, stretches
 from bids_eeg2fmri.preprocess.spectra import spectrograms
-from bids_eeg2fmri.types import EEG, Grid, Pairs, VolumeClock
+from bids_eeg2fmri.types import Grid, Pairs, Signal, VolumeClock
 
 Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
 """Make the array of spectrograms that is filled, in memory or on disk."""
@@ -68,7 +68,7 @@ def volume_times(
 
 
 def make_spectrograms(
-    eeg: EEG,
+    eeg: Signal,
     weights: Float64[np.ndarray, "channels recorded"],
     clock: VolumeClock,
     window: WindowConfig,

@@ -14,9 +14,10 @@ from scipy.signal import resample_poly
 from bids_eeg2fmri.config import CleanConfig
 from bids_eeg2fmri.errors import DataWarning
 from bids_eeg2fmri.preprocess.comb import Comb, find_comb
+from bids_eeg2fmri.preprocess.eeg import rows_of
 from bids_eeg2fmri.preprocess.gradient import MOST, Scan, find_scan, mean_volume, subtract
 from bids_eeg2fmri.preprocess.pulse import find_beats, locked_share, subtract_beats
-from bids_eeg2fmri.types import EEG, VolumeClock, nothing, typed
+from bids_eeg2fmri.types import EEG, Signal, VolumeClock, nothing, typed
 
 LEAST_RATE = 250.0
 """Lowest rate in hertz to which cleaned EEG is brought."""
@@ -117,7 +118,7 @@ class Account:
 
 
 def clean_eeg(
-    eeg: EEG,
+    eeg: Signal,
     clock: VolumeClock,
     cfg: CleanConfig,
     fmax: float,
@@ -125,10 +126,10 @@ def clean_eeg(
     run: str,
     read_ecg: ReadECG,
     allocate: Allocate = np.empty,
-) -> tuple[EEG, Account]:
+) -> tuple[Signal, Account]:
     """Take out of the EEG what ``cfg.method`` says, and bring it to the rate that models need.
 
-    One channel is in memory at a time. ``allocate`` is called at most once.
+    A few channels are in memory at a time. ``allocate`` is called at most once.
 
     Parameters
     ----------
@@ -173,14 +174,14 @@ def clean_eeg(
 
 
 def _without_gradients(
-    eeg: EEG, scan: Scan, factor: int, allocate: Allocate, account: Account
+    eeg: Signal, scan: Scan, factor: int, allocate: Allocate, account: Account
 ) -> tuple[EEG, Account]:
     """Clean channel by channel, and keep one sample of ``factor``."""
     n = len(eeg.channels)
-    data = allocate((n, -(-eeg.data.shape[1] // factor)), np.float32)
+    data = allocate((n, -(-eeg.n_times // factor)), np.float32)
     shown = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))
     squares = []
-    for i, series in enumerate(eeg.data):
+    for i, series in enumerate(rows_of(eeg, range(n))):
         cleaned = subtract(series, scan)
         if i in shown:
             squares.append([mean_volume(one, scan) ** 2 for one in (series, cleaned)])

@@ -5,7 +5,8 @@ from jaxtyping import Float64, Int64
 from scipy.signal import welch
 
 from bids_eeg2fmri.preprocess.gradient import MOST, period_of
-from bids_eeg2fmri.types import EEG, VolumeClock, typed
+from bids_eeg2fmri.preprocess.thinning import low_pass, thin_out
+from bids_eeg2fmri.types import Signal, VolumeClock, typed
 
 PERIODS = 8
 """Repetition times in each window of the spectrum, so that lines have seven bins between them."""
@@ -15,6 +16,9 @@ BAND = (10.0, 100.0)
 """Frequencies in hertz in which lines are looked for: what trials evoke lies lower."""
 MAINS = (50.0, 60.0)
 """Their multiples in hertz may be multiples of the volumes' rate by chance."""
+SPARE = 5
+"""How many times the highest frequency faster EEG is thinned out to, at least; the windows of the
+spectrum are then still a whole number of periods long, to a ten thousandth."""
 ALPHA = (8.0, 13.0)
 """In hertz."""
 
@@ -54,20 +58,32 @@ class Comb:
         return float(self.power[beside[(freqs >= ALPHA[0]) & (freqs <= ALPHA[1])]].mean())
 
 
-def find_comb(eeg: EEG, clock: VolumeClock) -> Comb | None:
-    """Take the spectrum of the EEG during the scan, one channel in memory at a time.
+def find_comb(eeg: Signal, clock: VolumeClock) -> Comb | None:
+    """Take the spectrum of the EEG during the scan, of channels spread over the head.
 
     None where less than ``PERIODS`` repetition times of it were recorded.
     """
     period, n = period_of(clock), len(eeg.channels)
     begin = max(0, int(clock.onset[0] * eeg.sfreq))
-    end = min(eeg.data.shape[1], int((clock.onset[-1] + period) * eeg.sfreq))
-    length = round(PERIODS * period * eeg.sfreq)
-    if end - begin < length:
+    end = min(eeg.n_times, int((clock.onset[-1] + period) * eeg.sfreq))
+    if end - begin < round(PERIODS * period * eeg.sfreq):
         return None
+    highest = min(0.4 * eeg.sfreq, BAND[1] + PERIODS / period)
+    some = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))
+    chosen = eeg.of(tuple(eeg.channels[i] for i in some))
+    factor = max(1, int(eeg.sfreq / (SPARE * highest)))
+    if factor == 1:
+        data, response = chosen.stretch(begin, end), None
+    else:
+        thinning = low_pass(eeg.sfreq, highest, factor)
+        data, response = thin_out(chosen.stretch, begin, end, thinning), thinning.response
+    sfreq = eeg.sfreq / factor
     powers = []
-    for channel in np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int)):
-        freqs, power = welch(eeg.data[channel, begin:end], eeg.sfreq, nperseg=length)
+    for channel in data.T:
+        freqs, power = welch(channel, sfreq, nperseg=round(PERIODS * period * sfreq))
         powers.append(power)
-    kept = freqs < min(0.4 * eeg.sfreq, BAND[1] + PERIODS / period)
-    return Comb(freqs[kept], np.median(powers, axis=0)[kept].astype(np.float64))
+    kept = freqs < highest
+    found = np.median(powers, axis=0)[kept].astype(np.float64)
+    if response is not None:
+        found /= response(freqs[kept] / eeg.sfreq) ** 2
+    return Comb(freqs[kept], found)

@@ -12,7 +12,8 @@ from jaxtyping import Bool, Complex64, Float32, Float64, Int64
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from bids_eeg2fmri.types import EEG, VolumeClock, typed
+from bids_eeg2fmri.preprocess.eeg import rows_of
+from bids_eeg2fmri.types import Signal, VolumeClock, typed
 
 FEWEST = 3
 """Whole volumes without which there is no template."""
@@ -59,7 +60,7 @@ class Scan:
     """Orthonormal shapes in which artefacts differ from their templates."""
 
 
-def find_scan(eeg: EEG, clock: VolumeClock, averaged: int, components: int) -> Scan | None:
+def find_scan(eeg: Signal, clock: VolumeClock, averaged: int, components: int) -> Scan | None:
     """Find the artefact of each volume, beginning with what the clock says.
 
     Parameters
@@ -147,7 +148,7 @@ def _with_others(
 
 
 def _align(
-    eeg: EEG,
+    eeg: Signal,
     onset: Float64[np.ndarray, " volumes"],
     whole: Bool[np.ndarray, " volumes"],
     stored: Bool[np.ndarray, " volumes"],
@@ -164,11 +165,12 @@ def _align(
     """
     places = np.flatnonzero(whole)
     channels = _clearest(eeg, np.round(onset[whole & stored]).astype(np.int64), length // 2)
+    rows = eeg.rows(channels.tolist())
     for _ in range(2):  # what is cut out a sample late is another piece
         delays, likeness = [], []
         first = np.round(onset).astype(np.int64)
-        for channel in channels:
-            volumes = _volumes(eeg.data[channel], first, onset - first, whole, length)[whole]
+        for row in rows:
+            volumes = _volumes(row, first, onset - first, whole, length)[whole]
             delay, alike = _compare(volumes, stored[whole], round(SEARCH * eeg.sfreq))
             delays.append(delay)
             likeness.append(alike)
@@ -181,11 +183,12 @@ def _align(
 
 
 def _clearest(
-    eeg: EEG, first: Int64[np.ndarray, " volumes"], length: int
+    eeg: Signal, first: Int64[np.ndarray, " volumes"], length: int
 ) -> Int64[np.ndarray, " channels"]:
     """Choose channels in which volumes are most alike: the strongest may be a loose electrode."""
     # Of the steps from sample to sample: there the gradients are strong and drifts are weak.
-    steps = np.diff([eeg.data[:, begin : begin + length] for begin in _middle(first)])
+    some = [eeg.stretch(int(begin), int(begin) + length).T for begin in _middle(first)]
+    steps = np.diff(some)
     shared = steps.mean(axis=0).std(axis=1) / np.maximum(steps.std(axis=(0, 2)), TINY)
     return np.argsort(-shared)[:CLEAREST]
 
@@ -247,7 +250,7 @@ def _neighbours(
 
 
 def _basis(
-    eeg: EEG,
+    eeg: Signal,
     first: Int64[np.ndarray, " volumes"],
     shift: Float64[np.ndarray, " volumes"],
     whole: Bool[np.ndarray, " volumes"],
@@ -262,8 +265,8 @@ def _basis(
     """
     halves = []
     n = len(eeg.channels)
-    for channel in np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int)):
-        volumes = _volumes(eeg.data[channel], first, shift, whole, length)[whole]
+    for row in rows_of(eeg, np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int)).tolist()):
+        volumes = _volumes(row, first, shift, whole, length)[whole]
         even, odd = volumes[::2].mean(axis=0), volumes[1::2].mean(axis=0)
         if BEYOND * np.linalg.norm(even - odd) < np.linalg.norm(even + odd):
             halves.append((even, odd))

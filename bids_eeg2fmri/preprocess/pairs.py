@@ -13,7 +13,7 @@ from bids_eeg2fmri.errors import BOLDError, DataWarning, EEGError
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows
 from bids_eeg2fmri.preprocess.spectra import spectrograms
-from bids_eeg2fmri.types import BOLD, EEG, Grid, Pairs, VolumeClock
+from bids_eeg2fmri.types import BOLD, Grid, Pairs, Signal, VolumeClock
 
 FEWEST_PAIRS = 3
 """Fewer cannot be divided into training, validation and test."""
@@ -28,7 +28,7 @@ def in_memory(_name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarra
 
 
 def make_pairs(
-    eeg: EEG,
+    eeg: Signal,
     bold: BOLD,
     clock: VolumeClock,
     mask: Bool[np.ndarray, "x y z"],
@@ -118,7 +118,7 @@ def stretches(
 def _volumes_with_eeg(
     first: Int64[np.ndarray, " volumes"],
     length: int,
-    eeg: EEG,
+    eeg: Signal,
     bold: BOLD,
     clock: VolumeClock,
     window: WindowConfig,
@@ -130,7 +130,7 @@ def _volumes_with_eeg(
             f"{run}: {bold.n_volumes} volumes of {clock.tr:g} s are shorter than the "
             f"{window.start:g} s before a volume in which its EEG begins; leave the run out"
         )
-    too_late = first + length > eeg.data.shape[1]
+    too_late = first + length > eeg.n_times
     volume = np.flatnonzero((first >= 0) & ~too_late)
     begins = _relative(clock.onset[0], "the first BOLD volume")
     ends = _relative(clock.onset[-1] - eeg.duration, "the last BOLD volume")

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float64
 from scipy.signal import welch
 
-from bids_eeg2fmri.types import EEG
+from bids_eeg2fmri.types import Signal
 
 HEAD = 50.0
 """Radius of the sphere on which rotations are counted, in millimetres (Power et al. 2012)."""
@@ -12,6 +12,8 @@ RESOLUTION = 0.5
 """Of the spectrum, in hertz."""
 HIGHEST = 100.0
 """Up to which frequency the spectrum goes, in hertz."""
+SEGMENTS = 30
+"""Of the spectrum, that are in memory at a time."""
 
 
 def framewise_displacement(
@@ -35,17 +37,20 @@ def framewise_displacement(
 
 
 def power_spectrum(
-    eeg: EEG,
+    eeg: Signal,
 ) -> tuple[Float64[np.ndarray, " freqs"], Float64[np.ndarray, "channels freqs"]]:
-    """Estimate the spectrum of each channel by Welch's method, one channel in memory at a time.
+    """Estimate the spectrum of each channel by Welch's method, a minute in memory at a time.
 
     Returns
     -------
     Frequencies up to ``HIGHEST`` in hertz, and power in µV²/Hz.
     """
-    length = min(round(eeg.sfreq / RESOLUTION), eeg.data.shape[1])
-    powers = []
-    for channel in eeg.data:
-        freqs, power = welch(channel, eeg.sfreq, nperseg=length, noverlap=0)
-        powers.append(1e12 * power[freqs <= HIGHEST])
-    return np.asarray(freqs[freqs <= HIGHEST], np.float64), np.asarray(powers, np.float64)
+    length = min(round(eeg.sfreq / RESOLUTION), eeg.n_times)
+    n = eeg.n_times // length
+    total = np.zeros(1)
+    for begin in range(0, n, SEGMENTS):
+        some = min(SEGMENTS, n - begin)
+        part = eeg.stretch(begin * length, (begin + some) * length).T
+        freqs, power = welch(part, eeg.sfreq, nperseg=length, noverlap=0)
+        total = total + 1e12 * some / n * power[:, freqs <= HIGHEST].astype(np.float64)
+    return np.asarray(freqs[freqs <= HIGHEST], np.float64), total

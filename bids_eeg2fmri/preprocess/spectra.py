@@ -1,6 +1,6 @@
 """Spectrograms of many stretches of a recording that overlap, a bounded part of it at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from jaxtyping import Complex64, Float32, Float64, Int64
@@ -15,12 +15,11 @@ from bids_eeg2fmri.preprocess.eeg import (
     window_size,
     window_starts,
 )
-from bids_eeg2fmri.preprocess.thinning import Thinning, thinning_for, windows_of
+from bids_eeg2fmri.preprocess.thinning import Read, Thinning, thinning_for, windows_of
 
-Read = Callable[[int, int], Float32[np.ndarray, "time channels"]]
-"""Give the EEG from a sample up to another one, in volts."""
-AT_ONCE = 2**25
-"""Numbers of EEG that are read at a time, if one stretch has no more."""
+AT_ONCE = 6 * 2**20
+"""Numbers of EEG that are read at a time, if what belongs together is no more: so few that the same
+memory serves again and again."""
 TOGETHER = 32
 """Windows that are transformed at a time: what stays in a processor's cache."""
 SHARED = 2
@@ -57,66 +56,87 @@ def spectrograms(
     """
     check_rate(sfreq, spectro)
     size, offsets = window_size(sfreq, spectro), window_starts(length, sfreq, spectro)
+    starts, which = np.unique(first[:, None] + offsets, return_inverse=True)
+    which = which.reshape(-1, len(offsets))
     thinning = thinning_for(size, sfreq, bin_freqs(spectro)[-1] + 1 / spectro.window)
+    if thinning is not None:
+        values = _thinned(read, starts, size, spectro, thinning)
+    elif SHARED * len(starts) < which.size:
+        values = _direct(read, starts, size, sfreq, spectro)
+    else:
+        yield from _by_stretch(read, sfreq, first, length, spectro)
+        return
+    yield from _gathered(values, which)
+
+
+def _gathered(
+    values: Iterable[Values], which: Int64[np.ndarray, "pairs windows"]
+) -> Iterator[Float32[np.ndarray, "some channels freqs windows"]]:
+    """Put stretches together from windows that come some at a time, as soon as all are there."""
+    held, lost, done = np.empty(0, np.float32), 0, 0
+    for some in values:
+        held = np.concatenate([held, some]) if held.size else some
+        ready = int(np.searchsorted(which[:, -1], lost + len(held)))
+        if ready > done:
+            yield held[which[done:ready] - lost].transpose(0, 2, 3, 1)
+            done = ready
+        if done < len(which):
+            spent = int(which[done, 0]) - lost
+            held, lost = held[spent:], lost + spent
+
+
+def _by_stretch(
+    read: Read,
+    sfreq: float,
+    first: Int64[np.ndarray, " pairs"],
+    length: int,
+    spectro: SpectrogramConfig,
+) -> Iterator[Float32[np.ndarray, "1 channels freqs windows"]]:
     for some in _batches(first, length, read):
         data = read(int(some[0]), int(some[-1]) + length)
-        starts, which = np.unique(some[:, None] - some[0] + offsets, return_inverse=True)
-        if thinning is not None:
-            transform = _thinned(data, size, spectro, thinning)
-        elif SHARED * len(starts) < which.size:
-            transform = _direct(data, size, sfreq, spectro)
-        else:
-            for begin in some - some[0]:
-                yield spectrogram(data[begin : begin + length].T, sfreq, spectro)[0][None]
-            continue
-        parts = np.array_split(starts, -(-len(starts) // TOGETHER))
-        values = np.concatenate([*map(transform, parts)])
-        yield values[which.reshape(len(some), -1)].transpose(0, 2, 3, 1)
+        for begin in some - some[0]:
+            yield spectrogram(data[begin : begin + length].T, sfreq, spectro)[0][None]
 
 
-def _batches(
-    first: Int64[np.ndarray, " pairs"], length: int, read: Read
-) -> Iterator[Int64[np.ndarray, " some"]]:
-    """Divide stretches into groups that are read together."""
-    most = AT_ONCE // max(1, read(0, 1).shape[1])
+def _batches(first: Starts, length: int, read: Read) -> Iterator[Starts]:
+    """Divide what is so long into groups that are read together."""
+    most = AT_ONCE // max(1, read(0, 0).shape[1])
     while len(first):
         n = max(1, int(np.searchsorted(first + length, first[0] + most, "right")))
         yield first[:n]
         first = first[n:]
 
 
+def _parts(starts: Starts) -> Iterator[Starts]:
+    for begin in range(0, len(starts), TOGETHER):
+        yield starts[begin : begin + TOGETHER]
+
+
 def _direct(
-    data: Float32[np.ndarray, "time channels"], size: int, sfreq: float, spectro: SpectrogramConfig
-) -> Callable[[Starts], Values]:
-    channelwise = np.ascontiguousarray(data.T)
-
-    def transform(starts: Starts) -> Values:
-        cuts = channelwise[:, starts[:, None] + np.arange(size)]
-        return spectrogram(cuts, sfreq, spectro)[0][..., 0].swapaxes(0, 1)
-
-    return transform
+    read: Read, starts: Starts, size: int, sfreq: float, spectro: SpectrogramConfig
+) -> Iterator[Values]:
+    for some in _batches(starts, size, read):
+        data = np.ascontiguousarray(read(int(some[0]), int(some[-1]) + size).T)
+        for part in _parts(some - some[0]):
+            cuts = data[:, part[:, None] + np.arange(size)]
+            yield spectrogram(cuts, sfreq, spectro)[0][..., 0].swapaxes(0, 1)
 
 
 def _thinned(
-    data: Float32[np.ndarray, "time channels"],
-    size: int,
-    spectro: SpectrogramConfig,
-    thinning: Thinning,
-) -> Callable[[Starts], Values]:
-    data = np.ascontiguousarray(data)
-    slow = np.ascontiguousarray(thinning.thin(data).T)
+    read: Read, starts: Starts, size: int, spectro: SpectrogramConfig, thinning: Thinning
+) -> Iterator[Values]:
     kept = np.round(bin_freqs(spectro) * spectro.window).astype(int)
     low, high = int(kept[0]) - 1, int(kept[-1]) + 1
     response = thinning.response(np.arange(low, high + 1) / size)
     gain = (2 * thinning.factor / size / response).astype(np.float32)
-
-    def transform(starts: Starts) -> Values:
-        windows, angle = windows_of(data, slow, starts, size, thinning)
-        bins = rfft(windows)[..., low : high + 1] * gain
-        bins = _hann(bins, angle) if spectro.taper == "hann" else bins[..., 1:-1]
-        return value_of(bins.real**2 + bins.imag**2, spectro)
-
-    return transform
+    for some in _batches(starts, size, read):
+        data = np.ascontiguousarray(read(int(some[0]), int(some[-1]) + size))
+        slow = np.ascontiguousarray(thinning.thin(data).T)
+        for part in _parts(some - some[0]):
+            windows, angle = windows_of(data, slow, part, size, thinning)
+            bins = rfft(windows)[..., low : high + 1] * gain
+            bins = _hann(bins, angle) if spectro.taper == "hann" else bins[..., 1:-1]
+            yield value_of(bins.real**2 + bins.imag**2, spectro)
 
 
 def _hann(

@@ -6,6 +6,7 @@ from what is left, and their spectra divided by the filter's response. What lies
 a window has no part in it: there the samples are filtered anew, as if none was recorded outside.
 """
 
+from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
@@ -21,6 +22,10 @@ LEAST = 4
 """Of fewer samples for each kept one, the direct transform is as fast."""
 ATTENUATION = 120.0
 """Of what would be folded onto kept frequencies, in decibels: what single precision tells apart."""
+PART = 2**15
+"""Kept samples that are made at a time."""
+Read = Callable[[int, int], Float32[np.ndarray, "time channels"]]
+"""Give the EEG from a sample up to another one, in volts."""
 TOGETHER = 16
 """Samples that one matrix product makes."""
 
@@ -94,6 +99,22 @@ class Thinning:
     ) -> Float32[np.ndarray, "kept samples"]:
         there = (index >= 0) & (index < len(self.taps))
         return np.where(there, self.taps[index * there], 0).astype(np.float32)
+
+
+def thin_out(
+    read: Read, start: int, stop: int, thinning: Thinning
+) -> Float32[np.ndarray, "kept channels"]:
+    """Filter and thin out a stretch of a recording, a part of it in memory at a time."""
+    factor, taps = thinning.factor, len(thinning.taps)
+    n = max(0, (stop - start - taps) // factor + 1)
+    made, done = np.empty((n, read(start, start).shape[1]), np.float32), 0
+    while done < n:
+        some = min(PART, n - done)
+        begin = start + done * factor
+        part = np.ascontiguousarray(read(begin, begin + (some - 1) * factor + taps))
+        made[done : done + some] = thinning.thin(part)
+        done += some
+    return made
 
 
 def low_pass(sfreq: float, highest: float, factor: int) -> Thinning:
