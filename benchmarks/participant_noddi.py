@@ -1,44 +1,107 @@
-"""Time and peak memory of the participant level at the size of NODDI.
+"""Time and peak memory of the participant level at the size of NODDI, and where the time goes.
 
 One simulated participant: 64 channels at 250 Hz, 300 volumes of 64×64×30 every 2.16 s, the default
 settings (10 epochs of batches of 4). Goal on 2 cores: 10 minutes and 3 GB at most.
 
-    python benchmarks/participant_noddi.py [--n-cpus N]
+    python benchmarks/participant_noddi.py [--n-cpus N] [--runs N] [--epochs N]
 """
 
 import argparse
+import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 GOAL_SECONDS, GOAL_BYTES = 600, 3e9
+SIZE = ("--volumes", "300", "--tr", "2.16", "--channels", "64", "--sfreq", "250")
+GRID = ("--grid", "64", "64", "30")
+STAGES = {
+    "read": "reading EEG and BOLD",
+    "clean": "looking for artefacts",
+    "pairs": "spectrograms and volumes",
+    "parcels": "parcels",
+    "train": "training",
+    "baselines": "baselines: fit",
+    "test": "synthesis and scores, of baselines too",
+    "phases": "39 surrogates of the EEG, each predicted from",
+    "explain": "relevance",
+    "parcel-scores": "scores of parcels",
+}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--n-cpus", default="2")
+    parser.add_argument("--runs", type=int, default=1, help="runs of the participant")
+    parser.add_argument("--epochs", default="10")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bids, out = Path(folder, "bids"), Path(folder, "out")
-        size = ["--participants", "1", "--volumes", "300", "--tr", "2.16", "--channels", "64"]
-        size += ["--sfreq", "250", "--grid", "64", "64", "30"]
-        subprocess.run([sys.executable, "-m", "bids_eeg2fmri.simulate", bids, *size], check=True)
+        make_participant(bids, args.runs)
         simulated = _peak_bytes()
-        started = time.monotonic()
+        started = time.time()
         app = [sys.executable, ROOT / "run.py", bids, out, "participant", "--n-cpus", args.n_cpus]
-        app += ["--set", "train.patience=10"]  # all ten epochs, also where fewer would do
+        app += ["--epochs", args.epochs, "--set", f"train.patience={args.epochs}"]  # all of them
         subprocess.run(app, check=True)
-        seconds = time.monotonic() - started
-        print(f"participant, NODDI: {seconds:.0f} s ({seconds / GOAL_SECONDS:.0%} of the goal)")
+        ended = time.time()
+        for what, seconds in split_by_stage(out / "work", started, ended).items():
+            print(f"{seconds:8.1f} s  {seconds / (ended - started):4.0%}  {what}")
+        told = (
+            f"({(ended - started) / GOAL_SECONDS:.0%} of the goal), {_cpu_seconds():.0f} s of CPU"
+        )
+        print(f"participant, NODDI: {ended - started:.0f} s {told}")
         peak = _peak_bytes()
         if peak > simulated:
             print(f"peak memory: {peak / 1e9:.2f} GB ({peak / GOAL_BYTES:.0%} of the goal)")
         else:
             print(f"peak memory: below the {simulated / 1e9:.2f} GB of the simulation")
+
+
+def make_participant(bids: Path, runs: int = 1, size: tuple[str, ...] = (*SIZE, *GRID)) -> None:
+    """Simulate one participant; further runs are the first again."""
+    call = [sys.executable, "-m", "bids_eeg2fmri.simulate", bids, "--participants", "1", *size]
+    subprocess.run(call, check=True, cwd=ROOT)
+    if runs == 1:
+        return
+    for file in [*bids.glob("sub-01/*/*_task-rest_*")]:
+        for run in range(1, runs + 1):
+            name = file.name.replace("_task-rest_", f"_task-rest_run-{run}_")
+            if file.suffix in (".vhdr", ".vmrk"):
+                text = file.read_text().replace("_task-rest_", f"_task-rest_run-{run}_")
+                file.with_name(name).write_text(text)
+            else:
+                shutil.copy(file, file.with_name(name))
+        file.unlink()
+
+
+def split_by_stage(work: Path, started: float, ended: float) -> dict[str, float]:
+    """Tell from the units of a work folder how long each stage took, in seconds.
+
+    What is in no unit comes before the first and after the last: the start, and the files.
+    """
+    metas = [json.loads(path.read_text()) for path in work.glob("*/*/meta.json")]
+    ends = [datetime.fromisoformat(meta["created"]).timestamp() for meta in metas]
+    first = min(end - meta["seconds"] for end, meta in zip(ends, metas, strict=True))
+    runs = sum(meta["stage"] == "pairs" for meta in metas)
+    split = {"start and index": first - started}
+    for stage, what in STAGES.items():
+        seconds = [meta["seconds"] for meta in metas if meta["stage"] == stage]
+        # surrogates are made once for all models of a run, whose units are made within each other
+        split[what] = sum(sorted(seconds)[-runs:] if stage == "phases" else seconds)
+    split["figures, page and files"] = ended - max(ends)
+    return split | {"the rest": ended - started - sum(split.values())}
+
+
+def _cpu_seconds() -> float:
+    """Processor time of all child processes so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _peak_bytes() -> float:

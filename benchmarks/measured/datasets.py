@@ -20,10 +20,19 @@ def many_participants(folder: Path, participants: int, **_which: object) -> None
         multiply(folder / "one", folder / "bids", f"sub-{number:03}", "task-rest")
 
 
-def our_index(folder: Path, participants: int, chosen: int) -> Callable[[], object]:
+def our_index_again(folder: Path, participants: int, chosen: int) -> Callable[[], object]:
+    """Ready what the app does so from the second start on."""
+    work = our_index(folder, participants, chosen, folder / "index")
+    work()
+    return work
+
+
+def our_index(
+    folder: Path, participants: int, chosen: int, index: Path | None = None
+) -> Callable[[], object]:
     """Ready what the app does before it reads a recording."""
     labels = tuple(f"{number:03}" for number in range(1, chosen + 1))
-    selection = Selection(participants=labels if chosen < participants else ())
+    selection = Selection(participants=labels if chosen < participants else (), index=index)
 
     def work() -> list[str]:
         runs, refused = find_runs(folder / "bids", selection)

@@ -82,6 +82,16 @@ ROWS: Mapping[str, Row] = MappingProxyType(
             material="measured.datasets:many_participants",
             turns=3,
         ),
+        "index-again": Row(
+            title="finding the runs of {chosen} participants, second start",
+            ours="measured.datasets:our_index_again",
+            rivals=(Rival("pybids without a database", "measured.datasets:pybids_index"),),
+            goals=(Goal(2.0, "wall"),),
+            options={"participants": 500, "chosen": 500},
+            quick={"participants": 100, "chosen": 100},
+            material="measured.datasets:many_participants",
+            turns=3,
+        ),
         "index-one": Row(
             title="finding the run of one participant of {participants}",
             ours="measured.datasets:our_index",

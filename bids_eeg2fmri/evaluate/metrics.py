@@ -224,7 +224,6 @@ def _score_volumes(
     data_range: float,
 ) -> tuple[dict[str, Float64[np.ndarray, " volumes"]], Float64[np.ndarray, "x y z"]]:
     """Score volume by volume, so that a memory-mapped series never stands in memory as a whole."""
-    everywhere = np.ones_like(mask)
     ssim_map = np.zeros(mask.shape)
     rows = []
     for y, y_hat in zip(observed, predicted, strict=True):
@@ -232,11 +231,11 @@ def _score_volumes(
         ssim_map += local / len(observed)
         row = {"ssim": np.array([whole]), "ssim_mask": local[mask].mean(keepdims=True)}
         row["ssim_slices"] = np.array([ssim_slices(y, y_hat, mean, scale_sd)])
-        for suffix, where in (("", everywhere), ("_mask", mask)):
-            a, b = y[where][None], y_hat[where][None]
-            rmse = np.sqrt(mse(a, b, axis=1))
+        error = np.subtract(y, y_hat, dtype=np.float64)
+        for suffix, part in (("", error), ("_mask", error[mask])):
+            rmse = np.sqrt(np.mean(part**2, keepdims=True).ravel())
             row["rmse" + suffix] = rmse / scale_sd
-            row["mae" + suffix] = mae(a, b, axis=1) / scale_sd
+            row["mae" + suffix] = np.abs(part).mean(keepdims=True).ravel() / scale_sd
             row["psnr" + suffix] = psnr(rmse, data_range)
         rows.append(row)
     return {
