@@ -1,20 +1,22 @@
-"""What is compared computes the same, and each side is measured by itself."""
+"""What is compared computes the same, each side is measured by itself, curves have exponents."""
 
 import importlib
 import inspect
 from dataclasses import replace
 from pathlib import Path
 
+import gpu
 import numpy as np
 import pytest
 import torch
 from measured import datasets, grids, images, signals, training
+from measured.curves import CURVES, slope
 from measured.process import Side
 from measured.rows import ROWS
 from measured.table import lines
 from measured.turns import measure
 
-from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.config import Config, ModelConfig, TrainConfig
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.types import Architecture
@@ -25,6 +27,12 @@ TARGETS = [
     for target in (row.ours, row.material, *(rival.target for rival in row.rivals))
     if target
 ]
+SHAPES = Shapes(
+    eeg=(8, 12, 10),
+    bold=(11, 12, 10),
+    eeg_encoder=Architecture(((1, 4, 3),), ((1, 1, 1),), (2, 2, 1)),
+    bold_encoder=Architecture(((3, 4, 2), (2, 2, 2)), ((1, 1, 1),) * 2, (2, 2, 2)),
+)
 
 
 def test_every_row_calls_what_is_there_with_what_it_takes():
@@ -34,6 +42,21 @@ def test_every_row_calls_what_is_there_with_what_it_takes():
         for quick in (False, True):
             inspect.signature(prepare).bind(Path(), **row.arguments(quick))
             assert row.title.format(**row.arguments(quick))
+
+
+def test_every_point_of_a_curve_calls_what_is_there_with_what_it_takes():
+    for curve in CURVES.values():
+        assert len(curve.values) == len(curve.options) > 1
+        for target in filter(None, (curve.row.ours, curve.row.material)):
+            module, name = target.split(":")
+            prepare = getattr(importlib.import_module(module), name)
+            for differing in curve.options:
+                inspect.signature(prepare).bind(Path(), **curve.row.options, **differing)
+
+
+def test_the_exponent_of_a_power_law_is_found():
+    assert slope((2, 4, 8), (3 * 2**1.5, 3 * 4**1.5, 3 * 8**1.5)) == pytest.approx(1.5)
+    assert slope((1, 2), (8.0, 4.0)) == pytest.approx(-1)
 
 
 def test_scipy_resamples_volumes_to_the_same_numbers():
@@ -66,15 +89,9 @@ def test_scikit_image_and_numpy_score_volumes_alike():
 
 
 def test_plain_torch_is_model_iv():
-    shapes = Shapes(
-        eeg=(8, 12, 10),
-        bold=(11, 12, 10),
-        eeg_encoder=Architecture(((1, 4, 3),), ((1, 1, 1),), (2, 2, 1)),
-        bold_encoder=Architecture(((3, 4, 2), (2, 2, 2)), ((1, 1, 1),) * 2, (2, 2, 2)),
-    )
-    ours, plain = build("topo-rff", shapes, ModelConfig()), training.straight_model(shapes)
+    ours, plain = build("topo-rff", SHAPES, ModelConfig()), training.straight_model(SHAPES)
     ours.load_state_dict(_renamed(plain.state_dict()))
-    eeg, bold = torch.randn(3, *shapes.eeg), torch.randn(3, *shapes.bold)
+    eeg, bold = torch.randn(3, *SHAPES.eeg), torch.randn(3, *SHAPES.bold)
     with torch.no_grad():
         found = ours.eval()(eeg, bold)
         expected = plain.eval()(eeg, bold)
@@ -122,3 +139,25 @@ def test_a_side_that_fails_ends_the_comparison(tmp_path, capfd):
     with pytest.raises(SystemExit, match=r"our_index .* ended with an error"):
         Side("measured.datasets:our_index", tmp_path, {"nonsense": 1})
     assert "nonsense" in capfd.readouterr().err
+
+
+def test_a_training_for_the_gpu_is_measured_on_any_device(tmp_path):
+    examples = gpu.stored_noise(tmp_path, 8, SHAPES)
+    assert [*map(len, examples)] == [8, 1]
+    cfg, peak = replace(Config(), train=TrainConfig(epochs=2)), gpu.Peak(1e10, 1e11)
+    told = gpu.train("topo-rff", cfg, examples, "cpu", peak, SHAPES)
+    assert len(told) == len(gpu.HEAD) - 3
+    assert told[-2].endswith("%")
+
+
+def test_what_a_step_moves_follows_from_shapes():
+    linear = build("linear", SHAPES, ModelConfig())
+    trained = sum(p.numel() for p in linear.parameters())
+    decoder = (7**3 + 1) * 11 * 12 * 10
+    assert gpu.bytes_of_step(linear) == 4 * (7 * trained + 3 * decoder)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+def test_without_cuda_one_line_says_so(capsys):
+    gpu.main([])
+    assert capsys.readouterr().out == "There is no CUDA here; nothing is measured.\n"

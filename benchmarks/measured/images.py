@@ -57,9 +57,11 @@ def nibabel_writing(folder: Path, volumes: int) -> Callable[[], object]:
     return lambda: nib.save(nib.Nifti1Image(data, np.eye(4)), path)
 
 
-def our_scores(_folder: Path, volumes: int) -> Callable[[], object]:
+def our_scores(
+    _folder: Path, volumes: int, grid: tuple[int, int, int] = GRID
+) -> Callable[[], object]:
     """Ready all scores of the app: of volumes, of voxels, and maps."""
-    observed, predicted, reference, mask = compared(volumes)
+    observed, predicted, reference, mask = compared(volumes, grid)
 
     def work() -> dict[str, np.ndarray]:
         scores = score("noise", observed, predicted, reference, mask, SD, SPAN)
@@ -107,9 +109,11 @@ def sliced(y: np.ndarray, y_hat: np.ndarray, mean: float) -> float:
     return float(np.mean(told))
 
 
-def compared(volumes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def compared(
+    volumes: int, grid: tuple[int, int, int] = GRID
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Make volumes, what a model might make of them, their mean, and a brain."""
-    observed, rng = smooth(volumes), np.random.default_rng(1)
+    observed, rng = smooth(volumes, grid), np.random.default_rng(1)
     predicted = observed + rng.normal(0, 5, observed.shape[:3])[..., None].astype(np.float32)
     predicted += rng.standard_normal(observed.shape, np.float32)
     brain = observed.mean(axis=3)
@@ -117,11 +121,11 @@ def compared(volumes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     return *first, brain, brain > 500
 
 
-def smooth(volumes: int) -> np.ndarray:
+def smooth(volumes: int, grid: tuple[int, int, int] = GRID) -> np.ndarray:
     """Make a series as a model gives it out: anatomy and small changes of it, in single floats."""
     rng = np.random.default_rng(0)
-    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in GRID), indexing="ij")
+    axes = np.meshgrid(*(np.linspace(-1, 1, n) for n in grid), indexing="ij")
     anatomy = 1000 * np.exp(-2 * sum(axis**2 for axis in axes)).astype(np.float32)
     loads = rng.normal(0, 10, volumes).astype(np.float32)
-    changes = rng.standard_normal((*GRID, 1), np.float32) * loads
+    changes = rng.standard_normal((*grid, 1), np.float32) * loads
     return (anatomy[..., None] + changes).astype(np.float32)

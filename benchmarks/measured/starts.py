@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import rmtree
 
 RUN = Path(__file__).parents[2] / "run.py"
-FAST = ("--set", "model.latent=3", "spectrogram.fmax=30", "--epochs", "2", "--n-cpus", "1")
+FAST = ("--set", "model.latent=3", "--set", "spectrogram.fmax=30", "--epochs", "2")
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) (?:\w+: )?(.{16,}?)  (\w+) +(\S.*)")
 """Of the log: when, whose, which stage, and what."""
 
@@ -40,7 +40,7 @@ def interpreter(_folder: Path) -> Callable[[], object]:
 
 def again(folder: Path, **_size: object) -> Callable[[], object]:
     """Ready a call whose results are there already."""
-    call = participant(folder, folder / "again", FAST)
+    call = participant(folder, folder / "again", (*FAST, "--n-cpus", "1"))
     quietly(call)
     return lambda: quietly(call)
 
@@ -51,7 +51,7 @@ def first_time(folder: Path, **_size: object) -> Callable[[], object]:
 
     def work() -> None:
         out = folder / f"first{next(numbers)}"
-        quietly(participant(folder, out, FAST))
+        quietly(participant(folder, out, (*FAST, "--n-cpus", "1")))
         rmtree(out)
 
     return work

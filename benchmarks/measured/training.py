@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from bids_eeg2fmri.app.parameters import NODDI
-from bids_eeg2fmri.config import ModelConfig, ScaleConfig, TrainConfig
+from bids_eeg2fmri.app.parameters import NODDI, encoders
+from bids_eeg2fmri.config import Config, ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
@@ -40,20 +40,26 @@ def noise_pairs(n: int, shapes: Shapes = NODDI) -> Pairs:
     )
 
 
-def examples(n: int) -> Examples:
+def examples(n: int, shapes: Shapes = NODDI) -> Examples:
     """Make examples of noise with the scale that they have."""
-    runs, index = [noise_pairs(n)], [np.arange(n)]
+    runs, index = [noise_pairs(n, shapes)], [np.arange(n)]
     return Examples(runs, index, fit_scale(runs, index, ScaleConfig()))
 
 
-def our_steps(_folder: Path, batch: int) -> Callable[[], object]:
+def our_steps(_folder: Path, batch: int, shapes: Shapes = NODDI) -> Callable[[], object]:
     """Ready an epoch of a few steps."""
     cfg = TrainConfig(batch_size=batch)
-    train = examples(STEPS * batch)
+    train = examples(STEPS * batch, shapes)
     torch.manual_seed(0)
     mean = expected(mean_volume(train.runs, train.index, train.scale), train.scale)
-    fitting = start(build(MODEL, NODDI, ModelConfig()), cfg, mean)
+    fitting = start(build(MODEL, shapes, ModelConfig()), cfg, mean)
     return lambda: train_epoch(fitting, train, cfg, seed=0, number=1)
+
+
+def steps_on_grid(folder: Path, batch: int, grid: list[int]) -> Callable[[], object]:
+    """Ready the same on another grid, with the first encoders that fit."""
+    shapes = encoders(NODDI.eeg, (grid[0], grid[1], grid[2]), Config())
+    return our_steps(folder, batch, shapes)
 
 
 def straight_steps(_folder: Path, batch: int) -> Callable[[], object]:
@@ -97,14 +103,14 @@ def straight_volumes(_folder: Path, batch: int) -> Callable[[], object]:
 
 def straight_model(shapes: Shapes) -> straight.TopographicalFourier:
     """Build model (iv) in plain torch."""
-    encoders = [
+    both = [
         straight.Encoder(shape, layers(architecture), architecture.pooling)
         for shape, architecture in (
             (shapes.eeg, shapes.eeg_encoder),
             (shapes.bold, shapes.bold_encoder),
         )
     ]
-    return straight.TopographicalFourier(shapes.eeg, shapes.bold, *encoders)
+    return straight.TopographicalFourier(shapes.eeg, shapes.bold, *both)
 
 
 def layers(architecture: Architecture) -> list[tuple[straight.Triple, straight.Triple]]:
