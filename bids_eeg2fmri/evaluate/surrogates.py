@@ -7,7 +7,6 @@ from too. The shifted EEG of ``null`` decides; what these say is told beside it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice, permutations
 
 import numpy as np
@@ -136,20 +135,18 @@ def _reordered(
     return r
 
 
-@dataclass(frozen=True)
 class Correlator:
-    """Temporal correlation with the same observed volumes, mean over the voxels."""
+    """Temporal correlation with the same observed volumes, mean over the voxels.
 
-    observed: Float[np.ndarray, "volumes voxels"]
-    """In any unit."""
+    Parameters
+    ----------
+    observed
+        In any unit.
+    """
 
-    @cached_property
-    def _standardised(self) -> Float64[np.ndarray, "volumes voxels"]:
-        return np.concatenate([standardise(self.observed[:, b]) for b in self._blocks], axis=1)
-
-    @property
-    def _blocks(self) -> list[slice]:
-        return blocks(self.observed.shape[1])
+    def __init__(self, observed: Float[np.ndarray, "volumes voxels"]) -> None:
+        self._blocks = blocks(observed.shape[1])
+        self._standardised = [standardise(observed[:, block]) for block in self._blocks]
 
     def __call__(self, predicted: Float[np.ndarray, "volumes voxels"]) -> float:
         """Correlate over the voxels where neither series is constant.
@@ -157,9 +154,8 @@ class Correlator:
         0 where there is no such voxel, for that prediction tells nothing.
         """
         total, voxels = 0.0, 0
-        for block in self._blocks:
-            z, z_hat = self._standardised[:, block], standardise(predicted[:, block])
-            r = np.mean(z * z_hat, axis=0)
+        for block, z in zip(self._blocks, self._standardised, strict=True):
+            r = np.mean(z * standardise(predicted[:, block]), axis=0)
             total += float(np.nansum(r))
             voxels += int(np.isfinite(r).sum())
         return total / max(voxels, 1)
