@@ -181,9 +181,13 @@ class Store:
         """Let ``make`` fill a temporary folder, seal it and give it its final name."""
         workspace = _workspace(self.root)
         try:
-            started = time.monotonic()
+            started, used = time.monotonic(), time.process_time()
             make(workspace)
-            seal(workspace, {**meta, "seconds": round(time.monotonic() - started, 3)})
+            took = {
+                "seconds": time.monotonic() - started,
+                "cpu_seconds": time.process_time() - used,
+            }
+            seal(workspace, {**meta, **{name: round(value, 3) for name, value in took.items()}})
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._make_way(folder)
             workspace.rename(folder)
