@@ -8,6 +8,7 @@ settings (10 epochs of batches of 4). Goal on 2 cores: 10 minutes and 3 GB at mo
 
 import argparse
 import json
+import math
 import resource
 import shutil
 import subprocess
@@ -50,11 +51,11 @@ def main() -> None:
         app += ["--epochs", args.epochs, "--set", f"train.patience={args.epochs}"]  # all of them
         subprocess.run(app, check=True)
         ended = time.time()
-        for what, seconds in split_by_stage(out / "work", started, ended).items():
-            print(f"{seconds:8.1f} s  {seconds / (ended - started):4.0%}  {what}")
-        told = (
-            f"({(ended - started) / GOAL_SECONDS:.0%} of the goal), {_cpu_seconds():.0f} s of CPU"
-        )
+        print("  clock  processor, in seconds")
+        for what, (seconds, used) in split_by_stage(out / "work", started, ended).items():
+            print(f"{seconds:7.1f} {used:7.1f}  {what}")
+        goal = f"{(ended - started) / GOAL_SECONDS:.0%} of the goal"
+        told = f"({goal}), {_cpu_seconds():.0f} s on the processor"
         print(f"participant, NODDI: {ended - started:.0f} s {told}")
         peak = _peak_bytes()
         if peak > simulated:
@@ -80,22 +81,23 @@ def make_participant(bids: Path, runs: int = 1, size: tuple[str, ...] = (*SIZE, 
         file.unlink()
 
 
-def split_by_stage(work: Path, started: float, ended: float) -> dict[str, float]:
+def split_by_stage(work: Path, started: float, ended: float) -> dict[str, tuple[float, float]]:
     """Tell from the units of a work folder how long each stage took, in seconds.
 
-    What is in no unit comes before the first and after the last: the start, and the files.
+    By the clock and, of what is in a unit, on the processor. What is in none comes before the first
+    and after the last: the start, and the files.
     """
     metas = [json.loads(path.read_text()) for path in work.glob("*/*/meta.json")]
     ends = [datetime.fromisoformat(meta["created"]).timestamp() for meta in metas]
     first = min(end - meta["seconds"] for end, meta in zip(ends, metas, strict=True))
     runs = sum(meta["stage"] == "pairs" for meta in metas)
-    split = {"start and index": first - started}
+    split = {"start and index": (first - started, math.nan)}
     for stage, what in STAGES.items():
-        seconds = [meta["seconds"] for meta in metas if meta["stage"] == stage]
-        # surrogates are made once for all models of a run, whose units are made within each other
-        split[what] = sum(sorted(seconds)[-runs:] if stage == "phases" else seconds)
-    split["figures, page and files"] = ended - max(ends)
-    return split | {"the rest": ended - started - sum(split.values())}
+        took = sorted((m["seconds"], m["cpu_seconds"]) for m in metas if m["stage"] == stage)
+        if stage == "phases":  # made at once for all models of a run, whose units hold each other
+            took = took[-runs:]
+        split[what] = (sum(clock for clock, _ in took), sum(used for _, used in took))
+    return split | {"figures, page and files": (ended - max(ends), math.nan)}
 
 
 def _cpu_seconds() -> float:

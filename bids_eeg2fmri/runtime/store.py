@@ -184,10 +184,10 @@ class Store:
             started, used = time.monotonic(), time.process_time()
             make(workspace)
             took = {
-                "seconds": time.monotonic() - started,
-                "cpu_seconds": time.process_time() - used,
+                "seconds": round(time.monotonic() - started, 3),
+                "cpu_seconds": round(time.process_time() - used, 3),
             }
-            seal(workspace, {**meta, **{name: round(value, 3) for name, value in took.items()}})
+            seal(workspace, {**meta, **took})
             folder.parent.mkdir(parents=True, exist_ok=True)
             self._make_way(folder)
             workspace.rename(folder)
