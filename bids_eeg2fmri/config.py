@@ -256,6 +256,11 @@ class TrainConfig:
     keep: Literal["best", "last"] = "best"
     """The epoch that is kept: the best on the validation pairs, or the last of all ``epochs``, as
     in the public code, whatever the patience."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Numbers in which the encoders of models (i) to (iv) compute while they are trained:
+    ``bfloat16`` has 8 bits where the other has 24. Weights, all after the latents, loss, steps and
+    synthesis stay ``float32``. It is for GPUs, where it has not been measured; on a processor it is
+    slower."""
 
 
 @dataclass(frozen=True)

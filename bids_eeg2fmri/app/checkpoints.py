@@ -1,7 +1,9 @@
 """The state of work under way, in one file each, which a kill leaves as it was before."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,11 @@ from torch import Tensor
 from bids_eeg2fmri.bids import models
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.runtime import log
+
+SMALL = 64_000_000
+"""Bytes of a state that takes no time to write."""
+SHARE = 0.1
+"""Largest part of the time that goes into writing larger ones."""
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], history: Any) -> None:
@@ -32,6 +39,38 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:
         If it is damaged.
     """
     return models.read_checkpoint(path)
+
+
+@dataclass
+class Keeper:
+    """Keep the state of a work as often as its size allows.
+
+    Small states are kept whenever they are offered. Large ones, of some 500 MB at the shape of
+    NODDI, only once the work since the last one took ten times as long as that took to write; who
+    goes on from an earlier one comes to the same end.
+    """
+
+    path: Path
+    seconds: float = 0.0
+    """What the last large one took to write."""
+    since: float = field(default_factory=time.monotonic)
+    """When it was there."""
+
+    def keep(self, tensors: Mapping[str, Tensor], history: Any) -> None:
+        """Write down a state, or leave it.
+
+        Raises
+        ------
+        OutputError
+            If the file cannot be written.
+        """
+        is_small = sum(tensor.nbytes for tensor in tensors.values()) < SMALL
+        began = time.monotonic()
+        if not is_small and began - self.since < self.seconds / SHARE:
+            return
+        write_checkpoint(self.path, tensors, history)
+        self.since = time.monotonic()
+        self.seconds = self.since - began
 
 
 def drop_if_damaged(files: Sequence[Path], owner: str, what: str) -> None:

@@ -10,12 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from bids_eeg2fmri.app.checkpoints import (
-    drop_if_damaged,
-    on_cpu,
-    read_checkpoint,
-    write_checkpoint,
-)
+from bids_eeg2fmri.app.checkpoints import Keeper, drop_if_damaged, on_cpu, read_checkpoint
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference, measure, units
@@ -33,6 +28,7 @@ from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
 from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
+from bids_eeg2fmri.train.near import bring_near
 from bids_eeg2fmri.train.splits import Split, extents
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -163,9 +159,10 @@ def learn(
     parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
     if isinstance(model, Hybrid):
         response = solve_linear_path(model, parts[0], job.config.spectrogram.value, gap, seed)
-    _fit(job, owner, title or name, fitting, parts, checkpoints, seed)
+    near = (bring_near(parts[0], model.device), bring_near(parts[1], model.device))
+    _fit(job, owner, title or name, fitting, near, checkpoints, seed)
     if isinstance(model, Hybrid):
-        settle(model, parts[1], response)
+        settle(model, near[1], response)
     return Learnt(fitting, scale, reference)
 
 
@@ -203,11 +200,11 @@ def _fit(
         tensors, history = read_checkpoint(saved)
         fitting.restore(tensors, [Epoch(**epoch) for epoch in history])
         log.tell(owner, "train", f"{name}  taken up after epoch {len(fitting.history)}")
+    keeper = Keeper(saved)
     with log.progress(cfg.epochs, f"{owner} {name}") as advance:
         advance(len(fitting.history))
         for epoch in fit(fitting, *parts, cfg, seed):
-            history = [asdict(epoch) for epoch in fitting.history]
-            write_checkpoint(saved, fitting.tensors(), history)
+            keeper.keep(fitting.tensors(), [asdict(epoch) for epoch in fitting.history])
             minutes, seconds = divmod(round((cfg.epochs - epoch.number) * epoch.seconds), 60)
             log.tell(
                 owner,

@@ -92,11 +92,11 @@ class _ByPlanes(torch.autograd.Function):
         ctx: Any, total: Tensor, x: Tensor, weight: Tensor, stride: tuple[int, ...]
     ) -> Tensor:
         ctx.save_for_backward(weight)
-        ctx.shape, ctx.stride = tuple(x.shape), stride
+        ctx.shape, ctx.stride, ctx.dtype = tuple(x.shape), stride, x.dtype
         return total.view_as(total)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
         (weight,) = ctx.saved_tensors
-        found = input_gradient(gradients[0], weight, ctx.shape, ctx.stride)
-        return gradients[0], found, None, None
+        found = input_gradient(gradients[0].to(weight.dtype), weight, ctx.shape, ctx.stride)
+        return gradients[0], found.to(ctx.dtype), None, None

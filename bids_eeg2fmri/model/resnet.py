@@ -93,9 +93,16 @@ class Encoder(nn.Module):
         inputs_and_outputs = self.head.in_features * self.head.out_features
         nn.init.normal_(self.head.weight, std=inputs_and_outputs**-0.5)
         nn.init.zeros_(self.head.bias)
+        self.halved = False  # whether training takes bfloat16, see TrainConfig.precision
 
     def forward(self, x: Float[Tensor, "batch i j k"]) -> Float[Tensor, "batch latent"]:
         """Return the latent of each member of the batch."""
+        if not (self.halved and self.training):
+            return self._encode(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self._encode(x).to(x.dtype)
+
+    def _encode(self, x: Float[Tensor, "batch i j k"]) -> Float[Tensor, "batch latent"]:
         latent: Tensor = self.head(self.blocks(x.unsqueeze(1)).flatten(1))
         return latent
 

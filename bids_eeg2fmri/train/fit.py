@@ -20,6 +20,7 @@ from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.model.decoder import Decoder
 from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
 from bids_eeg2fmri.model.network import Network
+from bids_eeg2fmri.model.resnet import Encoder
 from bids_eeg2fmri.preprocess.scale import scale_eeg, to_model
 from bids_eeg2fmri.train.memory import Before, halve, in_halves, is_shortage
 from bids_eeg2fmri.train.optimiser import BlockwiseAdamW
@@ -47,7 +48,7 @@ class Examples:
         runs = self.runs
         eeg = np.stack([scale_eeg(runs[r].eeg[j], self.scale, runs[r].run) for r, j in where])
         bold = np.stack([to_model(runs[r].bold[j], self.scale, runs[r].run) for r, j in where])
-        return torch.from_numpy(eeg).to(device), torch.from_numpy(bold).to(device)
+        return _send(eeg, device), _send(bold, device)
 
 
 @dataclass(frozen=True)
@@ -85,10 +86,22 @@ class Fitting:
             return self.history[-1].number
         return min(self.history, key=lambda epoch: epoch.valid_loss).number
 
+    def keep_best(self) -> None:
+        """Keep the weights as they are now; where some are kept, in their place in memory."""
+        state = self.model.state_dict()
+        if not self.best:
+            self.best = copy.deepcopy(state)
+        for name, value in state.items():
+            self.best[name].copy_(value)
+
     def tensors(self) -> dict[str, Tensor]:
-        """Return weights, best weights and the optimiser's moments under one flat set of names."""
+        """Return weights, best weights and the optimiser's moments under one flat set of names.
+
+        Without the best where they are those of the last epoch.
+        """
         named = {f"model.{name}": value for name, value in self.model.state_dict().items()}
-        named |= {f"best.{name}": value for name, value in self.best.items()}
+        if self.history and self.best_epoch != self.history[-1].number:
+            named |= {f"best.{name}": value for name, value in self.best.items()}
         for i, moments in self.optimizer.state_dict()["state"].items():
             named |= {f"optimizer.{i}.{name}": value for name, value in moments.items()}
         return named
@@ -98,6 +111,8 @@ class Fitting:
         self.history = list(history)
         self.model.load_state_dict(_below("model.", tensors))
         self.best = _below("best.", tensors)
+        if self.history and not self.best:
+            self.keep_best()
         state = self.optimizer.state_dict()
         state["state"] = {}
         for name, value in _below("optimizer.", tensors).items():
@@ -134,6 +149,8 @@ def start(
         model.keep_to(torch.from_numpy(brain).to(model.device), volume)
     if cfg.start == "mean":
         model.start_at(volume)
+    for encoder in (m for m in model.modules() if isinstance(m, Encoder)):
+        encoder.halved = cfg.precision == "bfloat16"
     # On a GPU, the whole gradient at once costs less than many small blocks.
     decoders = [m for m in model.modules() if isinstance(m, Decoder) and model.device.type == "cpu"]
     rates = {"lr": cfg.learning_rate, "weight_decay": cfg.weight_decay}
@@ -180,7 +197,7 @@ def fit(
             break
         fitting.history.append(Epoch(number, train_loss, valid_loss, time.monotonic() - began))
         if fitting.best_epoch == number:
-            fitting.best = copy.deepcopy(fitting.model.state_dict())
+            fitting.keep_best()
         yield fitting.history[-1]
     fitting.model.load_state_dict(fitting.best)
 
@@ -217,7 +234,7 @@ def synthesise(
 ) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
     """Yield the synthesised volumes of all examples in order, in the model's units."""
     for eeg, _ in _batches(examples, np.arange(len(examples)), batch_size, model.eval()):
-        with torch.no_grad():
+        with torch.inference_mode():
             volumes = in_halves(lambda part: model(part).bold, eeg)
         yield volumes.cpu().numpy()
 
@@ -295,6 +312,14 @@ def _batches(
     device = str(model.device)
     for first in range(0, len(order), size):
         yield examples.take(order[first : first + size], device)
+
+
+def _send(values: Float32[np.ndarray, "..."], device: str) -> Tensor:
+    """Make a tensor on a device; to a GPU it is copied while the processor goes on."""
+    tensor = torch.from_numpy(values)
+    if not device.startswith("cuda"):
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -136,6 +136,29 @@ def test_the_weights_of_the_best_epoch_are_kept():
     assert validation_loss(fitting.model, VALID, 4) == pytest.approx(lowest, rel=1e-6)
 
 
+def test_the_best_weights_are_written_down_only_where_they_are_not_the_last():
+    cfg = replace(CONFIG, epochs=8, learning_rate=0.05)
+    fitting = begin(cfg)
+    for _ in fit(fitting, TRAIN, VALID, cfg, seed=0):
+        is_last = fitting.best_epoch == len(fitting.history)
+        assert any(name.startswith("best.") for name in fitting.tensors()) != is_last
+    assert not is_last
+
+
+@pytest.mark.parametrize("name", ["topo-rff", "linear", "hybrid"])
+def test_half_the_precision_gives_nearly_the_same_losses_and_single_precision_after(name):
+    half = replace(CONFIG, precision="bfloat16")
+    fittings = [begin(cfg, name) for cfg in (CONFIG, half)]
+    for fitting, cfg in zip(fittings, (CONFIG, half), strict=True):
+        list(fit(fitting, TRAIN, VALID, cfg, seed=0))
+    single, halved = (np.array(losses(fitting.history)) for fitting in fittings)
+    assert 0 < np.abs(halved - single).max() < 0.02 * single.min()
+    assert {p.dtype for p in fittings[1].model.parameters()} == {torch.float32}
+    volumes = next(synthesise(fittings[1].model, VALID))
+    fittings[0].model.load_state_dict(fittings[1].model.state_dict())
+    np.testing.assert_array_equal(volumes, next(synthesise(fittings[0].model, VALID)))
+
+
 def test_the_weights_of_the_last_epoch_are_kept_where_that_is_asked_for():
     cfg = replace(CONFIG, epochs=8, learning_rate=0.05, patience=1, keep="last")
     fitting = begin(cfg)

@@ -1,0 +1,55 @@
+"""Examples kept where networks are trained, if there is room."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor
+
+from bids_eeg2fmri.train.fit import Examples
+
+BLOCK = 64
+"""Pairs that are scaled and moved at a time."""
+SHARE = 0.5
+"""Largest part of a GPU's free memory that examples may take; networks need the rest."""
+
+
+@dataclass(frozen=True)
+class Resident(Examples):
+    """Examples in the model's units, in the memory of the device that trains."""
+
+    eeg: Float32[Tensor, "pairs ..."]
+    bold: Float32[Tensor, "pairs x y z"]
+
+    def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
+        """Return the spectrograms and volumes of some examples, counted over all runs."""
+        those = torch.from_numpy(chosen).to(self.eeg.device)
+        return self.eeg[those].to(device), self.bold[those].to(device)
+
+
+def bring_near(examples: Examples, device: torch.device) -> Examples:
+    """Keep examples on the GPU that they are for, if they fit; the same numbers either way.
+
+    On a processor they stay on disk, so that memory does not grow with their number.
+    """
+    if device.type != "cuda":
+        return examples
+    free, _ = torch.cuda.mem_get_info(device)
+    return reside(examples, device) if _size(examples) < SHARE * free else examples
+
+
+def reside(examples: Examples, device: torch.device) -> Resident:
+    """Scale all examples and keep them in the memory of a device."""
+    parts = [
+        examples.take(np.arange(first, min(first + BLOCK, len(examples))), str(device))
+        for first in range(0, len(examples), BLOCK)
+    ]
+    eeg, bold = (torch.cat(some) for some in zip(*parts, strict=True))
+    return Resident(examples.runs, examples.index, examples.scale, eeg, bold)
+
+
+def _size(examples: Examples) -> int:
+    """Count the bytes that examples take, and as much again while they are put together."""
+    one = examples.take(np.arange(1), "cpu")
+    return 2 * len(examples) * sum(part.nbytes for part in one)
