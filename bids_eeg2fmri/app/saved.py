@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -36,6 +37,8 @@ _SECTIONS = ("bold", "window", "spectrogram", "scale", "model")
 """Settings without which a model cannot be applied."""
 _TOLD = ("dataset", "runs", "tested", "software", "space_of", "history", "config")
 """What of a card is passed on to whoever reads the output."""
+_MISFITS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError)
+"""What a card makes of the program that says other than it should."""
 _IN_USE = ("model", "shapes", "channels", "positions_m", "freqs_hz", "tr_s", "affine")
 """What else of a card its output depends on."""
 
@@ -93,22 +96,31 @@ def tensors_beside(
 def rebuild(
     card: Mapping[str, Any], tensors: Mapping[str, np.ndarray], cfg: ModelConfig, device: str
 ) -> Network:
-    """Build a trained network again."""
-    shapes = card["shapes"]
-    network = build(
-        card["model"],
-        Shapes(
-            eeg=tuple(shapes["eeg"]),
-            bold=tuple(shapes["bold"]),
-            eeg_encoder=read_architecture(shapes["eeg_encoder"]),
-            bold_encoder=read_architecture(shapes["bold_encoder"]),
-            bands=tuple(map(tuple, shapes["bands"])),
-            lags=tuple(shapes["lags"]),
-            brain=shapes.get("brain", 0),
-        ),
-        cfg,
+    """Build a trained network again.
+
+    Raises
+    ------
+    ValueError
+        If the shapes of the card are not those of the tensors; before any memory is taken.
+    """
+    told = card["shapes"]
+    shapes = Shapes(
+        eeg=tuple(told["eeg"]),
+        bold=tuple(told["bold"]),
+        eeg_encoder=read_architecture(told["eeg_encoder"]),
+        bold_encoder=read_architecture(told["bold_encoder"]),
+        bands=tuple(map(tuple, told["bands"])),
+        lags=tuple(told["lags"]),
+        brain=told.get("brain", 0),
     )
-    weights = {name: torch.from_numpy(tensors[name]) for name in network.state_dict()}
+    # On this device tensors have shapes, and nothing else.
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        hollow = build(card["model"], shapes, cfg).state_dict()
+    weights = {name: torch.from_numpy(tensors[name]) for name in hollow}
+    for name, weight in weights.items():
+        if weight.shape != hollow[name].shape:
+            raise ValueError(f"{name}: {tuple(weight.shape)}, not {tuple(hollow[name].shape)}")
+    network = build(card["model"], shapes, cfg)
     network.load_state_dict(weights)
     return network.to(device)
 
@@ -197,7 +209,7 @@ def open_model(folder: Path, device: str) -> SavedModel:
             affine=np.array(card["affine"], dtype=np.float64),
             verdict=card["tested"]["verdict"],
         )
-    except (AppError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AppError, *_MISFITS) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(
             f"{folder}: the model does not fit its card ({reason}). Train it again."

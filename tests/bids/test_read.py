@@ -6,6 +6,7 @@ import edfio
 import mne
 import numpy as np
 import pytest
+from test_eeglab import write_set
 
 from bids_eeg2fmri.bids.bold import read_bold
 from bids_eeg2fmri.bids.electrodes import spline_weights
@@ -356,6 +357,13 @@ def test_a_signal_outside_the_dataset_is_not_read(dataset, tmp_path):
     header.with_suffix(".eeg").rename(tmp_path / "elsewhere.eeg")
     header.write_text(header.read_text().replace(f"{NAME}_eeg.eeg", "../../../elsewhere.eeg"))
     both_refuse(dataset.run(NAME), "which lies outside the dataset")
+
+
+def test_a_signal_that_a_set_file_names_outside_the_dataset_is_not_read(tmp_path):
+    (tmp_path / "bids").mkdir()
+    (tmp_path / "elsewhere.fdt").write_bytes(bytes(4 * 4 * 5000))
+    write_set(tmp_path / "bids" / "x.set", data="../elsewhere.fdt")
+    both_refuse(run_of(tmp_path / "bids", "x.set"), "which lies outside the dataset")
 
 
 def test_eeg_of_a_derivative_is_read_without_mne_bids_beside_its_own_tables(dataset):

@@ -28,7 +28,7 @@ def seconds_of(process):
     """Processor time that a process, and children that it has waited for, have had."""
     try:
         stat = Path("/proc", str(process.pid), "stat").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return 0.0
     ticks = map(int, stat.rpartition(")")[2].split()[11:15])
     return sum(ticks) / os.sysconf("SC_CLK_TCK")
