@@ -13,7 +13,7 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
 from bids_eeg2fmri.app.preparing import prepare_bold
 from bids_eeg2fmri.app.signals import keep_signal, kept_signal
-from bids_eeg2fmri.app.triage import attempt
+from bids_eeg2fmri.app.triage import side_by_side
 from bids_eeg2fmri.bids.bold import read_bold, read_mask
 from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import RunFiles
@@ -165,7 +165,8 @@ def prepare(job: Job, files: Sequence[RunFiles]) -> tuple[list[PairedRun], dict[
 
 def read_all(job: Job, files: Sequence[RunFiles]) -> tuple[list[Recording], dict[str, AppError]]:
     """Read the runs that can be read; give the reason for each other."""
-    return attempt(partial(read, job), {run.name: run for run in files})
+    size = sum(path.stat().st_size for run in files for path in run.data() if path.exists())
+    return side_by_side(job, read, {run.name: run for run in files}, size)
 
 
 def pair_all(
@@ -173,7 +174,8 @@ def pair_all(
 ) -> tuple[list[PairedRun], dict[str, AppError]]:
     """Pair the runs that can be paired; give the reason for each other."""
     by_name = {recording.files.name: recording for recording in recordings}
-    return attempt(lambda recording: pair(job, recording, grid, channels), by_name)
+    size = sum(2 * len(one.eeg.channels) * one.eeg.n_times for one in recordings)
+    return side_by_side(job, partial(pair, grid=grid, channels=channels), by_name, size)
 
 
 def common_ground(job: Job, recordings: Sequence[Recording]) -> tuple[Grid, tuple[str, ...]]:

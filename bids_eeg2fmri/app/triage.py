@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
@@ -20,10 +21,13 @@ from bids_eeg2fmri.errors import (
     PartialFailureError,
 )
 from bids_eeg2fmri.runtime import log
+from bids_eeg2fmri.runtime.execute import Failure, map_items
 
 Files = TypeVar("Files", bound=EEGFiles)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+WORTH = 200_000_000
+"""Bytes of signals that are worth more processes: a few seconds of reading."""
 Search = Callable[[Path, Selection], tuple[list[Files], list[Refusal]]]
 """Finds what can be used below a folder, and what is refused."""
 
@@ -103,6 +107,53 @@ def attempt(
     if failed and not done:
         raise next(iter(failed.values()))
     return done, failed
+
+
+def side_by_side(
+    job: Job, fn: Callable[[Job, Item], Result], items: Mapping[str, Item], size: int
+) -> tuple[list[Result], dict[str, AppError]]:
+    """Apply ``fn`` to each item as ``attempt`` does, over all workers where this is none of them.
+
+    Parameters
+    ----------
+    fn
+        A function of a module or a ``functools.partial`` of one.
+    size
+        Bytes that they have to read in all; few are read sooner than workers have begun.
+
+    Raises
+    ------
+    AppError
+        The first reason, if all failed; or what stops everything.
+    """
+    if size < WORTH or len(items) == 1 or job.reports_only:
+        return attempt(partial(fn, job), items)
+    # Signals are read by processors, be the models on a GPU.
+    pool = replace(job.pool, workers=max(1, job.n_cpus // job.threads), gpus=())
+    failed: dict[str, AppError] = {}
+    others: list[AppError] = []
+
+    def take(item: tuple[str, Item], result: Result | Failure[tuple[str, Item]]) -> None:
+        if not isinstance(result, Failure):
+            return
+        if isinstance(result.error, DataError | MissingInputError):
+            failed[item[0]] = result.error
+            log.tell_failure(item[0], result.error)
+        else:
+            others.append(job.explain(item[0], result))
+
+    call: Callable[[tuple[str, Item]], Result] = partial(_apply, fn, job)
+    results = map_items(call, [*items.items()], pool, on_result=take)
+    if others:
+        raise others[0]
+    done = [result for result in results if not isinstance(result, Failure)]
+    if failed and not done:
+        raise failed[next(name for name in items if name in failed)]
+    return done, {name: failed[name] for name in items if name in failed}
+
+
+def _apply(fn: Callable[[Job, Item], Result], job: Job, item: tuple[str, Item]) -> Result:
+    return fn(job, item[1])
 
 
 def try_each(

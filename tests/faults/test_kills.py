@@ -19,7 +19,7 @@ LEVELS = {
         *("--set", "optimise.epochs=1", "--set", "optimise.latent=[2,3]"),
     ),
 }
-READING = "work/tmp-*/eeg.data.npy"
+READING = "work/tmp-*/bold.data.npy"
 TRAINED = "work/scratch/train/*/fitting.safetensors"
 """What appears while a recording is read, and after the first epoch."""
 
