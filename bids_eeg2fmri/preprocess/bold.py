@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from math import prod
 
 import numpy as np
@@ -42,11 +43,19 @@ def resize(
     *batch, nx, ny, nz = volumes.shape
     if shape == (nx, ny, nz):
         return volumes
-    matrices = [resize_matrix(*n).astype(np.float32) for n in zip((nx, ny, nz), shape, strict=True)]
+    matrices = [_single(*n) for n in zip((nx, ny, nz), shape, strict=True)]
     out = np.empty((prod(batch), *shape), dtype=np.float32)
     for i, volume in enumerate(volumes.reshape(-1, nx, ny, nz)):
         out[i] = _resize_volume(volume, *matrices)
     return out.reshape(*batch, *shape)
+
+
+@cache
+def _single(n_in: int, n_out: int) -> Float32[np.ndarray, "n_out n_in"]:
+    """Keep matrices of single precision: to make one takes as long as to use it."""
+    matrix = resize_matrix(n_in, n_out).astype(np.float32)
+    matrix.flags.writeable = False
+    return matrix
 
 
 def model_grid(shapes: Sequence[Grid], cfg: GridConfig) -> Grid:
