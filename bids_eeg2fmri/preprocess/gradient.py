@@ -5,6 +5,7 @@ in Niazy et al. (2005). Volumes are aligned to parts of a sample, those at an ed
 template of their nearest neighbours, and the signal outside the scan stays as it is.
 """
 
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -59,6 +60,11 @@ class Scan:
     basis: Float32[np.ndarray, "components samples"]
     """Orthonormal shapes in which artefacts differ from their templates."""
 
+    @cached_property
+    def turn(self) -> Complex64[np.ndarray, "volumes freqs"]:
+        """What ``shift`` makes of the spectra of the volumes; the same for all channels."""
+        return _turn(self.shift, self.basis.shape[1])
+
 
 def find_scan(eeg: Signal, clock: VolumeClock, averaged: int, components: int) -> Scan | None:
     """Find the artefact of each volume, beginning with what the clock says.
@@ -102,11 +108,11 @@ def subtract(series: Float32[np.ndarray, " time"], scan: Scan) -> Float32[np.nda
     from one to the next belong to no template: slow waves and drifts of electrodes stay.
     """
     length = scan.basis.shape[1]
-    volumes = _volumes(series, scan.first, scan.shift, scan.whole, length)
+    volumes = _volumes(series, scan.first, scan.turn, scan.whole, length)
     templates = np.stack([volumes[index].mean(axis=0) for index in scan.neighbours])
     left = (volumes - templates)[scan.whole]
     templates[scan.whole] += (left @ scan.basis.T) @ scan.basis
-    artefacts = _advanced(templates, -scan.shift)
+    artefacts = _turned(templates, scan.turn.conj())
     cleaned = series.copy()
     for first, size, artefact in zip(scan.first, scan.size, artefacts, strict=True):
         begin, end = max(first, 0), max(0, min(first + size, len(series)))
@@ -119,7 +125,7 @@ def mean_volume(
 ) -> Float32[np.ndarray, " samples"]:
     """Average the volumes of one channel, without their slow course."""
     length = scan.basis.shape[1]
-    volumes = _volumes(series, scan.first, scan.shift, scan.whole, length)
+    volumes = _volumes(series, scan.first, scan.turn, scan.whole, length)
     return np.asarray(volumes[scan.whole, MARGIN:-MARGIN].mean(axis=0))
 
 
@@ -169,8 +175,9 @@ def _align(
     for _ in range(2):  # what is cut out a sample late is another piece
         delays, likeness = [], []
         first = np.round(onset).astype(np.int64)
+        turn = _turn(onset - first, length)
         for row in rows:
-            volumes = _volumes(row, first, onset - first, whole, length)[whole]
+            volumes = _volumes(row, first, turn, whole, length)[whole]
             delay, alike = _compare(volumes, stored[whole], round(SEARCH * eeg.sfreq))
             delays.append(delay)
             likeness.append(alike)
@@ -264,9 +271,9 @@ def _basis(
     take single volumes instead.
     """
     halves = []
-    n = len(eeg.channels)
+    n, turn = len(eeg.channels), _turn(shift, length)
     for row in rows_of(eeg, np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int)).tolist()):
-        volumes = _volumes(row, first, shift, whole, length)[whole]
+        volumes = _volumes(row, first, turn, whole, length)[whole]
         even, odd = volumes[::2].mean(axis=0), volumes[1::2].mean(axis=0)
         if BEYOND * np.linalg.norm(even - odd) < np.linalg.norm(even + odd):
             halves.append((even, odd))
@@ -281,7 +288,7 @@ def _basis(
 def _volumes(
     series: Float32[np.ndarray, " time"],
     first: Int64[np.ndarray, " volumes"],
-    shift: Float64[np.ndarray, " volumes"],
+    turn: Complex64[np.ndarray, "volumes freqs"],
     whole: Bool[np.ndarray, " volumes"],
     length: int,
 ) -> Volumes:
@@ -298,11 +305,20 @@ def _volumes(
     fade = np.sin(np.pi / 2 * (np.arange(MARGIN) + 0.5) / MARGIN) ** 2
     cut[:, :MARGIN] *= fade.astype(np.float32)
     cut[:, -MARGIN:] *= fade[::-1].astype(np.float32)
-    return _advanced(cut, shift)
+    return _turned(cut, turn)
 
 
-def _advanced(volumes: Volumes, by: Float64[np.ndarray, " volumes"]) -> Volumes:
-    """Shift each volume to the left by some part of a sample."""
+def _turn(
+    by: Float64[np.ndarray, " volumes"], length: int
+) -> Complex64[np.ndarray, "volumes freqs"]:
+    """Tell what shifting to the left by some part of a sample makes of spectra."""
+    freqs = rfftfreq(next_fast_len(length, real=True))
+    return np.asarray(np.exp(2j * np.pi * freqs * by[:, None]), np.complex64)
+
+
+def _turned(volumes: Volumes, turn: Complex64[np.ndarray, "volumes freqs"]) -> Volumes:
+    """Shift each volume by what turns its spectrum so."""
     size = next_fast_len(volumes.shape[1], real=True)
-    turn = np.exp(2j * np.pi * rfftfreq(size) * by[:, None]).astype(np.complex64)
-    return np.asarray(irfft(rfft(volumes, size) * turn, size)[:, : volumes.shape[1]])
+    spectra = rfft(volumes, size)
+    spectra *= turn
+    return np.asarray(irfft(spectra, size)[:, : volumes.shape[1]])
