@@ -185,6 +185,13 @@ def test_one_candidate_at_a_time_gives_the_same_numbers(simulated, finished, sea
     assert choices(finished) == choices(searched)
 
 
+def test_candidates_side_by_side_give_the_same_numbers(simulated, finished, searched, app, fast):
+    options = (*fast, "--search", "darts", *CANDIDATES, "--n-cpus", "2")
+    assert app(simulated, finished, "participant", *ONE, *options).code == 0
+    assert choices(finished) == choices(searched)
+    assert not [*finished.glob("work/scratch/*/*")]
+
+
 def test_a_killed_choice_goes_on_to_the_same_result(simulated, finished, searched, app, fast):
     options = (*fast, "--search", "darts", *CANDIDATES)
     call = (simulated, finished, "participant", *ONE, *options)

@@ -1,42 +1,37 @@
 """Which encoders a network gets: the first that fit, or the best of several candidates."""
 
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from bids_eeg2fmri.app.checkpoints import drop_if_damaged, read_checkpoint, write_checkpoint
+from bids_eeg2fmri.app.candidates import (
+    Ground,
+    Kind,
+    Measure,
+    Search,
+    read_epoch,
+    training_of,
+    with_encoder,
+)
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.write import plain
-from bids_eeg2fmri.config import Config, TrainConfig
+from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.evaluate.baselines import training_brain
-from bids_eeg2fmri.model.autoencoder import Autoencoder
-from bids_eeg2fmri.model.loss import mean_absolute_error
 from bids_eeg2fmri.model.names import first_encoding
-from bids_eeg2fmri.model.network import Network, Shapes
-from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.preprocess.bands import band_ranges, window_lags
-from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
-from bids_eeg2fmri.runtime import arrays, log
+from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
+from bids_eeg2fmri.runtime.threads import limited_threads
 from bids_eeg2fmri.search.architectures import Shape, generate
-from bids_eeg2fmri.search.bayes import Reconstructions
-from bids_eeg2fmri.search.darts import Contender, SearchEpoch, Selection, select
-from bids_eeg2fmri.search.darts import start as start_selection
-from bids_eeg2fmri.train.fit import Examples, Fitting, drawing, start, train_epoch
+from bids_eeg2fmri.search.darts import SearchEpoch
 from bids_eeg2fmri.train.splits import Split, extents
 from bids_eeg2fmri.types import Architecture
 
-Kind = Literal["bold", "eeg"]
 KINDS: tuple[Kind, ...] = ("bold", "eeg")
 """The encoders, in the order in which they are chosen: that of EEG is tried with that of BOLD."""
 POOLING = {"eeg": (2, 2, 1), "bold": (2, 2, 2)}
@@ -72,6 +67,36 @@ class Encoders:
     """How they were chosen; nothing where the first that fit were taken, or there was no choice."""
 
 
+def choose_for_folds(
+    job: Job, owners: Sequence[str], runs: Sequence[PairedRun], splits: Sequence[Split]
+) -> list[Encoders]:
+    """Choose the encoders of each fold; the folds, or the candidates of each, side by side.
+
+    Raises
+    ------
+    AppError
+        If those of a fold cannot be chosen.
+    """
+    work = dict(zip(owners, splits, strict=True))
+    if not _is_choice(job.config) or len(work) < job.config.search.candidates:
+        with limited_threads(job.threads):
+            return [choose_encoders(job, owner, runs, split) for owner, split in work.items()]
+    done, failed = job.spread(_Choosing(runs), work, prefix="")
+    if failed:
+        raise next(iter(failed.values()))
+    return [done[owner] for owner in owners]
+
+
+@dataclass(frozen=True)
+class _Choosing:
+    """Choose the encoders of one fold; travels to workers."""
+
+    runs: Sequence[PairedRun]
+
+    def __call__(self, job: Job, owner: str, split: Split) -> Encoders:
+        return choose_encoders(job, owner, self.runs, split)
+
+
 def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Split) -> Encoders:
     """Choose an encoder of EEG and one of BOLD, as ``search.choose`` says, on training pairs.
 
@@ -90,14 +115,18 @@ def choose_encoders(job: Job, owner: str, runs: Sequence[PairedRun], split: Spli
         lags=tuple(window_lags(cfg.window, cfg.spectrogram, runs[0].clock.tr).tolist()),
         brain=int(training_brain([run.pairs for run in runs], split.train).sum()),
     )
-    if cfg.search.choose != "first" and cfg.search.candidates > 1:
+    if _is_choice(cfg):
         for kind in KINDS:
             shape = shapes.eeg if kind == "eeg" else shapes.bold
             candidates = draw_candidates(cfg, kind, shape, cfg.search.candidates)
             choice = _choose(job, owner, kind, runs, split, shapes, candidates)
-            shapes = _with(shapes, kind, choice.candidates[choice.chosen])
+            shapes = with_encoder(shapes, kind, choice.candidates[choice.chosen])
             choices.append(choice)
     return Encoders(shapes, tuple(choices))
+
+
+def _is_choice(cfg: Config) -> bool:
+    return cfg.search.choose != "first" and cfg.search.candidates > 1
 
 
 def first_shapes(cfg: Config, eeg: Shape, bold: Shape) -> Shapes:
@@ -135,12 +164,6 @@ def read_architecture(card: Mapping[str, Any]) -> Architecture:
     return Architecture(kernels, strides, tuple(card["pooling"]))
 
 
-def _with(shapes: Shapes, kind: Kind, architecture: Architecture) -> Shapes:
-    if kind == "eeg":
-        return replace(shapes, eeg_encoder=architecture)
-    return replace(shapes, bold_encoder=architecture)
-
-
 def _choose(
     job: Job,
     owner: str,
@@ -160,180 +183,22 @@ def _choose(
         tried["model_name"] = first_encoding(cfg.models)
     # Neither what is held in memory nor which of the outcomes is taken changes them.
     same = replace(cfg.search, one_at_a_time=False, choose="darts")
-    config = [same, cfg.model, _training(cfg), cfg.scale, tried]
+    config = [same, cfg.model, training_of(cfg), cfg.scale, tried]
     item, parents = f"{owner}_{kind}", [run.unit for run in runs]
     key = job.store.key("search", item, config, parents)
 
     def make(folder: Path) -> None:
         scratch = job.store.scratch("search", key)
-        search = _Search(job, owner, kind, runs, split, shapes, tuple(candidates), seed, scratch)
-        selection = search.run()
+        given = (job, owner, kind, runs, split, shapes, tuple(candidates), seed, scratch)
+        ground = Ground(*given)
+        selection = Search(ground, Measure.of(ground)).run()
         best = {"darts": selection.largest_weight, "best-validation": selection.best_validation}
         told = {"best": best, "history": [plain(asdict(epoch)) for epoch in selection.history]}
         (folder / "choice.json").write_text(json.dumps(told, allow_nan=False))
 
     unit = job.store.unit("search", item, config, parents, make)
     told = json.loads((unit.folder / "choice.json").read_text())
-    history, chosen = tuple(map(_epoch, told["history"])), told["best"][cfg.search.choose]
+    history, chosen = tuple(map(read_epoch, told["history"])), told["best"][cfg.search.choose]
     text = f"candidate {chosen + 1} of {len(candidates)} for the {kind.upper()} encoder"
     log.tell_unit(owner, "search", unit, text)
     return Choice(kind, tuple(candidates), chosen, history, unit)
-
-
-def _training(cfg: Config) -> TrainConfig:
-    """Give what candidates are trained by; none of them stops before the last epoch."""
-    epochs, rate = cfg.search.epochs, cfg.search.learning_rate
-    return replace(cfg.train, epochs=epochs, learning_rate=rate, patience=epochs, keep="last")
-
-
-@dataclass
-class _Candidate:
-    """A candidate in training, whose state outlives the process."""
-
-    fitting: Fitting
-    train: Examples
-    valid: Examples
-    cfg: TrainConfig
-    seed: int
-    losses: list[float] = field(default_factory=list)
-    """Training loss of each epoch that is done."""
-
-    def train_epoch(self, number: int) -> float:
-        """Pass once over the training pairs, unless that was done before an interruption."""
-        if len(self.losses) < number:
-            loss = train_epoch(self.fitting, self.train, self.cfg, self.seed, number)
-            self.losses.append(loss)
-        return self.losses[number - 1]
-
-    @torch.no_grad()
-    def predict(self, batch: int) -> Tensor:
-        """Predict a batch of validation pairs."""
-        model = self.fitting.model.eval()
-        eeg, _ = self.valid.take(_batch(self.valid, batch, self.cfg.batch_size), str(model.device))
-        predicted: Tensor = model(eeg).bold
-        return predicted
-
-
-@dataclass
-class _Search:
-    """The candidates of one encoder side by side."""
-
-    job: Job
-    owner: str
-    kind: Kind
-    runs: Sequence[PairedRun]
-    split: Split
-    shapes: Shapes
-    candidates: tuple[Architecture, ...]
-    seed: int
-    scratch: Path
-    held: dict[int, _Candidate] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        pairs = [run.pairs for run in self.runs]
-        scale = fit_scale(pairs, self.split.train, self.job.config.scale, self.split.before_test)
-        kind = Examples if self.kind == "eeg" else Reconstructions
-        self.train = kind(pairs, self.split.train, scale)
-        self.valid = kind(pairs, self.split.valid, scale)
-        self.start_at = expected(mean_volume(pairs, self.split.train, scale), scale)
-        self.brain = training_brain(pairs, self.split.train)
-        self.cfg = _training(self.job.config)
-
-    def run(self) -> Selection:
-        """Train all candidates, epoch by epoch; go on where an interruption left off."""
-        cfg, size = self.job.config.search, self.cfg.batch_size
-        selection, saved = start_selection(len(self.candidates), cfg), self.scratch / "weights"
-        candidates = [self._saved(i) for i in range(len(self.candidates))]
-        drop_if_damaged([saved, *candidates], self.owner, f"{self.kind} encoders")
-        if saved.exists():
-            tensors, history = read_checkpoint(saved)
-            selection.restore(tensors, [_epoch(row) for row in history])
-        targets = _Targets(self.valid, size)
-        epochs = select(
-            selection,
-            self.lend,
-            targets,
-            mean_absolute_error,
-            cfg,
-            math.ceil(len(self.train) / size),
-            self.seed,
-            lambda name, shape, dtype: arrays.allocate(self.scratch, name, shape, dtype),
-        )
-        with log.progress(cfg.epochs, f"{self.owner} {self.kind} encoders") as advance:
-            advance(len(selection.history))
-            for epoch in epochs:
-                history = [plain(asdict(one)) for one in selection.history]
-                write_checkpoint(saved, selection.tensors(), history)
-                self._tell(epoch)
-                advance(1)
-        return selection
-
-    @contextmanager
-    def lend(self, i: int) -> Iterator[Contender]:
-        """Hand out a candidate for one epoch and put its state away after it."""
-        saved = self._saved(i)
-        candidate = self.held.pop(i, None) or self._build(i)
-        if not candidate.losses and saved.exists():
-            tensors, candidate.losses = read_checkpoint(saved)
-            candidate.fitting.restore(tensors, [])
-        yield candidate
-        write_checkpoint(saved, candidate.fitting.tensors(), candidate.losses)
-        if not self.job.config.search.one_at_a_time:
-            self.held[i] = candidate
-
-    def _saved(self, i: int) -> Path:
-        return self.scratch / f"candidate-{i}"
-
-    def _build(self, i: int) -> _Candidate:
-        seed = seed_for(self.seed, str(i))
-        with drawing(seed):
-            model = self._network(_with(self.shapes, self.kind, self.candidates[i]))
-        fitting = start(model.to(self.job.device), self.cfg, self.start_at, self.brain)
-        return _Candidate(fitting, self.train, self.valid, self.cfg, seed)
-
-    def _network(self, shapes: Shapes) -> Network:
-        cfg = self.job.config
-        if self.kind == "bold":
-            return Autoencoder(shapes, cfg.model)
-        return build(first_encoding(cfg.models), shapes, cfg.model)
-
-    def _tell(self, epoch: SearchEpoch) -> None:
-        if self.job.config.search.choose == "darts":
-            best = int(np.argmax(epoch.weights))
-            leads = f"{epoch.weights[best]:.3f}, mixture {epoch.mixture_loss:.4f}"
-        else:
-            best = int(np.nanargmin(epoch.valid_loss))
-            leads = f"{epoch.valid_loss[best]:.4f}"
-        text = f"{self.kind} encoders  epoch {epoch.number}/{self.cfg.epochs}  candidate {best + 1}"
-        log.tell(self.owner, "search", f"{text} leads with {leads}")
-        for i in epoch.dropped:
-            text = f"{self.kind} candidate {i + 1} gives no number and is dropped"
-            log.tell(self.owner, "search", text)
-
-
-@dataclass(frozen=True)
-class _Targets(Sequence[Tensor]):
-    """The validation volumes by batch, read when they are asked for."""
-
-    valid: Examples
-    size: int
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.valid) / self.size)
-
-    def __getitem__(self, batch: Any) -> Any:
-        if batch >= len(self):
-            raise IndexError(batch)
-        return self.valid.take(_batch(self.valid, batch, self.size), "cpu")[1]
-
-
-def _batch(examples: Examples, batch: int, size: int) -> np.ndarray:
-    return np.arange(batch * size, min((batch + 1) * size, len(examples)))
-
-
-def _epoch(row: Mapping[str, Any]) -> SearchEpoch:
-    losses = {
-        name: [math.nan if loss is None else loss for loss in row[name]]
-        for name in ("train_loss", "valid_loss")
-    }
-    return SearchEpoch(**{**row, **losses})

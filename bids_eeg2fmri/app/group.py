@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from bids_eeg2fmri.app.baselines import Beside, test_baselines
-from bids_eeg2fmri.app.choosing import Encoders, choose_encoders
+from bids_eeg2fmri.app.choosing import Encoders, choose_for_folds
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.exchange import Exchanged, exchange, exchange_beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
@@ -31,7 +31,6 @@ from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.runtime.threads import limited_threads
 from bids_eeg2fmri.train.splits import Split, hold_back
 from bids_eeg2fmri.types import Grid
 
@@ -100,11 +99,7 @@ def run_task(
         job, [run.recording for run in runs if run.files.participant in tested]
     )
     names = fold_names(owner, len(folds))
-    with limited_threads(job.threads):
-        encoders = [
-            choose_encoders(job, name, runs, split)
-            for name, split in zip(names, splits, strict=True)
-        ]
+    encoders = choose_for_folds(job, names, runs, splits)
     work = {
         f"{trained} {model}": (fold, repeat, trained, model)
         for fold, name in enumerate(names)

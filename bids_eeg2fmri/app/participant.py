@@ -19,7 +19,7 @@ from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain_all
 from bids_eeg2fmri.app.showing import anatomy_key
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
-from bids_eeg2fmri.app.triage import attempt, conclude, find
+from bids_eeg2fmri.app.triage import attempt, attempt_side_by_side, conclude, find
 from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.recording import RunFiles
@@ -78,9 +78,9 @@ def run_participant(
     chosen = [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
     parcellations, unfit = parcellate(job, [run.recording for run, _ in chosen])
     encoders = choose_encoders(job, owner, runs, split)
-    trained, untrained = attempt(
-        lambda name: train(job, owner, name, runs, split, encoders.shapes),
-        {f"{owner} {name}": name for name in job.config.models},
+    learn = partial(train, job, owner, runs=runs, split=split, shapes=encoders.shapes)
+    trained, untrained = attempt_side_by_side(
+        job, learn, {f"{owner} {name}": name for name in job.config.models}
     )
     baselines, unfitted = attempt(
         lambda _: test_baselines(job, owner, runs, split), {f"{owner} baselines": None}

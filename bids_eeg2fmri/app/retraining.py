@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bids_eeg2fmri.app.testing import (
     window_volumes,
 )
 from bids_eeg2fmri.app.training import Learnt, learn, recipe
-from bids_eeg2fmri.app.triage import attempt
+from bids_eeg2fmri.app.triage import attempt_side_by_side
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.baselines import grid_mask
 from bids_eeg2fmri.evaluate.evidence import Drawn
@@ -51,12 +52,24 @@ def retrain_all(
     if possible < asked:
         text = f"{possible} of {asked} draws of {NAME} EEG: there are no more shifts"
         log.tell(owner, "train", text, logging.WARNING)
-    draws = product(names, range(possible))
-    done, failed = attempt(
-        lambda one: (one[0], retrain(job, owner, one[0], runs, split, shapes, one[1])),
-        {f"{owner} {name} {NAME} {draw + 1}": (name, draw) for name, draw in draws},
+    done, failed = attempt_side_by_side(
+        job,
+        partial(_retrain_one, job, owner, runs, split, shapes),
+        {f"{owner} {n} {NAME} {i + 1}": (n, i) for n, i in product(names, range(possible))},
     )
     return {name: [unit for model, unit in done if model == name] for name in names}, failed
+
+
+def _retrain_one(
+    job: Job,
+    owner: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    shapes: Shapes,
+    draw: tuple[str, int],
+) -> tuple[str, Unit]:
+    name, number = draw
+    return name, retrain(job, owner, name, runs, split, shapes, number)
 
 
 def hold_against_retrained(tested: Tested, units: Sequence[Unit]) -> Tested:

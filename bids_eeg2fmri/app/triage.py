@@ -21,7 +21,7 @@ from bids_eeg2fmri.errors import (
     PartialFailureError,
 )
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.runtime.execute import Failure, map_items
+from bids_eeg2fmri.runtime.execute import Failure, Pool, map_items
 
 Files = TypeVar("Files", bound=EEGFiles)
 Item = TypeVar("Item")
@@ -112,48 +112,55 @@ def attempt(
 def side_by_side(
     job: Job, fn: Callable[[Job, Item], Result], items: Mapping[str, Item], size: int
 ) -> tuple[list[Result], dict[str, AppError]]:
-    """Apply ``fn`` to each item as ``attempt`` does, over all workers where this is none of them.
+    """Apply ``fn``, which reads signals, as :func:`attempt_side_by_side` does.
 
     Parameters
     ----------
-    fn
-        A function of a module or a ``functools.partial`` of one.
     size
         Bytes that they have to read in all; few are read sooner than workers have begun.
 
     Raises
     ------
     AppError
-        The first reason, if all failed; or what stops everything.
+        The first reason, if all failed; and what is no fault of an item.
     """
-    if size < WORTH or len(items) == 1 or job.reports_only:
+    if size < WORTH:
         return attempt(partial(fn, job), items)
     # Signals are read by processors, be the models on a GPU.
     pool = replace(job.pool, workers=max(1, job.n_cpus // job.threads), gpus=())
-    failed: dict[str, AppError] = {}
-    others: list[AppError] = []
-
-    def take(item: tuple[str, Item], result: Result | Failure[tuple[str, Item]]) -> None:
-        if not isinstance(result, Failure):
-            return
-        if isinstance(result.error, DataError | MissingInputError):
-            failed[item[0]] = result.error
-            log.tell_failure(item[0], result.error)
-        else:
-            others.append(job.explain(item[0], result))
-
-    call: Callable[[tuple[str, Item]], Result] = partial(_apply, fn, job)
-    results = map_items(call, [*items.items()], pool, on_result=take)
-    if others:
-        raise others[0]
-    done = [result for result in results if not isinstance(result, Failure)]
-    if failed and not done:
-        raise failed[next(name for name in items if name in failed)]
-    return done, {name: failed[name] for name in items if name in failed}
+    return attempt_side_by_side(job, partial(fn, job), items, pool)
 
 
-def _apply(fn: Callable[[Job, Item], Result], job: Job, item: tuple[str, Item]) -> Result:
-    return fn(job, item[1])
+def attempt_side_by_side(
+    job: Job, fn: Callable[[Item], Result], items: Mapping[str, Item], pool: Pool | None = None
+) -> tuple[list[Result], dict[str, AppError]]:
+    """Apply ``fn`` as :func:`attempt` does, over all workers where this is none of them.
+
+    Parameters
+    ----------
+    fn
+        A function of a module, or a ``functools.partial`` of one.
+    pool
+        The workers; by default those of the job.
+
+    Raises
+    ------
+    AppError
+        The first reason, if all failed; and what is no fault of an item.
+    """
+    pool = pool or job.pool
+    if len(items) < 2 or job.reports_only or not pool.is_shared():
+        return attempt(fn, items)
+    told = dict(zip(items, map_items(fn, [*items.values()], pool), strict=True))
+    return attempt(partial(_take, job), {name: (name, one) for name, one in told.items()})
+
+
+def _take(job: Job, told: tuple[str, Result | Failure[Item]]) -> Result:
+    """Give the result of an item, or raise what went wrong with it."""
+    name, one = told
+    if isinstance(one, Failure):
+        raise job.explain(name, one)
+    return one
 
 
 def try_each(

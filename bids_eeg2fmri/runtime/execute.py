@@ -48,6 +48,10 @@ class Pool:
     cluster: Cluster | None = None
     """A dask cluster, whose workers do all the work in the place of processes of this machine."""
 
+    def is_shared(self) -> bool:
+        """Tell whether others than this process would work on several items."""
+        return not _AT_WORK.get() and (self.cluster is not None or self.workers > 1)
+
 
 @dataclass(frozen=True)
 class Failure(Generic[Item]):

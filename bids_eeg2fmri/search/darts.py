@@ -5,7 +5,7 @@ own loss and knows nothing of the others; the weights see the candidates' predic
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -41,6 +41,14 @@ all stay in memory; reading the candidate's state and putting it away where one 
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Mean error of predicted against observed."""
+
+Losses = tuple[float, float]
+"""Mean training loss and mean validation loss of one candidate in one epoch."""
+
+Turns = Callable[[int, Sequence[int], Sequence[np.ndarray]], Iterable[Losses]]
+"""Let candidates have their turn, one after the other or side by side: in the epoch of this number,
+those of these indices. They leave what they predict in arrays, one a validation batch, of which row
+i is that of candidate i. Gives their losses in their order."""
 
 
 @dataclass(frozen=True)
@@ -132,9 +140,41 @@ def mixture(
     return mixed
 
 
+def take_turn(
+    contender: Contender,
+    number: int,
+    rows: Sequence[np.ndarray],
+    targets: Sequence[Tensor],
+    loss: Loss,
+) -> Losses:
+    """Train a candidate for an epoch; leave what it predicts of each batch in its row.
+
+    Returns
+    -------
+    Its losses, be they numbers or not.
+    """
+    train_loss, total, pairs = contender.train_epoch(number), 0.0, 0
+    for b, row in enumerate(rows):
+        predicted, target = contender.predict(b).detach().cpu(), targets[b]
+        row[:] = predicted.numpy()
+        total += len(target) * loss(predicted, target).item()
+        pairs += len(target)
+    return train_loss, total / pairs
+
+
+def one_after_the_other(lend: Lend, targets: Sequence[Tensor], loss: Loss) -> Turns:
+    """Let candidates have their turn in this process; no two are lent at a time."""
+
+    def turn(i: int, number: int, kept: Sequence[np.ndarray]) -> Losses:
+        with lend(i) as contender:
+            return take_turn(contender, number, [batch[i] for batch in kept], targets, loss)
+
+    return lambda number, candidates, kept: [turn(i, number, kept) for i in candidates]
+
+
 def select(
     selection: Selection,
-    lend: Lend,
+    turns: Turns,
     targets: Sequence[Tensor],
     loss: Loss,
     cfg: SearchConfig,
@@ -152,9 +192,9 @@ def select(
     ----------
     selection
         The weights, from `start`.
-    lend
-        Hands out candidate i. One at a time is in use, and what it predicted is kept in arrays, so
-        the numbers are the same whether all candidates stay in memory or one does.
+    turns
+        Trains the candidates. What they predicted is kept in arrays, so the numbers are the same
+        whether all candidates stay in memory or one does, and wherever they are trained.
     targets
         What was observed, on the CPU, by validation batch; may be read from disk when asked for.
     loss
@@ -182,8 +222,8 @@ def select(
         kept = kept or _allocate(len(selection.logits), targets, allocate)
         number = len(selection.history) + 1
         losses = np.full((2, len(selection.logits)), np.nan)
-        for i in map(int, selection.running.nonzero()):
-            losses[:, i] = _turn(lend, i, number, kept, targets, loss)
+        running = [*map(int, selection.running.nonzero())]
+        losses[:, running] = np.transpose([*turns(number, running, kept)])
         dropped = _drop(selection, losses)
         order = np.resize(np.random.default_rng((seed, number)).permutation(len(targets)), steps)
         mixed = [_step(selection, kept[b], targets[b], loss) for b in order.tolist()]
@@ -197,26 +237,6 @@ def select(
 def _allocate(n: int, targets: Sequence[Tensor], allocate: Allocate) -> list[np.ndarray]:
     shapes = [(n, *target.shape) for target in targets]
     return [allocate(f"predictions{b}", shape, np.float32) for b, shape in enumerate(shapes)]
-
-
-def _turn(
-    lend: Lend,
-    i: int,
-    number: int,
-    kept: list[np.ndarray],
-    targets: Sequence[Tensor],
-    loss: Loss,
-) -> tuple[float, float]:
-    """Train candidate i for an epoch, keep its predictions, and return both of its losses."""
-    total, pairs = 0.0, 0
-    with lend(i) as contender:
-        train_loss = contender.train_epoch(number)
-        for b, predictions in enumerate(kept):
-            predicted, target = contender.predict(b).detach().cpu(), targets[b]
-            predictions[i] = predicted.numpy()
-            total += len(target) * loss(predicted, target).item()
-            pairs += len(target)
-    return train_loss, total / pairs
 
 
 def _drop(selection: Selection, losses: Float[np.ndarray, "2 candidates"]) -> list[int]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bids_eeg2fmri.config import SearchConfig
 from bids_eeg2fmri.errors import DataError
-from bids_eeg2fmri.search.darts import SearchEpoch, mixture, select, start
+from bids_eeg2fmri.search.darts import SearchEpoch, mixture, one_after_the_other, select, start
 
 QUICK = SearchConfig(epochs=3, learning_rate=0.05)
 FORMS = ((0, 1), (0, 1, 2), (0, 3), (1,))
@@ -94,7 +94,9 @@ def run(contenders, cfg=QUICK, observed=None, kept=None, lend=None, **how):
     observed = targets() if observed is None else observed
     lend = lend or (lambda i: nullcontext(contenders[i]))
     how = {"steps": 8, "seed": 0} | how
-    list(select(selection, lend, observed, nn.functional.mse_loss, cfg, **how))
+    loss = nn.functional.mse_loss
+    turns = one_after_the_other(lend, observed, loss)
+    list(select(selection, turns, observed, loss, cfg, **how))
     return selection
 
 
