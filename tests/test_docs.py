@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shlex
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -73,3 +75,21 @@ def test_the_usage_page_names_every_option():
     page = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
     options = [name for action in make_parser()._actions for name in action.option_strings]
     assert [name for name in options if f"`{name}" not in page] == []
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "docs" / "hpc").iterdir()), ids=lambda p: p.name)
+def test_scripts_for_clusters_are_quoted_as_they_are_and_call_the_app_as_it_is(script):
+    text = script.read_text()
+    assert f"\n{text}```\n" in (ROOT / "docs" / "hpc.md").read_text()
+    if script.suffix == ".sbatch":
+        subprocess.run(["bash", "-n", script], check=True)
+        (call,) = re.findall(r"\$APP (.*)", text)
+        make_parser().parse_args(shlex.split(call.replace('"$SLURM_CPUS_PER_TASK"', "2")))
+
+
+def test_calls_of_the_page_on_clusters_are_calls_of_the_app():
+    page = (ROOT / "docs" / "hpc.md").read_text()
+    calls = re.findall(r"^bids-eeg2fmri (.*)$", page, re.MULTILINE)
+    assert len(calls) == 2
+    for call in calls:
+        make_parser().parse_args(shlex.split(call))
