@@ -4,7 +4,7 @@ import json
 
 import pytest
 from apart import start
-from observed import results
+from observed import issues_of, results
 
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
@@ -77,6 +77,23 @@ def test_a_damaged_record_is_as_none(job, damage):
     (job.work / "delivered" / "sub-01.json").write_text(damage)
     assert bring(job, "sub-01", {"a": "1"}) == ["a"]
     assert json.loads((job.work / "delivered" / "sub-01.json").read_text())["files"].keys() == {"a"}
+
+
+def test_participants_in_jobs_side_by_side_give_what_one_job_gives(
+    simulated, undisturbed, tmp_path, fast
+):
+    out, files = tmp_path / "out", {one: tmp_path / one for one in ("01", "02")}
+    call = (simulated, out, "participant", *fast, "--participant-label")
+    jobs = [start(said, *call, label) for label, said in files.items()]
+    for job in jobs:
+        job.join()
+    assert [job.exitcode for job in jobs] == [0, 0], [said.read_text() for said in files.values()]
+    assert results(out) == results(undisturbed)
+    about_all = ("participants.tsv", "participants.json", "dataset_description.json", ".bidsignore")
+    for name in (*about_all, "descriptions.tsv", "descriptions.json"):
+        assert (out / name).read_bytes() == (undisturbed / name).read_bytes()
+    assert {path.name for path in out.rglob(".*")} == {".bidsignore"}
+    assert issues_of(out) == []
 
 
 def test_two_equal_jobs_side_by_side_both_succeed(simulated, undisturbed, tmp_path, fast):
