@@ -136,8 +136,8 @@ def test_a_side_does_not_count_the_memory_of_its_parent(tmp_path):
 
 
 def test_a_side_that_fails_ends_the_comparison(tmp_path, capfd):
-    with pytest.raises(SystemExit, match=r"our_index .* ended with an error"):
-        Side("measured.datasets:our_index", tmp_path, {"nonsense": 1})
+    with pytest.raises(SystemExit, match=r"starts:version .* ended with an error"):
+        Side("measured.starts:version", tmp_path, {"nonsense": 1})
     assert "nonsense" in capfd.readouterr().err
 
 

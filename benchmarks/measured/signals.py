@@ -9,7 +9,7 @@ import numpy as np
 from scipy.signal import spectrogram
 
 from bids_eeg2fmri.bids.query import find_runs
-from bids_eeg2fmri.bids.read import read_eeg
+from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig, SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.preprocess.pairs import make_pairs
@@ -26,13 +26,13 @@ def recording(folder: Path, channels: int, sfreq: float, minutes: float) -> None
 
 
 def our_pairs(folder: Path, **_size: float) -> Callable[[], object]:
-    """Ready what the app does: read the run into the store, and pair it."""
+    """Ready what the app does: open the run, and pair it into the store."""
     (files,), _ = find_runs(folder / "bids", Selection())
     store = folder / "ours"
     store.mkdir()
 
     def work() -> np.ndarray:
-        eeg = read_eeg(files, ReadConfig(), partial(arrays.allocate, store, "eeg.data"))
+        eeg = open_eeg(files, ReadConfig(), partial(arrays.allocate, store, "eeg.data"))
         onset = volume_onsets(eeg.duration)
         bold = BOLD(np.zeros((1, 1, 1, len(onset)), np.float32), TR, np.eye(4))
         clock = VolumeClock(onset, TR, "told", len(onset), 0.0, 0.0)
