@@ -1,6 +1,6 @@
 """Maps of a group: where models err, and which of two errs less (Figs 2, 3, 4 and 11)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -69,16 +69,14 @@ def _average(
     mask: Bool[np.ndarray, "x y z"],
 ) -> GroupMaps:
     tested = experiment.mapped
-    mean = np.mean([one.target.mean(axis=0) for one in tested], axis=0)
-    maps = [one.scores[one.trained.name].maps for one in tested]
+    mean = _mean(one.target.mean(axis=0) for one in tested)
     r, skill = (
-        np.where(mask, np.mean([one[name] for one in maps], axis=0), np.nan)
+        np.where(mask, _mean(one.scores[one.trained.name].maps[name] for one in tested), np.nan)
         for name in ("pearsoncorrelation", "skill")
     )
-    absolute = {name: _residual(experiment, name) for name in [*experiment.models, BASELINE]}
     residuals = {
-        name: np.where(mask, values.mean(axis=0), np.nan).astype(np.float32)
-        for name, values in absolute.items()
+        name: np.where(mask, _residual(experiment, name).mean(axis=0), np.nan).astype(np.float32)
+        for name in [*experiment.models, BASELINE]
     }
     template = _template(tested)
     space = COMMON.format(template) if template else NATIVE
@@ -94,6 +92,14 @@ def _average(
     return GroupMaps(
         affine, mask, mean, r, skill, residuals, space, glass_space(template, affine), links
     )
+
+
+def _mean(maps: Iterable[Float32[np.ndarray, "x y z"]]) -> Float32[np.ndarray, "x y z"]:
+    """Average maps, of which one is in memory at a time."""
+    total, n = np.zeros(()), 0
+    for one in maps:
+        total, n = total + one, n + 1
+    return np.asarray(total / n, np.float32)
 
 
 def _template(tested: Sequence[Tested]) -> str:
@@ -136,12 +142,11 @@ def compare_maps(experiment: Experiment, mask: Bool[np.ndarray, "x y z"]) -> dic
     models = experiment.models
     first = [name for name in models if MODELS[name].table != 2] or models
     pairs = [*combinations(first, 2), *((name, BASELINE) for name in models)]
-    absolute = {name: _residual(experiment, name) for name in [*models, BASELINE]}
     tested = {one.run.files.participant for one in experiment.mapped}
     return {
         (a, b): compare_voxelwise(
-            absolute[a],
-            absolute[b],
+            _residual(experiment, a),
+            _residual(experiment, b),
             _duels(experiment, a, b) if len(tested) < MIN_PARTICIPANTS else [],
             mask,
             experiment.job.config.seed,
