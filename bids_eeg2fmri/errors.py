@@ -106,5 +106,23 @@ class MemoryShortageError(TemporaryError):
     """More memory is needed than there is, here and now."""
 
 
+_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+"""By which to tell lack of memory: torch has no error of its own for it on most devices."""
+
+
+def is_shortage(error: Exception) -> bool:
+    """Tell whether an error of Python, numpy or torch is lack of memory."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(word in words for word in _WORDS)
+
+
+def shortage(error: Exception) -> MemoryShortageError:
+    """Put such an error into one line."""
+    reason = " ".join(f"{type(error).__name__}: {error}".split())[:150].rstrip(": ")
+    return MemoryShortageError(
+        f"The memory does not suffice ({reason}). Give more, or fewer --n-cpus, and run again."
+    )
+
+
 class DataWarning(UserWarning):
     """Something in the data was odd and was dealt with; the text says what and how."""

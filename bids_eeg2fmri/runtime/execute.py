@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
-from bids_eeg2fmri.errors import AppError, TemporaryError
+from bids_eeg2fmri.errors import AppError, TemporaryError, is_shortage, shortage
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.cluster import Cluster, run_on_cluster
 from bids_eeg2fmri.runtime.threads import limited_threads
@@ -162,6 +162,8 @@ def perform(fn: Callable[[Item], Result], item: Item, threads: int) -> Result | 
     except AppError as error:
         return Failure(item, error, traceback.format_exc())
     except Exception as error:
+        if is_shortage(error):
+            return Failure(item, shortage(error), traceback.format_exc())
         # Foreign exceptions may refuse to travel between processes; what they say always can.
         told = RuntimeError(f"{type(error).__name__}: {error}")
         return Failure(item, told, traceback.format_exc())

@@ -19,7 +19,7 @@ from typing import TextIO
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bids_eeg2fmri.errors import AppError, DataWarning, OutputError
+from bids_eeg2fmri.errors import AppError, DataWarning, OutputError, is_shortage, shortage
 from bids_eeg2fmri.runtime.store import Unit
 
 LOGGER = logging.getLogger("bids_eeg2fmri")
@@ -197,6 +197,8 @@ def keeping_crashes(logs: Path, label: str) -> Iterator[None]:
     except AppError:
         raise
     except Exception as error:
+        if is_shortage(error):
+            raise shortage(error) from error
         raise crash(logs, label, f"{type(error).__name__}: {error}", format_exc()) from error
 
 

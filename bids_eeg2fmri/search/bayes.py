@@ -22,9 +22,8 @@ from skopt.space import Categorical, Integer, Real
 from torch import Tensor
 
 from bids_eeg2fmri.config import OptimiseConfig
-from bids_eeg2fmri.errors import DataError, MemoryShortageError, UsageError
+from bids_eeg2fmri.errors import DataError, MemoryShortageError, UsageError, is_shortage
 from bids_eeg2fmri.train.fit import Examples
-from bids_eeg2fmri.train.memory import is_shortage
 
 DESIGN = 10
 """Points spread over the whole space before the first one is drawn from a surrogate."""

@@ -16,13 +16,13 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from bids_eeg2fmri.config import TrainConfig
-from bids_eeg2fmri.errors import DataError
+from bids_eeg2fmri.errors import DataError, is_shortage
 from bids_eeg2fmri.model.decoder import Decoder
 from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
 from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.resnet import Encoder
 from bids_eeg2fmri.preprocess.scale import scale_eeg, to_model
-from bids_eeg2fmri.train.memory import Before, halve, in_halves, is_shortage
+from bids_eeg2fmri.train.memory import Before, halve, in_halves
 from bids_eeg2fmri.train.optimiser import BlockwiseAdamW
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale

@@ -8,16 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import Module
 
-from bids_eeg2fmri.errors import MemoryShortageError
-
-_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
-"""By which to tell it: most devices have no error of their own for it in torch."""
-
-
-def is_shortage(error: Exception) -> bool:
-    """Tell whether an error is lack of memory."""
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or any(word in words for word in _WORDS)
+from bids_eeg2fmri.errors import MemoryShortageError, is_shortage
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from tiny import begin, examples, losses, same_weights, shapes
 
 from bids_eeg2fmri.config import TrainConfig
 from bids_eeg2fmri.errors import MemoryShortageError
+from bids_eeg2fmri.runtime.execute import Pool, map_items
+from bids_eeg2fmri.runtime.log import keeping_crashes
 from bids_eeg2fmri.search.bayes import attempt
 from bids_eeg2fmri.train.fit import fit, synthesise, train_epoch
 from bids_eeg2fmri.train.memory import in_halves
@@ -80,6 +82,17 @@ def test_other_errors_are_no_lack_of_memory():
 
     with pytest.raises(RuntimeError, match="mat1 and mat2"):
         in_halves(refuse, torch.zeros(4, 1))
+
+
+@pytest.mark.parametrize("ask", [np.empty, torch.empty])
+def test_memory_that_is_not_there_is_one_line_wherever_it_is_asked_for(ask, tmp_path):
+    (failure,) = map_items(ask, [1 << 50], Pool())
+    assert (type(failure.error), failure.error.exit_code) == (MemoryShortageError, 75)
+    assert str(failure.error).startswith("The memory does not suffice (")
+    assert "\n" not in str(failure.error)
+    with pytest.raises(MemoryShortageError, match="not suffice"), keeping_crashes(tmp_path, "all"):
+        ask(1 << 50)
+    assert not [*tmp_path.iterdir()]
 
 
 LARGE = shapes((32, 32, 30))
