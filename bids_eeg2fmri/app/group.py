@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from bids_eeg2fmri.app.baselines import Beside, test_baselines
-from bids_eeg2fmri.app.choosing import Encoders, choose_for_folds
+from bids_eeg2fmri.app.choosing import choose_for_folds
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.exchange import Exchanged, exchange, exchange_beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
@@ -29,13 +29,26 @@ from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
+from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.splits import Split, hold_back
 from bids_eeg2fmri.types import Grid
 
-Work = tuple[int, int, str, str]
-"""A training: fold, repeat, whose it is, and which model."""
+
+@dataclass(frozen=True)
+class Work:
+    """A training."""
+
+    fold: int
+    repeat: int
+    owner: str
+    """Whose it is."""
+    model: str
+    split: Split
+    """That of its fold alone: those of many folds would be much to send with every training."""
+    shapes: Shapes
+    """What its network is built from."""
 
 
 def run_group(job: Job) -> None:
@@ -101,21 +114,23 @@ def run_task(
     names = fold_names(owner, len(folds))
     encoders = choose_for_folds(job, names, runs, splits)
     work = {
-        f"{trained} {model}": (fold, repeat, trained, model)
+        f"{trained} {model}": Work(
+            fold, repeat, trained, model, splits[fold], encoders[fold].shapes
+        )
         for fold, name in enumerate(names)
         for repeat, trained in enumerate(_repeat_names(name, job.config.split.repeats))
         for model in job.config.models
     }
-    done, lost = job.spread(_Training(runs, splits, encoders), work, prefix="")
+    done, lost = job.spread(_Training(runs), work, prefix="")
     if not done:
         raise next(iter(lost.values()))
     beside, unfitted = job.spread(
-        _Baselines(runs, splits),
-        {f"{name} baselines": (fold, name) for fold, name in enumerate(names)},
+        _Baselines(runs),
+        {f"{name} baselines": (i, name, splits[i]) for i, name in enumerate(names)},
         prefix="",
     )
     trainings = {label: work[label] for label in done}
-    retrained, unrepeated = _retrain(job, _Retraining(runs, splits, encoders), trainings)
+    retrained, unrepeated = _retrain(job, _Retraining(runs), trainings)
     results = [
         replace(one, tested=hold_against_retrained(one.tested, retrained[label]))
         for label, (of_training, _, _) in done.items()
@@ -148,24 +163,21 @@ class _Training:
     """Train one model in one fold and test it; travels to workers."""
 
     runs: Sequence[PairedRun]
-    splits: Sequence[Split]
-    encoders: Sequence[Encoders]
 
     def __call__(
         self, job: Job, _label: str, work: Work
     ) -> tuple[list[Result], list[Exchanged], dict[str, AppError]]:
-        fold, repeat, owner, model = work
-        split = self.splits[fold]
-        trained = train(job, owner, model, self.runs, split, self.encoders[fold].shapes)
+        owner, split = work.owner, work.split
+        trained = train(job, owner, work.model, self.runs, split, work.shapes)
         parts = zip(self.runs, split.test, strict=True)
         tests = [test(job, trained, run, index) for run, index in parts if len(index)]
         tested = [held for one in tests for held in randomise_phases(job, [one])]
-        exchanged = exchange(job, owner, fold, tested)
+        exchanged = exchange(job, owner, work.fold, tested)
         results: list[Result] = []
         unexplained: dict[str, AppError] = {}
         for one in tested:
             explained, failed = explain_all(job, [one])
-            results.append(Result(fold, repeat, one, explained.get(model)))
+            results.append(Result(work.fold, work.repeat, one, explained.get(work.model)))
             unexplained |= failed
         return results, exchanged, unexplained
 
@@ -175,13 +187,11 @@ class _Retraining:
     """Repeat the training of one model with shifted EEG; travels to workers."""
 
     runs: Sequence[PairedRun]
-    splits: Sequence[Split]
-    encoders: Sequence[Encoders]
 
     def __call__(self, job: Job, _label: str, work: tuple[str, Work, int]) -> tuple[str, Unit]:
-        label, (fold, _, owner, model), draw = work
-        given = (self.runs, self.splits[fold], self.encoders[fold].shapes)
-        return label, retrain(job, owner, model, *given, draw)
+        label, training, draw = work
+        given = (self.runs, training.split, training.shapes)
+        return label, retrain(job, training.owner, training.model, *given, draw)
 
 
 def _retrain(
@@ -204,13 +214,12 @@ class _Baselines:
     """Fit the baselines in one fold and test them; travels to workers."""
 
     runs: Sequence[PairedRun]
-    splits: Sequence[Split]
 
     def __call__(
-        self, job: Job, _label: str, work: tuple[int, str]
+        self, job: Job, _label: str, work: tuple[int, str, Split]
     ) -> tuple[list[tuple[int, Beside]], list[Exchanged]]:
-        fold, owner = work
-        found = [*test_baselines(job, owner, self.runs, self.splits[fold]).values()]
+        fold, owner, split = work
+        found = [*test_baselines(job, owner, self.runs, split).values()]
         exchanged = exchange_beside(job, owner, fold, found)
         held = [held for one in found for held in randomise_phases(job, [one])]
         return [(fold, one) for one in held], exchanged
