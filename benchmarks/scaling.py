@@ -63,6 +63,7 @@ def draw(measured: dict[str, list[Outcome]], path: Path) -> None:
 
     mpl.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib import ticker
 
     figure, axes = plt.subplots(
         2, len(measured), figsize=(2.7 * len(measured), 5), squeeze=False, layout="constrained"
@@ -82,8 +83,11 @@ def draw(measured: dict[str, list[Outcome]], path: Path) -> None:
         lower.set_xlabel(curve.axis)
         for axis in (upper, lower):
             axis.set_xticks(curve.values, [f"{value:,.0f}" for value in curve.values])
-            axis.minorticks_off()
+            axis.xaxis.set_minor_locator(ticker.NullLocator())
             axis.tick_params(axis="x", labelrotation=45)
+        upper.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        upper.yaxis.set_major_formatter("{x:g}")
+        upper.yaxis.set_minor_locator(ticker.NullLocator())
         upper.set_ylabel({"cpu": "processor time (s)", "wall": "time (s)"}[curve.clock])
         lower.set_ylabel("peak memory (GB)")
     axes[0, 0].legend(frameon=False)
