@@ -8,9 +8,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from joblib.externals.loky import cpu_count, get_reusable_executor, process_executor
@@ -99,12 +101,25 @@ def _submit(
         env=variables(threads),
     )
     try:
-        futures = {executor.submit(call, item): index for index, item in items.items()}
-        for future in as_completed(futures):
-            take(futures[future], future.result())
+        with _bearing_idle_ends():
+            futures = {executor.submit(call, item): index for index, item in items.items()}
+            for future in as_completed(futures):
+                take(futures[future], future.result())
     except BaseException:
         executor.shutdown(kill_workers=True)
         raise
+
+
+@contextmanager
+def _bearing_idle_ends() -> Iterator[None]:
+    """Let workers whose time to wait is over end just when more comes; loky starts others.
+
+    It warns of that in a thread of its own, which dies where warnings are errors, and then nobody
+    is told of what workers have done.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
+        yield
 
 
 def _begin(parent: int, gpus: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import threadpoolctl
 
 from bids_eeg2fmri.errors import EEGError, TemporaryError
+from bids_eeg2fmri.runtime import workers
 from bids_eeg2fmri.runtime.execute import Failure, Pool, map_items, seed_for
 from bids_eeg2fmri.runtime.threads import limited_threads
 from bids_eeg2fmri.runtime.workers import count_cpus, name_gpus
@@ -30,6 +31,11 @@ def draw(seed, label):
 def slow_for_early_items(x):
     time.sleep(0.3 if x == 0 else 0)
     return x
+
+
+def test_workers_that_end_just_when_more_comes_are_no_error(monkeypatch):
+    monkeypatch.setattr(workers, "_IDLE", 0.001)
+    assert map_items(square, [1, 2, 3, 4, 5, 6], Pool(2)) == [1, 4, 9, 16, 25, 36]
 
 
 class StubbornError(Exception):
