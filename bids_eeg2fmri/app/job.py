@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 Work = TypeVar("Work")
 
 
-FORM = 8
+FORM = 9
 """Of what is stored; raised when its form changes between releases."""
 
 

@@ -11,7 +11,7 @@ import mne
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64
 
-from bids_eeg2fmri.bids.formats import companions, vhdr_field
+from bids_eeg2fmri.bids.formats import vhdr_field
 from bids_eeg2fmri.bids.guard import reading
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.errors import EEGError
@@ -30,7 +30,11 @@ class Layout:
     """Where in a file the scalp channels are, and how they come to volts."""
 
     file: str
-    """Its name, beside the header."""
+    """Its path from the folder of the header, as the header names it."""
+    size: int
+    """Its bytes when it was looked at first."""
+    mtime_ns: int
+    """When it had been changed last, in nanoseconds since 1970."""
     sfreq: float
     """Sampling rate in hertz."""
     n_times: int
@@ -114,7 +118,7 @@ class FileEEG:
         Raises
         ------
         EEGError
-            The file cannot be read, or has become shorter.
+            The file cannot be read, or has changed since it was looked at first.
         """
         stop, channels = min(stop, self.n_times), [*self.picked]
         made = np.empty((max(0, stop - start), len(channels)), np.float32)
@@ -128,7 +132,7 @@ class FileEEG:
         Raises
         ------
         EEGError
-            The file cannot be read, or has become shorter.
+            The file cannot be read, or has changed since it was looked at first.
         """
         channels = [self.picked[i] for i in picked]
         made = np.empty((len(channels), self.n_times), np.float32)
@@ -140,6 +144,11 @@ class FileEEG:
         """Tell which channels vary and stay finite.
 
         Whole numbers are finite, so that they are read only as far as some channel is flat.
+
+        Raises
+        ------
+        EEGError
+            The file cannot be read, or has changed since it was looked at first.
         """
         column, whole = self.layout.column, np.dtype(self.layout.form).kind == "i"
         first, varies = self._stored(0, 1), np.zeros(self.layout.width, bool)
@@ -162,6 +171,10 @@ class FileEEG:
         n, path = (stop - start) * width, self.run.eeg.parent / self.layout.file
         with reading(self.run, path, EEGError):
             found = np.fromfile(path, dtype, n, offset=start * width * dtype.itemsize)
+            seen = path.stat()  # after reading, so that nothing read slips through
+            if (seen.st_size, seen.st_mtime_ns) != (self.layout.size, self.layout.mtime_ns):
+                name = self.run.relative(path)
+                raise EEGError(f"{name}: the EEG has changed since it was read. Run again.")
             if len(found) < n:
                 raise ValueError(f"it ends {n - len(found)} numbers too early")
         return found.reshape(-1, width)
@@ -193,11 +206,16 @@ def open_multiplexed(
     if run.eeg.suffix != ".vhdr" or vhdr_field(run.eeg, "DataFormat") != "BINARY":
         return None
     form = _FORMS.get(vhdr_field(run.eeg, "BinaryFormat") or "")
-    if form is None or vhdr_field(run.eeg, "DataOrientation") != "MULTIPLEXED":
+    file = vhdr_field(run.eeg, "DataFile")
+    if not form or not file or vhdr_field(run.eeg, "DataOrientation") != "MULTIPLEXED":
         return None
+    with reading(run, run.eeg.parent / file, EEGError):
+        seen = (run.eeg.parent / file).stat()
     n = len(raw.ch_names)
     layout = Layout(
-        file=companions(run.eeg)[0].name,
+        file=file,
+        size=seen.st_size,
+        mtime_ns=seen.st_mtime_ns,
         sfreq=float(raw.info["sfreq"]),
         n_times=int(raw.n_times),
         form=form,
@@ -215,15 +233,23 @@ def open_multiplexed(
 
 
 def _is_proved(eeg: FileEEG, raw: mne.io.BaseRaw) -> bool:
-    """Make sure that what is read is what MNE reads, whatever else the header may say."""
-    for start in (0, eeg.n_times // 2, max(0, eeg.n_times - _PROOF)):
-        stop = min(start + _PROOF, eeg.n_times)
-        with reading(eeg.run, eeg.run.eeg, EEGError):
-            expected = raw.get_data(start=start, stop=stop, verbose="ERROR")
-        found = eeg.stretch(start, stop).T
-        if not np.allclose(found, expected, rtol=1e-5, atol=0, equal_nan=True):
-            return False
-    return True
+    """Make sure that what is read is what MNE reads, whatever else the header may say.
+
+    What cannot be read in this way is not proved either: MNE may know another one.
+    """
+    n = eeg.n_times
+    try:
+        return all(_agrees(eeg, raw, start) for start in (0, n // 2, max(0, n - _PROOF)))
+    except EEGError:
+        return False
+
+
+def _agrees(eeg: FileEEG, raw: mne.io.BaseRaw, start: int) -> bool:
+    stop = min(start + _PROOF, eeg.n_times)
+    with reading(eeg.run, eeg.run.eeg, EEGError):
+        expected = raw.get_data(start=start, stop=stop, verbose="ERROR")
+    found = eeg.stretch(start, stop).T
+    return bool(np.allclose(found, expected, rtol=1e-5, atol=0, equal_nan=True))
 
 
 def _scaled(

@@ -1,5 +1,8 @@
+import os
+import shutil
 import warnings
 from dataclasses import replace
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -118,11 +121,56 @@ def test_other_forms_are_read_at_once(dataset, how):
     np.testing.assert_allclose(eeg.data, expected, rtol=1e-5, atol=1e-11)
 
 
-def test_a_file_that_has_become_shorter_is_told(dataset):
+def test_a_signal_that_lies_in_a_subfolder_stays_in_its_file(dataset):
+    run = write(dataset, "binary_int16")
+    expected = read_eeg(run, ReadConfig()).data
+    signal = run.eeg.with_suffix(".eeg")
+    (signal.parent / "raw").mkdir()
+    signal.rename(signal.parent / "raw" / "signal.eeg")
+    header = run.eeg.read_text().replace(f"DataFile={signal.name}", "DataFile=raw/signal.eeg")
+    run.eeg.write_text(header)
+    eeg = open_eeg(run, ReadConfig())
+    assert isinstance(eeg, FileEEG)
+    np.testing.assert_allclose(eeg.stretch(0, 40007), expected.T, rtol=1e-6)
+
+
+def test_what_cannot_be_read_in_place_is_left_to_mne(dataset):
+    run = write(dataset, "binary_int16")
+    raw, _, recorded = open_scalp(run)
+    more = (*recorded, "another")  # so that the file ends before what would be its last sample
+    assert open_multiplexed(run, raw, more, np.zeros((len(raw.ch_names), 3))) is None
+
+
+def shorter(file):
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def of_the_same_length(file):
+    file.write_bytes(file.read_bytes()[::-1])
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+
+
+@pytest.mark.parametrize("change", [shorter, of_the_same_length])
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_signal_that_has_changed_is_told_however_it_is_read(dataset, change, linked):
+    run = write(dataset, "binary_int16")
+    file = run.eeg.with_suffix(".eeg")
+    if linked:  # as DataLad does
+        content = file.rename(dataset.root / "content")
+        file.symlink_to(content)
+    eeg = open_eeg(run, ReadConfig())
+    eeg.stretch(0, 100)
+    change(file.resolve())
+    said = rf"{file.name}: the EEG has changed since it was read\. Run again\.$"
+    for read in (lambda: eeg.stretch(0, 100), lambda: eeg.rows([0]), eeg.usable):
+        with pytest.raises(EEGError, match=said):
+            read()
+
+
+def test_a_copied_dataset_is_read_by_what_was_found_in_the_first(dataset, tmp_path):
     run = write(dataset, "binary_int16")
     eeg = open_eeg(run, ReadConfig())
-    file = run.eeg.with_suffix(".eeg")
-    file.write_bytes(file.read_bytes()[:-1000])
-    eeg.stretch(0, 30000)
-    with pytest.raises(EEGError, match=r"_eeg\.eeg: cannot be read .*500 numbers too early"):
-        eeg.stretch(0, 40007)
+    root = Path(shutil.copytree(dataset.root, tmp_path / "copy"))  # with times, like cp -a
+    moved = replace(run, root=root, eeg=root / run.eeg.relative_to(run.root))
+    shutil.rmtree(dataset.root)
+    assert replace(eeg, run=moved).rows([0]).shape == (1, 40007)
