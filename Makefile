@@ -29,7 +29,7 @@ fuzz: .venv/tested  ## make up broken sidecars, tables and marker files, 10,000 
 	FUZZ_EXAMPLES=10000 $(SERIAL) $(BIN)/pytest tests/fuzz
 
 faults: .venv/tested  ## kill runs at 50 moments and damage 50 stored files
-	FAULTS=50 $(SERIAL) $(BIN)/pytest tests/faults
+	FAULTS=50 $(SERIAL) $(BIN)/pytest tests/faults tests/test_search.py tests/test_delivery.py
 
 lint: .venv/tested  ## lint, check types and the import contract
 	$(BIN)/ruff check

@@ -33,6 +33,19 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
 
 
+@pytest.fixture(scope="session")
+def faults():
+    """How many kills, or damaged files, a test tries: ``FAULTS``, 4 if not given."""
+    return int(os.environ.get("FAULTS", "4"))
+
+
+@pytest.fixture
+def many_faults(faults):
+    """Skip what takes long, as it starts worker after worker, unless many faults are asked for."""
+    if faults < 10:
+        pytest.skip("takes long; for `make faults`")
+
+
 class Told(NamedTuple):
     """How a call of the app ended, and what it said."""
 

@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from observed import complaints, results, stamps
+from spoilt import empty
 
 SFREQ = 100
 CHANNELS = 9
@@ -484,9 +485,7 @@ def test_work_goes_on_once_there_is_room_again(simulated, finished, tmp_path, ap
 
 def test_what_nobody_foresaw_is_one_line_and_keeps_its_traceback(simulated, finished, app, fast):
     (path,) = (finished / "work" / "pairs").glob("sub-02*/pairs.json")
-    text = " " * path.stat().st_size
-    path.unlink()  # it is a link
-    path.write_text(text)
+    empty(path)
     told = app(simulated, finished, "participant", "--participant-label", "02", *fast)
     (line,) = complaints(told)
     assert told.code == 1

@@ -79,6 +79,7 @@ def test_a_damaged_record_is_as_none(job, damage):
     assert json.loads((job.work / "delivered" / "sub-01.json").read_text())["files"].keys() == {"a"}
 
 
+@pytest.mark.usefixtures("many_faults")
 def test_participants_in_jobs_side_by_side_give_what_one_job_gives(
     simulated, undisturbed, tmp_path, fast
 ):

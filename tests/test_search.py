@@ -29,6 +29,8 @@ TINY = (
     "spectrogram.fmax=30",
     "--n-cpus",
     "1",
+    "--omp-nthreads",
+    "1",
 )
 SPACE = ("--set", "optimise.latent=[2,3]")
 BOTH = ("--optimise", "1", "2", "--iterations", "2", *TINY, *SPACE)
@@ -192,6 +194,7 @@ def test_candidates_side_by_side_give_the_same_numbers(simulated, finished, sear
     assert not [*finished.glob("work/scratch/*/*")]
 
 
+@pytest.mark.usefixtures("many_faults")
 def test_a_killed_choice_goes_on_to_the_same_result(simulated, finished, searched, app, fast):
     options = (*fast, "--search", "darts", *CANDIDATES)
     call = (simulated, finished, "participant", *ONE, *options)
@@ -292,6 +295,7 @@ def test_a_larger_budget_goes_on_from_where_it_was(simulated, optimised, tmp_pat
     pd.testing.assert_frame_equal(trials(out, 1)[:2], trials(optimised, 1))
 
 
+@pytest.mark.usefixtures("many_faults")
 def test_a_trial_whose_process_is_killed_is_a_failed_one(simulated, finished, app):
     call = (simulated, finished, "participant", *ONE, "--optimise", "1", *TINY, *SPACE)
     killed = []
@@ -320,6 +324,7 @@ def test_trials_side_by_side_do_not_depend_on_the_number_of_workers(
     pd.testing.assert_frame_equal(*tables)
 
 
+@pytest.mark.usefixtures("many_faults")
 def test_a_killed_search_of_a_group_goes_on_with_the_same_trials(
     simulated, finished, tmp_path, app
 ):

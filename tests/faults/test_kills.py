@@ -114,12 +114,11 @@ def test_killed_at_any_moment_a_participant_goes_on_to_the_same_results(
     assert "taken up after epoch 1" in runs.heard
 
 
+@pytest.mark.usefixtures("many_faults")
 @pytest.mark.parametrize("level", ["group", "optimise"])
 def test_killed_at_any_moment_other_levels_go_on_to_the_same_results(
     level, simulated, tmp_path, fast, faults
 ):
-    if faults < 10:
-        pytest.skip("kills of the slower levels are for `make faults`")
     runs = Runs(tmp_path, simulated, (*LEVELS[level], *fast))
     expected, seconds = runs.undisturbed()
     kill_at_random(runs, expected, seconds, faults // 5, np.random.default_rng(1))
