@@ -109,12 +109,64 @@ class EEG:
         """Give all samples of some channels."""
         return np.asarray(self.data[[*picked]])
 
-    def of(self, channels: tuple[str, ...]) -> "EEG":
-        """Take some channels, in this order."""
+    def of(self, channels: tuple[str, ...]) -> "EEG | PickedEEG":
+        """Take some channels, in this order; nothing is copied before they are asked for."""
         if channels == self.channels:
             return self
-        at = [self.channels.index(name) for name in channels]
-        return EEG(self.data[at], self.sfreq, channels, self.positions[at], self.bad)
+        return PickedEEG(self, tuple(self.channels.index(name) for name in channels))
+
+
+@typed
+class PickedEEG:
+    """Some channels of a recording, which stay in it until they are asked for."""
+
+    whole: EEG
+    """The recording."""
+    picked: tuple[int, ...]
+    """Which of its channels are given, in this order."""
+
+    @property
+    def sfreq(self) -> float:
+        """Sampling rate in hertz."""
+        return self.whole.sfreq
+
+    @property
+    def n_times(self) -> int:
+        """Samples of each channel."""
+        return self.whole.n_times
+
+    @property
+    def duration(self) -> float:
+        """Length of the recording in seconds."""
+        return self.whole.duration
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Name of each channel."""
+        return tuple(self.whole.channels[i] for i in self.picked)
+
+    @property
+    def positions(self) -> Float64[np.ndarray, "channels 3"]:
+        """Electrode position in the head frame in metres; NaN where unknown."""
+        return self.whole.positions[[*self.picked]]
+
+    @property
+    def bad(self) -> tuple[str, ...]:
+        """Channels of the whole recording that were interpolated from their neighbours."""
+        return self.whole.bad
+
+    def stretch(self, start: int, stop: int) -> Float32[np.ndarray, "time channels"]:
+        """Give these channels from one sample up to another one."""
+        return np.asarray(self.whole.data[[*self.picked], start:stop].T)
+
+    def rows(self, picked: Sequence[int]) -> Float32[np.ndarray, "picked time"]:
+        """Give all samples of some of these channels."""
+        return self.whole.rows([self.picked[i] for i in picked])
+
+    def of(self, channels: tuple[str, ...]) -> "PickedEEG":
+        """Take some of these channels, in this order."""
+        at = dict(zip(self.channels, self.picked, strict=True))
+        return PickedEEG(self.whole, tuple(at[name] for name in channels))
 
 
 @typed

@@ -91,8 +91,9 @@ class Tested:
 
     def observed(self) -> Iterator[Float32[np.ndarray, "x y z"]]:
         """Yield the volumes of ``target``, one in memory at a time."""
+        pairs = self.run.pairs
         for i in self.index:
-            yield resize(self.run.pairs.bold[i], self.run.pairs.mask.shape)
+            yield resize(pairs.bold[i], pairs.mask.shape)
 
     def residuals(self) -> Iterator[Float32[np.ndarray, "x y z"]]:
         """Yield observed minus synthesised volumes, one in memory at a time."""

@@ -13,7 +13,7 @@ from bids_eeg2fmri.types import Signal
 
 EPS = 1e-6
 """Slack in samples and bins, for rates and times that are not exact in binary."""
-AT_ONCE = 2**26
+HELD = 2**26
 """Numbers in the channels that are in memory at a time, if they are several."""
 POWER_FLOOR = 1e-20
 """Least power whose logarithm is taken, in V²: 0.1 nV, below the noise of any amplifier."""
@@ -21,7 +21,7 @@ POWER_FLOOR = 1e-20
 
 def rows_of(eeg: Signal, picked: Sequence[int]) -> Iterator[Float32[np.ndarray, " time"]]:
     """Give channels one by one; some of them are in memory at a time."""
-    step = max(1, AT_ONCE // max(1, eeg.n_times))
+    step = max(1, HELD // max(1, eeg.n_times))
     for begin in range(0, len(picked), step):
         yield from eeg.rows(picked[begin : begin + step])
 

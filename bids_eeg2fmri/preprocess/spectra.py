@@ -17,10 +17,10 @@ from bids_eeg2fmri.preprocess.eeg import (
 )
 from bids_eeg2fmri.preprocess.thinning import Read, Thinning, thinning_for, windows_of
 
-AT_ONCE = 6 * 2**20
+PER_READ = 6 * 2**20
 """Numbers of EEG that are read at a time, if what belongs together is no more: so few that the same
 memory serves again and again."""
-TOGETHER = 32
+PER_TRANSFORM = 32
 """Windows that are transformed at a time: what stays in a processor's cache."""
 SHARED = 2
 """How many stretches a window must be part of on average to be transformed for itself."""
@@ -40,7 +40,8 @@ def spectrograms(
 
     Windows that stretches share are transformed once. Where EEG is sampled much faster than its
     highest frequency asks for, they are thinned out first, see ``thinning``; magnitudes then differ
-    by less than a millionth of what the window holds (``ATTENUATION``), whatever its frequency.
+    by less than a millionth of what the window holds about its mean (``ATTENUATION``), whatever its
+    frequency, and three millionths of the electrode's offset, which single precision loses.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def _by_stretch(
 
 def _batches(first: Starts, length: int, read: Read) -> Iterator[Starts]:
     """Divide what is so long into groups that are read together."""
-    most = AT_ONCE // max(1, read(0, 0).shape[1])
+    most = PER_READ // max(1, read(0, 0).shape[1])
     while len(first):
         n = max(1, int(np.searchsorted(first + length, first[0] + most, "right")))
         yield first[:n]
@@ -108,8 +109,8 @@ def _batches(first: Starts, length: int, read: Read) -> Iterator[Starts]:
 
 
 def _parts(starts: Starts) -> Iterator[Starts]:
-    for begin in range(0, len(starts), TOGETHER):
-        yield starts[begin : begin + TOGETHER]
+    for begin in range(0, len(starts), PER_TRANSFORM):
+        yield starts[begin : begin + PER_TRANSFORM]
 
 
 def _direct(

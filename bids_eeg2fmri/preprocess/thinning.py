@@ -26,7 +26,7 @@ PART = 2**15
 """Kept samples that are made at a time."""
 Read = Callable[[int, int], Float32[np.ndarray, "time channels"]]
 """Give the EEG from a sample up to another one, in volts."""
-TOGETHER = 16
+PER_PRODUCT = 16
 """Samples that one matrix product makes."""
 
 
@@ -57,24 +57,26 @@ class Thinning:
     ) -> Float32[np.ndarray, "kept channels"]:
         """Filter and thin out; the first sample that is kept lies ``reach`` after the first one."""
         n = max(0, (len(data) - len(self.taps)) // self.factor + 1)
-        step = TOGETHER * self.factor
+        step = PER_PRODUCT * self.factor
         rows = self._band.shape[1]
         made = np.empty((n, data.shape[1]), np.float32)
-        whole = n // TOGETHER
+        whole = n // PER_PRODUCT
         if whole:
             # Overlapping views: nothing is copied.
             cuts = sliding_window_view(data, rows, axis=0)[::step][:whole].swapaxes(1, 2)
-            np.matmul(self._band, cuts, out=made[: whole * TOGETHER].reshape(whole, TOGETHER, -1))
-        if left := n - whole * TOGETHER:
+            np.matmul(
+                self._band, cuts, out=made[: whole * PER_PRODUCT].reshape(whole, PER_PRODUCT, -1)
+            )
+        if left := n - whole * PER_PRODUCT:
             rest = data[whole * step :][: self.factor * (left - 1) + len(self.taps)]
-            made[whole * TOGETHER :] = self._band[:left, : len(rest)] @ rest
+            made[whole * PER_PRODUCT :] = self._band[:left, : len(rest)] @ rest
         return made
 
     @cached_property
     def _band(self) -> Float32[np.ndarray, "kept samples"]:
-        """Make ``TOGETHER`` kept samples of those that they depend on."""
-        late = np.arange(self.factor * (TOGETHER - 1) + len(self.taps))
-        return self._taps(late - self.factor * np.arange(TOGETHER)[:, None])
+        """Make ``PER_PRODUCT`` kept samples of those that they depend on."""
+        late = np.arange(self.factor * (PER_PRODUCT - 1) + len(self.taps))
+        return self._taps(late - self.factor * np.arange(PER_PRODUCT)[:, None])
 
     def ends(
         self, lead: int

@@ -51,6 +51,11 @@ def test_eeg_that_stays_in_its_file_is_that_which_is_read(dataset, form):
     some = left.of(("Pz", "F4"))
     assert some.channels == read.of(("Pz", "F4")).channels == ("Pz", "F4")
     np.testing.assert_array_equal(some.rows([1]), left.rows([left.channels.index("F4")]))
+    picked = read.of(("O1", "F4", "Pz")).of(("Pz", "F4"))
+    assert isinstance(picked, Signal)
+    assert (picked.n_times, picked.duration) == (some.n_times, some.duration)
+    np.testing.assert_allclose(some.stretch(3, 90), picked.stretch(3, 90), rtol=1e-6)
+    np.testing.assert_allclose(some.rows([1]), picked.rows([1]), rtol=1e-6)
     np.testing.assert_array_equal(some.positions, read.of(("Pz", "F4")).positions)
 
 

@@ -1,11 +1,14 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from mne import create_info
 from mne.io import RawArray
 from mne.preprocessing import remove_fmri_gradient_artifact
 
+from bids_eeg2fmri.preprocess import thinning
 from bids_eeg2fmri.preprocess.comb import find_comb
-from bids_eeg2fmri.preprocess.gradient import find_scan, subtract
+from bids_eeg2fmri.preprocess.gradient import MOST, find_scan, subtract
 from bids_eeg2fmri.types import EEG, VolumeClock
 
 SFREQ, TR, VOLUMES, SLICES = 500.0, 2.0, 60, 25
@@ -232,6 +235,19 @@ def test_alpha_is_told_from_between_the_lines():
     assert find_comb(record(brain, ONSET), clock(ONSET)).alpha == pytest.approx(
         plain.alpha, rel=1e-3
     )
+
+
+def test_fast_eeg_comes_into_memory_part_by_part_while_lines_are_looked_for(monkeypatch):
+    monkeypatch.setattr(thinning, "PART", 2**10)
+    rng, sfreq, n = np.random.default_rng(0), 5000.0, 300_000
+    data = rng.standard_normal((20, n), dtype=np.float32)
+    eeg = EEG(data, sfreq, tuple(map(str, range(20))), np.full((20, 3), np.nan))
+    tracemalloc.start()
+    found = find_comb(eeg, clock(np.arange(29) * TR))
+    taken = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken < 0.5 * MOST * n * 4
+    np.testing.assert_allclose(found.power[16:].mean(), 2 / sfreq, rtol=0.1)  # of white noise
 
 
 def test_a_scan_of_fewer_than_eight_volumes_shows_no_comb():

@@ -82,7 +82,7 @@ def test_how_much_is_read_at_once_changes_no_spectrogram(sfreq, tr, monkeypatch)
     cfg, data = SpectrogramConfig(hop=1.0), in_scanner(sfreq)
     first = (np.arange(9) * tr * sfreq).astype(int)
     together = all_of(data, sfreq, first, cfg)
-    monkeypatch.setattr(spectra, "AT_ONCE", int(15 * sfreq * 5))
+    monkeypatch.setattr(spectra, "PER_READ", int(15 * sfreq * 5))
     np.testing.assert_allclose(all_of(data, sfreq, first, cfg), together, rtol=1e-3, atol=3e-9)
 
 
