@@ -111,7 +111,12 @@ class HaemodynamicPath(nn.Module):
             Decimal logarithm of the power about which each bin was scaled.
         steepness
             What turns a scaled value into the natural logarithm of power over that.
+
+        Notes
+        -----
+        As with all that is taken over, it does not matter on which device the levels are.
         """
+        levels = levels.to(self.averages.device)
         weights = self.averages * 10 ** (levels - levels.max(dim=1, keepdim=True).values)[:, None]
         self.averages.copy_(weights / weights.sum(dim=-1, keepdim=True))
         self.steepness.fill_(steepness)
@@ -137,7 +142,7 @@ class HaemodynamicPath(nn.Module):
         self.respond(response)
         self.levels.copy_(levels)
         self.sizes.copy_(sizes)
-        self.weights.copy_(self.voxels.take(weights))
+        self.weights.copy_(self.voxels.take(weights.to(self.weights.device)))
 
     @torch.no_grad()
     def respond(self, response: Response) -> None:

@@ -1,5 +1,7 @@
 """The linear path against closed forms, and what the second path adds to it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -105,3 +107,11 @@ def test_training_moves_the_response_and_the_network_but_no_ridge_weight():
     assert model.linear.delay.grad != 0
     assert model.linear.width.grad != 0
     assert model.network.decoder.bias.grad.any()
+
+
+def test_a_path_on_another_device_takes_over_what_the_processor_has_found():
+    path = HaemodynamicPath(replace(SHAPES, brain=20)).to("meta")
+    path.raise_logarithms(torch.zeros(5, 6), 2.0)
+    path.solve(Response(1.0, 1.5), torch.zeros(10), torch.ones(10), torch.zeros(10, 5, 6, 5))
+    assert path.voxels(path.weights).shape == (10, 5, 6, 5)
+    assert {tensor.device.type for tensor in path.state_dict().values()} == {"meta"}
