@@ -22,7 +22,7 @@ from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
 from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.resnet import Encoder
 from bids_eeg2fmri.preprocess.scale import scale_eeg, to_model
-from bids_eeg2fmri.train.memory import Before, halve, in_halves
+from bids_eeg2fmri.train.memory import Before, halve, in_halves, needs_several, single_pairs
 from bids_eeg2fmri.train.optimiser import BlockwiseAdamW
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale
@@ -97,18 +97,22 @@ class Fitting:
     def tensors(self) -> dict[str, Tensor]:
         """Return weights, best weights and the optimiser's moments under one flat set of names.
 
-        Without the best where they are those of the last epoch.
+        Without the best where they are those of the last epoch, and without the number of parts
+        where batches are whole.
         """
         named = {f"model.{name}": value for name, value in self.model.state_dict().items()}
         if self.history and self.best_epoch != self.history[-1].number:
             named |= {f"best.{name}": value for name, value in self.best.items()}
         for i, moments in self.optimizer.state_dict()["state"].items():
             named |= {f"optimizer.{i}.{name}": value for name, value in moments.items()}
+        if self.parts > 1:
+            named["parts"] = torch.tensor(self.parts)
         return named
 
     def restore(self, tensors: Mapping[str, Tensor], history: Sequence[Epoch]) -> None:
         """Take up what `tensors` gave at an earlier time."""
         self.history = list(history)
+        self.parts = int(tensors.get("parts", 1))
         self.model.load_state_dict(_below("model.", tensors))
         self.best = _below("best.", tensors)
         if self.history and not self.best:
@@ -286,6 +290,10 @@ def _descend(
             if not is_shortage(error):
                 raise
             reason = str(error)
+        except ValueError as error:
+            if fitting.parts == 1 or not needs_several(error):
+                raise
+            raise single_pairs(error) from error
         # Outside of the clause, whose error holds on to all that was computed.
         fitting.optimizer.zero_grad()
         if before is not None:

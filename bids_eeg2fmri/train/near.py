@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor
 
+from bids_eeg2fmri.errors import is_shortage
 from bids_eeg2fmri.train.fit import Examples
 
 BLOCK = 64
@@ -36,7 +37,20 @@ def bring_near(examples: Examples, device: torch.device) -> Examples:
     if device.type != "cuda":
         return examples
     free, _ = torch.cuda.mem_get_info(device)
-    return reside(examples, device) if _size(examples) < SHARE * free else examples
+    return reside_if_possible(examples, device) if _size(examples) < SHARE * free else examples
+
+
+def reside_if_possible(examples: Examples, device: torch.device) -> Examples:
+    """Keep examples in the memory of a device, or leave them where they are if it is short."""
+    try:
+        return reside(examples, device)
+    except (MemoryError, RuntimeError) as error:
+        if not is_shortage(error):
+            raise
+    # Outside of the clause, whose error holds on to all that was moved.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    return examples
 
 
 def reside(examples: Examples, device: torch.device) -> Resident:

@@ -11,13 +11,15 @@ import torch
 from apart import FORKS
 from tiny import begin, examples, losses, same_weights, shapes
 
-from bids_eeg2fmri.config import TrainConfig
+from bids_eeg2fmri.config import ModelConfig, TrainConfig
 from bids_eeg2fmri.errors import MemoryShortageError
+from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.runtime.execute import Pool, map_items
 from bids_eeg2fmri.runtime.log import keeping_crashes
 from bids_eeg2fmri.search.bayes import attempt
-from bids_eeg2fmri.train.fit import fit, synthesise, train_epoch
-from bids_eeg2fmri.train.memory import in_halves
+from bids_eeg2fmri.train.fit import Examples, fit, synthesise, train_epoch
+from bids_eeg2fmri.train.memory import Before, in_halves
+from bids_eeg2fmri.train.near import reside_if_possible
 
 CFG = TrainConfig(epochs=2, batch_size=8)
 OF = shapes()
@@ -121,3 +123,59 @@ def test_a_process_with_little_memory_trains_on():
     process.join()
     assert 0 < loss < 10
     assert parts in (2, 4, 8)
+
+
+def test_a_training_in_parts_is_taken_up_in_as_many():
+    undisturbed, interrupted = (
+        need_too_much_for(begin(CFG, OF, MEAN, dropout=0.5), 3) for _ in range(2)
+    )
+    list(fit(undisturbed, TRAIN, VALID, CFG, seed=0))
+    next(fit(interrupted, TRAIN, VALID, CFG, seed=0))
+    resumed = begin(CFG, OF, MEAN, dropout=0.5)
+    resumed.restore(interrupted.tensors(), interrupted.history)
+    list(fit(resumed, TRAIN, VALID, CFG, seed=0))
+    assert resumed.parts == undisturbed.parts == 4
+    assert same_weights(resumed, undisturbed)
+    assert losses(resumed.history) == losses(undisturbed.history)
+
+
+def test_only_the_statistics_of_batches_are_remembered():
+    model = build("hybrid", OF, ModelConfig(latent=2))
+    before = Before.of(model)
+    remembered = sum(map(len, map(torch.atleast_1d, before.statistics)))
+    assert 0 < remembered < model.linear.weights.numel()
+    for buffer in model.buffers():
+        buffer.add_(1)
+    before.restore(model)
+    assert (model.linear.weights == 1).all()
+    fresh = build("hybrid", OF, ModelConfig(latent=2)).state_dict()
+    for name, value in model.state_dict().items():
+        if "running" in name or "batches" in name:
+            assert torch.equal(value, fresh[name]), name
+
+
+def test_single_pairs_of_which_batch_normalisation_makes_nothing_are_one_line():
+    fitting = need_too_much_for(begin(CFG, OF, MEAN), 2)
+    fitting.model.eeg_encoder.register_forward_hook(
+        lambda _model, _given, latent: (
+            torch.nn.functional.batch_norm(latent[:, :1], None, None, training=True)
+            .expand_as(latent)
+            .clone()
+        )
+    )
+    with pytest.raises(MemoryShortageError, match="suffices for single pairs alone") as error:
+        list(fit(fitting, TRAIN, VALID, CFG, seed=0))
+    assert "\n" not in str(error.value)
+
+
+class Unbounded(Examples):
+    """More than there is memory for."""
+
+    def take(self, chosen, device):
+        return torch.empty(1 << 50), super().take(chosen, device)[1]
+
+
+def test_examples_for_which_there_is_no_memory_stay_where_they_are():
+    large = Unbounded(TRAIN.runs, TRAIN.index, TRAIN.scale)
+    assert reside_if_possible(large, torch.device("cpu")) is large
+    assert reside_if_possible(TRAIN, torch.device("cpu")) is not TRAIN
