@@ -25,6 +25,8 @@ is wrong, where, and what to do about it, in one line.
 the log and the report.
 """
 
+import errno
+
 
 class AppError(Exception):
     """The root of what this program raises on purpose."""
@@ -106,12 +108,22 @@ class MemoryShortageError(TemporaryError):
     """More memory is needed than there is, here and now."""
 
 
-_WORDS = ("out of memory", "can't allocate memory", "not enough memory", "bad_alloc")
+_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "alloc_failed",
+    "could not create a primitive",
+)
 """By which to tell lack of memory: torch has no error of its own for it on most devices."""
 
 
 def is_shortage(error: Exception) -> bool:
-    """Tell whether an error of Python, numpy or torch is lack of memory."""
+    """Tell whether an error of Python, the system, numpy or torch is lack of memory."""
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
     words = str(error).lower()
     return isinstance(error, MemoryError) or any(word in words for word in _WORDS)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bids_eeg2fmri.errors import OutputError, UsageError
+from bids_eeg2fmri.errors import OutputError, UsageError, is_shortage, shortage
 
 Column = Mapping[str, object]
 """What a table's sidecar says of one column: ``Description`` and, where it has one, ``Units``."""
@@ -215,6 +215,8 @@ def _explaining(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if is_shortage(error):
+            raise shortage(error) from error
         full = error.errno in _FULL
         remedy = "Free some space" if full else "Choose a folder that you may write into"
         what = f"cannot be written ({error.strerror or error})"

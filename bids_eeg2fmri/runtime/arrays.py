@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from bids_eeg2fmri.errors import OutputError
+from bids_eeg2fmri.errors import OutputError, is_shortage, shortage
 
 Noun = TypeVar("Noun")
 
@@ -29,6 +29,8 @@ def save(folder: Path, name: str, noun: Any) -> None:
     ------
     OutputError
         If it cannot be written.
+    MemoryShortageError
+        If there is no memory for it.
     """
     try:
         fields = {
@@ -38,6 +40,8 @@ def save(folder: Path, name: str, noun: Any) -> None:
         text = json.dumps(fields, indent=1, allow_nan=False, ensure_ascii=False)
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
     except OSError as error:
+        if is_shortage(error):
+            raise shortage(error) from error
         # A short write of an array has no strerror.
         reason = error.strerror or f"{error}: the disk is full"
         raise OutputError(
@@ -63,6 +67,8 @@ def allocate(
     ------
     OutputError
         If the disk has no room for it.
+    MemoryShortageError
+        If memory has none to map it into.
     """
     path = folder / f"{name}.npy"
     try:
@@ -74,6 +80,8 @@ def allocate(
             with path.open("rb+") as file:
                 os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
     except OSError as error:
+        if is_shortage(error):
+            raise shortage(error) from error
         raise OutputError(
             f"{path}: no room for {math.prod(shape) * np.dtype(dtype).itemsize / 1e6:.0f} MB "
             f"({error.strerror}). Free space there or choose another folder with --work-dir."

@@ -227,8 +227,10 @@ def _address(scheduler: str) -> str:
 
 
 def _check(client: Any, terms: _Terms) -> int:
-    """Ask all workers there are whether they are fit; give their number."""
+    """Ask all workers there are whether they are fit; give the number of those that answer."""
     answers = client.run(_objection, terms, on_error="return")
+    # One that is gone meanwhile is no reason to end; each is asked again with whatever it takes.
+    answers = {worker: one for worker, one in answers.items() if not isinstance(one, OSError)}
     for worker, answer in answers.items():
         if isinstance(answer, BaseException):
             answer = f"cannot run bids_eeg2fmri ({type(answer).__name__}: {answer}). Install it"

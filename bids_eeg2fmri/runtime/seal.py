@@ -17,6 +17,8 @@ from typing import Any, TypeGuard
 _META = "meta.json"
 _HEAD = 1 << 18
 """Bytes of each file that are checked at first sight, which takes 0.2 ms; most have no more."""
+_NOT_THERE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+"""What it means that a file is missing. Whatever else the system refuses is no damage."""
 
 
 def seal(folder: Path, meta: Mapping[str, Any]) -> None:
@@ -38,10 +40,16 @@ def seal(folder: Path, meta: Mapping[str, Any]) -> None:
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """Read a unit's meta.json; empty where there is none that :func:`seal` could have written."""
+    """Read a unit's meta.json; empty where there is none that :func:`seal` could have written.
+
+    Raises
+    ------
+    OSError
+        If it is there and cannot be read now.
+    """
     try:
         meta = json.loads((folder / _META).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except (*_NOT_THERE, ValueError, RecursionError):
         return {}
     return meta if _is_meta(meta) else {}
 
@@ -53,6 +61,11 @@ def is_whole(folder: Path, *, throughout: bool = False) -> bool:
     ----------
     throughout
         Whether to check all of its content.
+
+    Raises
+    ------
+    OSError
+        If one is there and cannot be read now.
     """
     files = read_meta(folder).get("files")
     if files is None:
@@ -63,8 +76,10 @@ def is_whole(folder: Path, *, throughout: bool = False) -> bool:
 def break_seal(folder: Path) -> bool:
     """Let everyone see that a unit is damaged; tell whether it is, or was made anew meanwhile."""
     before = read_meta(folder)
-    if is_whole(folder, throughout=True) or read_meta(folder) != before:
+    if is_whole(folder, throughout=True):
         return False
+    if read_meta(folder) != before:  # another process has broken it, or has made the unit anew
+        return not is_whole(folder, throughout=True)
     (folder / _META).unlink(missing_ok=True)
     return True
 
@@ -77,7 +92,7 @@ def _is_as_sealed(path: Path, entry: Mapping[str, Any], throughout: bool) -> boo
         part = "sha256" if throughout else "head"
         state = (seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
         return bool(_digest_once(path, part, state) == entry[part])
-    except OSError:
+    except _NOT_THERE:
         return False
 
 

@@ -24,7 +24,14 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
-from bids_eeg2fmri.errors import DamageError, MissingInputError, OutputError
+from bids_eeg2fmri.errors import (
+    DamageError,
+    MissingInputError,
+    OutputError,
+    TemporaryError,
+    is_shortage,
+    shortage,
+)
 from bids_eeg2fmri.runtime.recipe import differences, digest, write_recipe
 from bids_eeg2fmri.runtime.seal import break_seal, is_whole, read_meta, seal
 
@@ -105,6 +112,8 @@ class Store:
             If the store is frozen and does not have it.
         DamageError
             If the unit must be made, and a file of a parent is not what it was; see :meth:`check`.
+        TemporaryError
+            If the system cannot read now what is stored.
         """
         recipe = self._recipe(stage, item, config, parents)
         key = digest(recipe)
@@ -143,11 +152,15 @@ class Store:
         ------
         DamageError
             If one is damaged.
+        TemporaryError
+            If one cannot be read now.
         """
         for unit in units:
-            if not unit.reused or is_whole(unit.folder, throughout=True):
+            if not unit.reused:
                 continue
-            if break_seal(unit.folder):
+            with _telling_what_cannot_be_read(unit.folder):
+                is_damaged = break_seal(unit.folder)
+            if is_damaged:
                 raise DamageError(
                     f"{unit.folder}: stored files are not what was written. Run again: they are "
                     "made anew. Should it recur, choose another disk with --work-dir."
@@ -161,7 +174,8 @@ class Store:
         return folder
 
     def _has(self, folder: Path) -> bool:
-        return is_whole(folder, throughout=self.thorough)
+        with _telling_what_cannot_be_read(folder):
+            return is_whole(folder, throughout=self.thorough)
 
     def _recipe(
         self, stage: str, item: str, config: Sequence[Any], parents: Sequence[str | Unit]
@@ -206,7 +220,8 @@ class Store:
         if folder.exists():
             return "its stored files were damaged"
         folders = (self.root / recipe["stage"]).glob(f"{recipe['item']}__*")
-        earlier = [meta for meta in map(read_meta, folders) if meta]
+        with _telling_what_cannot_be_read(folder):
+            earlier = [meta for meta in map(read_meta, folders) if meta]
         if not earlier:
             return "first time"
         latest = max(earlier, key=lambda meta: str(meta["created"]))
@@ -267,6 +282,8 @@ def _telling_what_cannot_be_written(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if is_shortage(error):
+            raise shortage(error) from error
         at = Path(error.filename or os.devnull)
         if error.errno in _CANNOT_WRITE or at.is_relative_to(root) or root.is_relative_to(at):
             raise OutputError(
@@ -274,3 +291,17 @@ def _telling_what_cannot_be_written(root: Path) -> Iterator[None]:
                 "Free space there or choose another with --work-dir."
             ) from error
         raise
+
+
+@contextmanager
+def _telling_what_cannot_be_read(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses to read now, which is no damage, into one line."""
+    try:
+        yield
+    except OSError as error:
+        if is_shortage(error):
+            raise shortage(error) from error
+        raise TemporaryError(
+            f"{error.filename or folder}: cannot be read ({error.strerror or error}). Look whether "
+            "its disk is well, and run again, or choose another with --work-dir."
+        ) from error

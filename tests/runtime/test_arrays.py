@@ -1,3 +1,4 @@
+import errno
 import math
 import resource
 import subprocess
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from bids_eeg2fmri import types
-from bids_eeg2fmri.errors import OutputError
+from bids_eeg2fmri.errors import OutputError, is_shortage
 from bids_eeg2fmri.runtime.arrays import allocate, load, save
 from bids_eeg2fmri.types import (
     BOLD,
@@ -189,3 +190,34 @@ def test_a_full_disk_is_told_before_it_kills(tmp_path, act):
     )
     assert done.stdout.startswith("OutputError"), done.stderr
     assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("could not create a primitive"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"),
+    ],
+)
+def test_lack_of_memory_is_known_by_number_or_words(error):
+    assert is_shortage(error)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing limits the address space")
+def test_a_file_that_memory_cannot_hold_is_no_want_of_disk(tmp_path):
+    code = (
+        "import resource, sys, pathlib\n"
+        "from bids_eeg2fmri.errors import MemoryShortageError\n"
+        "from bids_eeg2fmri.runtime.arrays import allocate\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (1 << 31, -1))\n"
+        "try:\n"
+        "    allocate(pathlib.Path(sys.argv[1]), 'bold.data', (1 << 32,), 'u1')\n"
+        "except MemoryShortageError as error:\n"
+        "    print(error)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.startswith("The memory does not suffice (OSError: [Errno 12]")

@@ -1,15 +1,24 @@
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from bids_eeg2fmri.config import ReadConfig, SpectrogramConfig, WindowConfig
-from bids_eeg2fmri.errors import DamageError, EEGError, MissingInputError, OutputError
+from bids_eeg2fmri.errors import (
+    DamageError,
+    EEGError,
+    MissingInputError,
+    OutputError,
+    TemporaryError,
+)
+from bids_eeg2fmri.runtime.seal import break_seal, seal
 from bids_eeg2fmri.runtime.store import Store, fingerprint
 
 
@@ -206,6 +215,38 @@ def test_what_another_process_made_anew_of_a_damaged_unit_stays(store):
     store.unit("read", "sub-01", [], ["raw"], make)
     assert store.unit("read", "sub-01", [], ["raw"], never).reused
     assert leftovers(store) == []
+
+
+def test_damage_that_two_find_at_once_is_damage_to_both(tmp_path):
+    pipe, other = tmp_path / "a", tmp_path / "b"
+    pipe.touch()
+    other.write_text("content")
+    seal(tmp_path, {"config": {}, "parents": {}})
+    other.write_text("c0ntent")
+    pipe.unlink()
+    os.mkfifo(pipe)  # whoever checks waits here
+    found = []
+    checking = threading.Thread(target=lambda: found.append(break_seal(tmp_path)))
+    checking.start()
+    with pipe.open("wb"):  # it is at it
+        (tmp_path / "meta.json").unlink()  # as the other does who found it first
+    checking.join()
+    assert found == [True]
+
+
+def test_a_file_that_cannot_be_opened_now_is_no_damage(store):
+    unit = store.unit("read", "sub-01", [ReadConfig()], ["raw"], write())
+    again = store.unit("read", "sub-01", [ReadConfig()], ["raw"], never)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(TemporaryError, match=r"cannot be read .Too many open files") as told:
+            store.check([again])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert not isinstance(told.value, DamageError)
+    store.check([again])
+    assert store.unit("read", "sub-01", [ReadConfig()], ["raw"], never).key == unit.key
 
 
 def test_a_stray_file_is_no_damage(store):
