@@ -187,6 +187,7 @@ def test_one_candidate_at_a_time_gives_the_same_numbers(simulated, finished, sea
     assert choices(finished) == choices(searched)
 
 
+@pytest.mark.usefixtures("many_faults")
 def test_candidates_side_by_side_give_the_same_numbers(simulated, finished, searched, app, fast):
     options = (*fast, "--search", "darts", *CANDIDATES, "--n-cpus", "2")
     assert app(simulated, finished, "participant", *ONE, *options).code == 0
