@@ -20,8 +20,8 @@ class _Writer:
         self._futures: list[Future[None]] = []
 
     def submit(self, write: Callable[[], None]) -> None:
-        self._places.acquire()
         self.tell([future for future in self._futures if future.done()])
+        self._places.acquire()
         future = self._pool.submit(copy_context().run, write)
         future.add_done_callback(lambda _: self._places.release())
         self._futures.append(future)

@@ -62,7 +62,7 @@ def write_series(
     volumes
         One after the other, read once; maybe by another thread and later, see ``write_behind``.
     shape
-        Extents of a volume, and how many there are.
+        Extents of a volume, and how many there are; ``ValueError`` tells of any other number.
     tr
         Repetition time in seconds.
 
@@ -125,6 +125,11 @@ def _save_series(
 ) -> None:
     with replacing(path) as temporary, Opener(str(temporary), "wb") as file:
         header.write_to(file)
-        for volume in volumes:
+        n, wanted = 0, header.get_data_shape()[3]
+        for n, volume in enumerate(volumes, start=1):
             stop_if_asked()
+            if n > wanted:
+                break
             file.write(np.asarray(volume, header.get_data_dtype()).tobytes(order="F"))
+        if n != wanted:
+            raise ValueError(f"{path}: {'more' if n > wanted else n} volumes came, not {wanted}")

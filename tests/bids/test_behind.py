@@ -1,7 +1,9 @@
 """Files that other threads write: all there at the end, errors told, memory bounded."""
 
 import itertools
+import threading
 import time
+from contextlib import suppress
 
 import nibabel as nib
 import numpy as np
@@ -54,9 +56,40 @@ def test_an_interruption_breaks_off_what_is_being_written(tmp_path):
     @writing_behind(1)
     def interrupted():
         endless = itertools.repeat(VOLUME)
-        write_series(tmp_path / "x.nii.gz", endless, (4, 5, 6, 9), np.eye(4), tr=2.0, metadata={})
+        write_series(
+            tmp_path / "x.nii.gz", endless, (4, 5, 6, 30_000), np.eye(4), tr=2.0, metadata={}
+        )
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_errors_that_are_told_take_no_place():
+    told = []
+
+    def fail():
+        raise OutputError("no space")
+
+    def go_on():
+        with suppress(OutputError), writing_behind(1):
+            for _ in range(4 * WAITING):
+                try:
+                    write_behind(fail)
+                except OutputError as error:
+                    told.append(error)
+
+    writer = threading.Thread(target=go_on, daemon=True)
+    writer.start()
+    writer.join(timeout=60)
+    assert not writer.is_alive()
+    assert len(told) > WAITING
+
+
+@pytest.mark.parametrize("n", [0, 2, 4])
+def test_a_series_of_another_length_than_was_said_is_not_written(n, tmp_path):
+    series, shape = [VOLUME] * n, (*VOLUME.shape, 3)
+    with pytest.raises(ValueError, match="volumes came, not 3"):
+        write_series(tmp_path / "x.nii.gz", series, shape, np.eye(4), tr=2.0, metadata={})
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
