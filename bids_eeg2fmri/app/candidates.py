@@ -12,7 +12,12 @@ import torch
 from jaxtyping import Bool, Float32
 from torch import Tensor
 
-from bids_eeg2fmri.app.checkpoints import drop_if_damaged, read_checkpoint, write_checkpoint
+from bids_eeg2fmri.app.checkpoints import (
+    drop_if_damaged,
+    read_checkpoint,
+    sweep_half_written,
+    write_checkpoint,
+)
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.write import plain
@@ -157,6 +162,7 @@ class Search:
         ground, cfg = self.ground, self.ground.job.config.search
         selection, saved = start_selection(len(ground.candidates), cfg), ground.scratch / "weights"
         candidates = [self._saved(i) for i in range(len(ground.candidates))]
+        sweep_half_written(ground.scratch)
         drop_if_damaged([saved, *candidates], ground.owner, f"{ground.kind} encoders")
         if saved.exists():
             tensors, history = read_checkpoint(saved)

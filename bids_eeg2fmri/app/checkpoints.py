@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from bids_eeg2fmri.bids import models
+from bids_eeg2fmri.bids.write import sweep
 from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.runtime import log
 
@@ -17,6 +18,8 @@ SMALL = 64_000_000
 """Bytes of a state that takes no time to write."""
 SHARE = 0.1
 """Largest part of the time that goes into writing larger ones."""
+ABANDONED = 3600.0
+"""Seconds for which nobody writes to a file that is still written."""
 
 
 def write_checkpoint(path: Path, tensors: Mapping[str, Tensor], history: Any) -> None:
@@ -37,6 +40,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:
     ------
     DataError
         If it is damaged.
+    TemporaryError
+        If it cannot be read.
     """
     return models.read_checkpoint(path)
 
@@ -80,16 +85,41 @@ def drop_if_damaged(files: Sequence[Path], owner: str, what: str) -> None:
     ----------
     owner, what
         Whose work it is and how the log calls it.
+
+    Raises
+    ------
+    TemporaryError
+        If one cannot be read; all stay.
     """
     try:
         for path in files:
             if path.exists():
                 read_checkpoint(path)
     except DataError:
-        told = f"{what}  begins anew: its state at the interruption was damaged on the disk"
-        log.tell(owner, "damaged", told, logging.WARNING)
-        for path in files:
-            path.unlink(missing_ok=True)
+        _drop(files, owner, what)
+
+
+def read_if_whole(path: Path, owner: str, what: str) -> tuple[dict[str, Tensor], Any] | None:
+    """Read a state, if there is one; remove it if it is damaged. See :func:`drop_if_damaged`."""
+    if not path.exists():
+        return None
+    try:
+        return read_checkpoint(path)
+    except DataError:
+        _drop([path], owner, what)
+        return None
+
+
+def _drop(files: Sequence[Path], owner: str, what: str) -> None:
+    told = f"{what}  begins anew: its state at the interruption was damaged on the disk"
+    log.tell(owner, "damaged", told, logging.WARNING)
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
+def sweep_half_written(folder: Path) -> None:
+    """Remove the states that killed processes were writing; one that is at work now may be too."""
+    sweep(folder, ["*"], age=ABANDONED)
 
 
 def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from bids_eeg2fmri.app.checkpoints import Keeper, drop_if_damaged, on_cpu, read_checkpoint
+from bids_eeg2fmri.app.checkpoints import Keeper, on_cpu, read_if_whole, sweep_half_written
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference, measure, units
@@ -195,11 +195,12 @@ def _fit(
 ) -> None:
     """Train with progress and checkpoints; take up the last checkpoint if there is one."""
     cfg, saved = job.config.train, checkpoints / "fitting.safetensors"
-    drop_if_damaged([saved], owner, name)
-    if saved.exists():
-        tensors, history = read_checkpoint(saved)
+    sweep_half_written(checkpoints)
+    if kept := read_if_whole(saved, owner, name):
+        tensors, history = kept
         fitting.restore(tensors, [Epoch(**epoch) for epoch in history])
         log.tell(owner, "train", f"{name}  taken up after epoch {len(fitting.history)}")
+        del kept, tensors
     keeper = Keeper(saved)
     with log.progress(cfg.epochs, f"{owner} {name}") as advance:
         advance(len(fitting.history))

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from bids_eeg2fmri.bids.write import plain, replacing, write_bytes, write_json
-from bids_eeg2fmri.errors import DataError, MissingInputError
+from bids_eeg2fmri.errors import DataError, MissingInputError, TemporaryError
 
 
 def write_model(folder: Path, tensors: Mapping[str, ArrayLike], card: Mapping[str, object]) -> None:
@@ -55,7 +55,9 @@ def read_model(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, object]]:
     try:
         tensors, card = _read(path, "numpy", "card")
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path}: is no model of ours ({error}). Train it again.") from error
+        raise DataError(
+            f"{path}: is no model of ours, or one of an earlier version ({error}). Train it again."
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}). Copy it again.") from error
     return tensors, card
@@ -90,10 +92,18 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Any]:
     ------
     DataError
         The file is damaged.
+    TemporaryError
+        It cannot be read, which says nothing of what it holds.
     """
     try:
-        return _read(path, "pt", "history")
-    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
+        with path.open("rb"):  # of whose failure safetensors tells only that there is no file
+            return _read(path, "pt", "history")
+    except OSError as error:
+        raise TemporaryError(
+            f"{path}: cannot be read ({error.strerror or error}). It holds the state of work under "
+            "way and was left alone: make it readable, then run again."
+        ) from error
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: is damaged ({error}).") from error
 
 
@@ -102,6 +112,8 @@ def _read(path: Path, framework: str, text_name: str) -> tuple[dict[str, Any], A
     with safe_open(path, framework=framework) as file:
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in sorted(file.keys())}
+    if "checksum" not in header:
+        raise ValueError("it has no checksum")
     if _checksum(tensors, header[text_name]) != header["checksum"]:
         raise ValueError("it is not what its checksum says")
     return tensors, json.loads(header[text_name])

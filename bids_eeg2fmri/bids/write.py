@@ -10,9 +10,10 @@ import math
 import os
 import re
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -178,18 +179,24 @@ def noting_files() -> Iterator[list[Path]]:
         _NOTED.reset(token)
 
 
-def sweep(out: Path, patterns: Sequence[str]) -> None:
+def sweep(out: Path, patterns: Sequence[str], age: float = 0.0) -> None:
     """Remove what killed jobs left half written of the files that match; no other job writes them.
+
+    Or one may, and then all that is younger stays.
 
     Parameters
     ----------
     patterns
         Below ``out``, e.g. ``sub-01/**/*``.
+    age
+        Seconds since it was last written to, at least.
     """
     for pattern in map(Path, patterns):
         for path in out.glob(str(pattern.with_name(f".*.{pattern.name}"))):
             if re.match(r"\.[0-9a-f]{32}\.", path.name):
-                path.unlink(missing_ok=True)
+                with suppress(FileNotFoundError):  # another job is done with it
+                    if not age or time.time() - path.stat().st_mtime >= age:
+                        path.unlink()
 
 
 @contextmanager

@@ -1,10 +1,12 @@
 """Models on disk."""
 
 import json
+import resource
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from bids_eeg2fmri.bids.models import (
     read_checkpoint,
@@ -12,7 +14,7 @@ from bids_eeg2fmri.bids.models import (
     write_checkpoint,
     write_model,
 )
-from bids_eeg2fmri.errors import DataError, MissingInputError
+from bids_eeg2fmri.errors import DataError, MissingInputError, TemporaryError
 
 
 def test_a_model_comes_back_with_its_tensors_and_card(tmp_path):
@@ -74,3 +76,22 @@ def test_a_damaged_state_of_a_training_is_refused(tmp_path):
         file.write_bytes(damaged)
         with pytest.raises(DataError, match="is damaged"):
             read_checkpoint(file)
+
+
+def test_a_model_of_an_earlier_version_is_refused_as_such(tmp_path):
+    save_file({"a": np.ones(9)}, tmp_path / "model.safetensors", {"card": "{}"})
+    with pytest.raises(DataError, match=r"of an earlier version \(it has no checksum\)"):
+        read_model(tmp_path)
+
+
+def test_a_state_that_cannot_be_read_now_is_not_taken_for_damaged(tmp_path):
+    file = tmp_path / "fitting.safetensors"
+    write_checkpoint(file, {"a": torch.ones(9)}, [])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        with pytest.raises(TemporaryError, match="Too many open files") as error:
+            read_checkpoint(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert "\n" not in str(error.value)
