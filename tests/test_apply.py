@@ -176,7 +176,7 @@ NO_MODEL = {
         65,
         "is no model of ours",
     ),
-    "older": (lambda m, f: spoilt(m, f / "m", form=None), 65, "before models could be applied"),
+    "older": (lambda m, f: spoilt(m, f / "m", form=None), 65, "in a form that is no longer read"),
     "newer": (lambda m, f: spoilt(m, f / "m", form=99), 65, "Update it, or train the model"),
     "never tested": (lambda m, f: spoilt(m, f / "m", tested=None), 65, "its card lacks tested"),
     "broken card": (lambda m, f: spoilt(m, f / "m", affine="none"), 65, "not fit its card"),

@@ -29,7 +29,7 @@ from bids_eeg2fmri.train.fit import Fitting
 from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import Grid, Scale, typed
 
-CARD = 1
+CARD = 2
 """Form of the card; raised when an older program could no longer read it."""
 INFORMATIVE = "informative"
 """The one verdict that needs no caution."""
@@ -111,7 +111,7 @@ def rebuild(
         bold_encoder=read_architecture(told["bold_encoder"]),
         bands=tuple(map(tuple, told["bands"])),
         lags=tuple(told["lags"]),
-        brain=told.get("brain", 0),
+        brain=told["brain"],
     )
     # On this device tensors have shapes, and nothing else.
     with torch.device("meta"), warnings.catch_warnings(action="ignore"):
@@ -227,8 +227,8 @@ def _check_form(folder: Path, card: Mapping[str, Any]) -> None:
         )
     if form < CARD:
         raise DataError(
-            f"{folder}: saved by bids_eeg2fmri {version}, before models could be applied to EEG "
-            "alone. Run the command again that trained it."
+            f"{folder}: saved by an earlier program, bids_eeg2fmri {version}, in a form that is no "
+            "longer read. Run the command again that trained it."
         )
     if lacking := [name for name in (*_IN_USE, *_TOLD) if name not in card]:
         raise DataError(
