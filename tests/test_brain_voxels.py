@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +11,12 @@ import numpy as np
 import pytest
 
 from bids_eeg2fmri import cli
+from bids_eeg2fmri.app.optimise import PHASES, ready
+from bids_eeg2fmri.app.saved import open_model
 from bids_eeg2fmri.bids.models import read_model
+from bids_eeg2fmri.evaluate.baselines import training_brain
+from bids_eeg2fmri.runtime import arrays
+from bids_eeg2fmri.types import Pairs
 
 FUNC = "sub-01/func/sub-01_task-rest"
 
@@ -60,3 +66,17 @@ def test_a_saved_model_makes_of_the_eeg_what_it_made_in_its_test(simulated, trai
     index = np.rint((onset - found["StartTime"]) / 2.0).astype(int)
     made, tested = volumes(out, "desc-synth_bold"), volumes(trained, "desc-synth_bold")
     np.testing.assert_array_equal(made[index], tested)
+
+
+@pytest.mark.parametrize("phase", PHASES.values())
+def test_hyperparameters_are_searched_for_the_network_of_the_setting(trained, phase):
+    (folder,) = trained.glob("work/pairs/sub-01*")
+    pairs, few = [arrays.load(folder, "pairs", Pairs)], [np.arange(9)]
+    cfg = open_model(trained / "models" / "sub-01_hybrid", "cpu").config
+    brain, mean = training_brain(pairs, few), pairs[0].bold[few[0]].mean(axis=0)
+    model = ready(cfg, phase, pairs, few, mean, 0, "cpu").model
+    assert len(model.decoder.weight) == brain.sum() < brain.size
+    np.testing.assert_array_equal(model.decoder.voxels.index, np.flatnonzero(brain))
+    np.testing.assert_array_equal(model.decoder.voxels.elsewhere, mean.ravel())
+    whole = replace(cfg, model=replace(cfg.model, voxels="box"))
+    assert len(ready(whole, phase, pairs, few, mean, 0, "cpu").model.decoder.weight) == brain.size

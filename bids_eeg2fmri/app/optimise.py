@@ -19,9 +19,11 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.triage import attempt, conclude, find
 from bids_eeg2fmri.bids.write import write_bytes, write_json, write_table, write_text
 from bids_eeg2fmri.config import Config
+from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.names import first_encoding
+from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.report.experiments import optimisation_picture
@@ -31,8 +33,8 @@ from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.search import bayes
 from bids_eeg2fmri.search.bayes import Space, Trial, Values
 from bids_eeg2fmri.settings import from_mapping, spell_value
-from bids_eeg2fmri.train.fit import Examples, drawing, fit, start
-from bids_eeg2fmri.train.splits import extents
+from bids_eeg2fmri.train.fit import Examples, Fitting, drawing, fit, start
+from bids_eeg2fmri.train.splits import Index, extents
 from bids_eeg2fmri.types import Pairs, Scale
 
 Phase = Literal["autoencoder", "synthesis"]
@@ -114,6 +116,35 @@ def optimise(job: Job, ground: Ground, phase: int) -> Trial:
     best = bayes.best(trials)
     search.tell_best(best, len(trials))
     return best
+
+
+def ready(
+    cfg: Config,
+    phase: Phase,
+    pairs: Sequence[Pairs],
+    train: Sequence[Index],
+    mean: Float32[np.ndarray, "x y z"],
+    seed: int,
+    device: str,
+) -> Fitting:
+    """Draw the network of one point, with the encoders that come first, and ready it for training.
+
+    Parameters
+    ----------
+    train
+        Pairs of each run to learn from.
+    mean
+        Their mean volume in the model's units.
+    """
+    brain = training_brain(pairs, train)
+    shapes = first_shapes(cfg, pairs[0].eeg.shape[1:], pairs[0].bold.shape[1:])
+    shapes = replace(shapes, brain=int(brain.sum()))
+    with drawing(seed):
+        if phase == "autoencoder":
+            model: Network = Autoencoder(shapes, cfg.model)
+        else:
+            model = build(first_encoding(cfg.models), shapes, cfg.model)
+    return start(model.to(device), cfg.train, mean, brain)
 
 
 @dataclass(frozen=True)
@@ -239,15 +270,10 @@ class _Search:
         """Train a network with the settings of one point; give its lowest validation loss."""
         cfg, ground = self._settings(values), self.ground
         pairs, scale, mean = self._measure()
-        shapes = first_shapes(cfg, pairs[0].eeg.shape[1:], pairs[0].bold.shape[1:])
-        with drawing(self.seed):
-            model = (
-                Autoencoder(shapes, cfg.model)
-                if self.phase == 1
-                else build(first_encoding(cfg.models), shapes, cfg.model)
-            )
         kind = bayes.Reconstructions if self.phase == 1 else Examples
-        fitting = start(model.to(self.job.device), cfg.train, mean)
+        fitting = ready(
+            cfg, PHASES[self.phase], pairs, ground.train, mean, self.seed, self.job.device
+        )
         parts = (kind(pairs, ground.train, scale), kind(pairs, ground.valid, scale))
         best = min(epoch.valid_loss for epoch in fit(fitting, *parts, cfg.train, self.seed))
         return math.nan if fitting.diverged else best
