@@ -171,7 +171,9 @@ the cosine distance between those of EEG and BOLD{% endif %}, by AdamW
 {%- if fit.shares %}, of which wide dense layers take a share{% endif %}, schedule
 {{ fit.schedule }}, weight decay {{ "%g" % fit.weight_decay }}) in PyTorch
 ({{ cite("paszke2019") }}), with {{ count(fit.batch_size, "pair") }} a step{% if has_own %} and a
-dropout of {{ "%g" % cfg.model.dropout }}{% endif %}. It ended after {{ epochs }}; what was kept
+dropout of {{ "%g" % cfg.model.dropout }}
+{%- if fit.precision == "bfloat16" %}, while encoders computed in bfloat16{% endif %}
+{%- endif %}. It ended after {{ epochs }}; what was kept
 is the network of epoch {{ listed(best_epochs) }}. All draws derive from seed {{ cfg.seed }}.
 
 Synthesised and observed test volumes were compared by root mean squared error, mean absolute

@@ -231,3 +231,12 @@ def test_the_hybrid_and_what_it_predicts_are_told():
     assert "the mean of its run by electrode and frequency" in text
     assert "how volumes deviate from the mean of their run" in text
     assert "Liu & Sajda" not in text
+
+
+def test_the_text_tells_in_which_precision_encoders_were_trained():
+    halved = from_mapping({"train": {"precision": "bfloat16"}})
+    told = ", while encoders computed in bfloat16. It ended after"
+    assert told in methods_text(halved, FACTS)
+    assert "bfloat16" not in methods_text(Config(), FACTS)
+    transcoder = {**TOPO_RFF, "kind": "transcoder", "fourier": False, "posterior": False}
+    assert "bfloat16" not in methods_text(halved, {**FACTS, "networks": [transcoder]})
