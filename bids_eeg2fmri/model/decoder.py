@@ -27,7 +27,8 @@ class Decoder(nn.Linear):
     The gradient of its weights is the sum over a batch of products of two vectors. It is as large
     as the weights are, and most of a step went into writing it down and reading it again: where
     ``factors`` is a list, the backward pass leaves the vectors there instead, for an optimiser that
-    knows what to do with them (`train.optimiser`).
+    knows what to do with them (`train.optimiser`). So it is on a processor; on a GPU, where one
+    large product costs less than many small ones, the gradient is whole.
     """
 
     def __init__(self, features: int, voxels: Voxels) -> None:

@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay, which moves the decoder's weights block by block."""
+"""Adam with decoupled weight decay, which moves the decoder's weights block by block on a CPU."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,7 +20,8 @@ class BlockwiseAdamW(AdamW):
 
     It takes the factors that a `Decoder` leaves, :math:`G^\top F`, makes some rows of their product
     at a time and moves these weights while they are at hand. Moments, numbers and what
-    ``state_dict`` gives are those of the class that it extends.
+    ``state_dict`` gives are those of the class that it extends. Without decoders, as on a GPU,
+    where the gradient is whole, it does just what that does.
 
     Parameters
     ----------
