@@ -6,19 +6,16 @@ Nothing heavy is imported before the arguments are known to be good.
 import argparse
 import dataclasses
 import json
-import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from bids_eeg2fmri import __version__
 from bids_eeg2fmri.arguments import make_parser, with_hyphens
 from bids_eeg2fmri.config import Config
-from bids_eeg2fmri.errors import AppError, DamageError, MissingInputError, UsageError
+from bids_eeg2fmri.errors import AppError, MissingInputError, UsageError
 from bids_eeg2fmri.model.names import expand, first_encoding, with_style
 from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import (
@@ -26,12 +23,10 @@ from bids_eeg2fmri.settings import (
     override,
     read_toml,
     settings,
-    to_toml,
     validate,
 )
 
 if TYPE_CHECKING:
-    from bids_eeg2fmri.app.job import Job
     from bids_eeg2fmri.bids.selection import Selection
 
 
@@ -105,6 +100,10 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
 
         read_atlas(*args.atlas)  # to refuse what is none before hours are spent
     work = args.work_dir or args.output_dir / "work"
+    if args.bids_database_dir:
+        from bids_eeg2fmri.bids.write import check_place
+
+        check_place("--bids-database-dir", args.bids_database_dir, args.bids_dir)
     if not args.dry_run:
         from bids_eeg2fmri.bids.write import check_output
 
@@ -114,10 +113,11 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
     from bids_eeg2fmri.app.job import Job
     from bids_eeg2fmri.runtime import log
     from bids_eeg2fmri.runtime.execute import interruptible
-    from bids_eeg2fmri.runtime.workers import count_cpus
+    from bids_eeg2fmri.runtime.workers import choose_device, count_cpus
 
     log.setup(None if args.dry_run else args.output_dir, args.verbose)
-    device, gpus = ("cpu", ()) if args.dry_run else _device(args.device, args.dask_scheduler)
+    chosen = "cpu" if args.dry_run else args.device  # a dry run need not load torch
+    device, gpus = choose_device(chosen, bool(args.dask_scheduler))
     job = Job(
         bids_dir=args.bids_dir.resolve(),
         out=args.output_dir.resolve(),
@@ -126,6 +126,7 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         selection=_selection(args, work),
         test_participants=tuple(args.test_participants),
         atlas=tuple(path.resolve() for path in args.atlas),
+        model=args.apply.resolve() if args.apply else None,
         device=device,
         n_cpus=args.n_cpus or count_cpus(os.environ),
         threads=args.omp_nthreads,
@@ -136,94 +137,22 @@ def _run(args: argparse.Namespace, argv: Sequence[str]) -> None:
         command=_command(argv),
     )
     with interruptible():
-        if args.dry_run:  # without torch, which takes seconds to import
-            from bids_eeg2fmri.app.dry_run import dry_run
+        logs = None if args.dry_run else job.out / "logs"
+        with log.keeping_crashes(logs, args.analysis_level):
+            if args.dry_run:  # without torch, which takes seconds to import
+                from bids_eeg2fmri.app.dry_run import dry_run
 
-            dry_run(job, args.analysis_level, as_json=args.json, model=args.apply)
-            return
-        with log.keeping_crashes(job.out / "logs", args.analysis_level):
-            if args.apply:
-                work = partial(_apply, folder=args.apply)
+                dry_run(job, args.analysis_level, as_json=args.json)
             else:
-                _begin(job)
-                phases = sorted(set(args.optimise))
-                work = partial(_run_level, level=args.analysis_level, phases=phases)
-            _run_mending(job, work)
+                from bids_eeg2fmri.app.levels import run_level
+
+                run_level(job, args.analysis_level, sorted(set(args.optimise)))
 
 
 def _command(argv: Sequence[str]) -> str:
     """Spell the command that gives the results, be it only their pages that are made this time."""
     kept = [word for word in argv if with_hyphens([word]) != ["--reports-only"]]
     return shlex.join(["bids-eeg2fmri", *kept])
-
-
-def _run_mending(job: "Job", work: Callable[["Job"], None]) -> None:
-    """Do the work; once more where stored files turn out to be damaged, to make them anew."""
-    from bids_eeg2fmri.runtime import log
-
-    try:
-        work(job)
-    except DamageError as error:
-        log.tell("store", "damaged", str(error), logging.WARNING)
-        work(dataclasses.replace(job, thorough=True))
-
-
-def _run_level(job: "Job", level: str, phases: Sequence[int]) -> None:
-    _tell_cluster(job)
-    if phases:
-        from bids_eeg2fmri.app.optimise import run_optimisation
-
-        run_optimisation(job, level, phases)
-    elif level == "participant":
-        from bids_eeg2fmri.app.participant import run_participants
-
-        run_participants(job)
-    else:
-        from bids_eeg2fmri.app.group import run_group
-
-        run_group(job)
-
-
-def _tell_cluster(job: "Job") -> None:
-    """Say who will do the work, unless it is this machine; refuse workers that are not fit."""
-    from bids_eeg2fmri.runtime import log
-    from bids_eeg2fmri.runtime.cluster import check
-
-    if cluster := job.pool.cluster:
-        n = check(cluster)
-        text = f"{n} worker{'s' * (n != 1)}" if n else "no worker yet; waits for some"
-        log.tell("dask", "cluster", f"{text} at {cluster.scheduler}")
-
-
-def _apply(job: "Job", folder: Path) -> None:
-    from bids_eeg2fmri.app.application import describe_origin, run_application
-
-    _begin(job, origin=describe_origin(folder))  # which refuses what is no model
-    _tell_cluster(job)
-    run_application(job, folder)
-
-
-def _begin(job: "Job", **about: str) -> None:
-    """Write what describes the output folder as a whole, before hours are spent."""
-    from bids_eeg2fmri.bids.dataset import write_dataset
-    from bids_eeg2fmri.bids.sidecars import check_dataset
-    from bids_eeg2fmri.bids.write import write_json, write_text
-    from bids_eeg2fmri.runtime import log
-    from bids_eeg2fmri.runtime.environment import versions
-
-    check_dataset(job.bids_dir, job.selection.validate)
-    write_dataset(
-        job.out,
-        job.bids_dir,
-        command=job.command,
-        version=__version__,
-        container=os.environ.get("BIDS_EEG2FMRI_IMAGE"),
-        derivatives=dict(job.selection.datasets),
-        **about,
-    )
-    stem = log.file_stem()
-    write_text(job.out / "logs" / f"{stem}_config.toml", to_toml(job.config))
-    write_json(job.out / "logs" / f"{stem}_environment.json", versions())
 
 
 def _check_arguments(args: argparse.Namespace, config: Config) -> None:
@@ -351,17 +280,3 @@ def _read_filters(path: Path | None) -> dict[str, dict[str, object]] | None:
         example = '{"bold": {"direction": "AP"}}'
         raise UsageError(f"{path}: must look like {example}. Check --bids-filter-file.")
     return filters
-
-
-def _device(name: str, scheduler: str | None) -> tuple[str, tuple[str, ...]]:
-    """Choose where networks are trained; name the GPUs of this machine, if it is there."""
-    import torch
-
-    from bids_eeg2fmri.runtime.workers import name_gpus
-
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there and not scheduler:
-        raise UsageError("--device cuda: torch sees no GPU here. Use auto or cpu.")
-    if name == "cpu" or (name == "auto" and not there):
-        return "cpu", ()
-    return "cuda", name_gpus(torch.cuda.device_count(), os.environ)

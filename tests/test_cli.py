@@ -281,6 +281,19 @@ def test_a_dry_run_refuses_what_a_run_would_refuse(bids_dir, tmp_path, app):
     assert two.startswith("sub-02_task-rest  refused: there is no marker 'R128'")
 
 
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_the_list_of_files_is_never_kept_in_the_raw_dataset(dry, bids_dir, tmp_path, app):
+    inside = ("--bids-database-dir", bids_dir / "sub-01" / "index")
+    told = app(bids_dir, tmp_path / "out", "participant", *inside, *dry)
+    (line,) = complaints(told)
+    assert told.code == 64
+    assert "--bids-database-dir" in line
+    assert "never written to" in line
+    assert not inside[1].exists()
+    below = ("--bids-database-dir", bids_dir / "derivatives" / "index")
+    assert app(bids_dir, tmp_path / "out", "participant", *below, "--dry-run").code == 0
+
+
 def test_a_dry_run_of_no_dataset_is_one_line(tmp_path, app):
     told = app(tmp_path, tmp_path / "out", "participant", "--dry-run", "--json")
     assert (told.code, told.out, len(complaints(told))) == (16, "", 1)

@@ -26,7 +26,6 @@ from bids_eeg2fmri.preprocess.bands import band_ranges, window_lags
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.runtime.threads import limited_threads
 from bids_eeg2fmri.search.architectures import Shape, generate
 from bids_eeg2fmri.search.darts import SearchEpoch
 from bids_eeg2fmri.train.splits import Split, extents
@@ -79,8 +78,7 @@ def choose_for_folds(
     """
     work = dict(zip(owners, splits, strict=True))
     if not _is_choice(job.config) or len(work) < job.config.search.candidates:
-        with limited_threads(job.threads):
-            return [choose_encoders(job, owner, runs, split) for owner, split in work.items()]
+        return [choose_encoders(job, owner, runs, split) for owner, split in work.items()]
     done, failed = job.spread(_Choosing(runs), work, prefix="")
     if failed:
         raise next(iter(failed.values()))

@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from bids_eeg2fmri.app.clocks import tie
@@ -26,10 +25,10 @@ _WORTH_A_PROCESS = 10.0
 """Seconds of work for which another process is started, which itself takes about two."""
 
 
-def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -> None:
+def dry_run(job: Job, level: str, *, as_json: bool) -> None:
     """Print each run with its clock, or why it is refused; as lines of JSON if asked to.
 
-    With the folder of a ``model`` that is to be applied, each EEG recording and what it gives.
+    With a saved model that is to be applied, each EEG recording and what it gives.
 
     Raises
     ------
@@ -39,14 +38,14 @@ def dry_run(job: Job, level: str, *, as_json: bool, model: Path | None = None) -
     """
     say = _print_json if as_json else _print_line
     with log.capture_warnings() as notes:
-        if model is None:
+        if job.model is None:
             runs, refusals = find_runs(job.bids_dir, job.selection)
             names = [run.name for run in runs]
             rows = [*zip(names, describe_runs(job, runs), strict=True)]
         else:
             from bids_eeg2fmri.app.application import foresee  # torch takes seconds
 
-            rows, refusals = foresee(job, model)
+            rows, refusals = foresee(job, job.model)
     refused = _divide(job, [row for _, row in rows]) if level == "group" else {}
     for name, row in rows:
         say(name, row)

@@ -38,6 +38,8 @@ class Job:
     """Participants to hold out at group level; drawn if none is named."""
     atlas: tuple[Path, ...] = ()
     """Label image that gives the parcels and, if need be, its table; without it some are found."""
+    model: Path | None = None
+    """Folder of the saved model that is applied to EEG alone."""
     device: str = "cpu"
     """Where networks are trained, as torch names it."""
     n_cpus: int = 1
@@ -77,6 +79,7 @@ class Job:
             return None
         where = log.place()
         seen = [self.bids_dir / "dataset_description.json", *self.atlas]
+        seen += [self.model] if self.model else []
         seen += [folder.path for folder in self.selection.datasets]
         seen += [where.file] if where and where.file else []  # of this call alone, so proves OUT
         seen = [path for path in seen if path.exists()]

@@ -45,19 +45,30 @@ def check_output(out: Path, bids_dir: Path, work: Path) -> None:
     OutputError
         One of them cannot be made or written into.
     """
-    raw = bids_dir.resolve()
-    for name, folder in (("output_dir", out.resolve()), ("work_dir", work.resolve())):
-        if folder.is_relative_to(raw) and not folder.is_relative_to(raw / "derivatives"):
-            raise UsageError(
-                f"{name} {folder}: lies in the input dataset, which is never written to. "
-                f"Choose a folder outside it or below {raw / 'derivatives'}."
-            )
+    check_place("output_dir", out, bids_dir)
+    check_place("work_dir", work, bids_dir)
     for folder in (out, work):
         if folder.exists() and not folder.is_dir():
             raise OutputError(f"{folder}: not a folder. Choose another, then run again.")
         with _explaining(folder):
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
+
+
+def check_place(name: str, folder: Path, bids_dir: Path) -> None:
+    """Make sure that a folder, of which the user speaks by ``name``, may be written into.
+
+    Raises
+    ------
+    UsageError
+        It is the input dataset or lies inside its raw tree; below ``derivatives`` is fine.
+    """
+    raw, folder = bids_dir.resolve(), folder.resolve()
+    if folder.is_relative_to(raw) and not folder.is_relative_to(raw / "derivatives"):
+        raise UsageError(
+            f"{name} {folder}: lies in the input dataset, which is never written to. "
+            f"Choose a folder outside it or below {raw / 'derivatives'}."
+        )
 
 
 def derivative_path(

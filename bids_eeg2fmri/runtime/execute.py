@@ -86,7 +86,8 @@ def map_items(
         worker; one that is killed again gives a ``Failure`` with a ``TemporaryError``.
     pool
         Where they are worked on. A single item is worked on in this process, so that what it
-        spreads itself has all workers; so is everything within a worker.
+        spreads itself has all workers; so is everything within a worker. Of a cluster one worker
+        does it all, as this process's machine may have neither the memory nor the GPU.
     apart
         Whether one worker is a process of its own too, so that this one outlives a kill.
     on_result

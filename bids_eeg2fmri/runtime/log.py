@@ -184,8 +184,10 @@ def capture_warnings() -> Iterator[list[str]]:
 
 
 @contextmanager
-def keeping_crashes(logs: Path, label: str) -> Iterator[None]:
+def keeping_crashes(logs: Path | None, label: str) -> Iterator[None]:
     """Turn an error that nobody foresaw into one line, and its traceback into a file.
+
+    Where no file may be written, the traceback is among what ``-v`` tells.
 
     Raises
     ------
@@ -199,7 +201,12 @@ def keeping_crashes(logs: Path, label: str) -> Iterator[None]:
     except Exception as error:
         if is_shortage(error):
             raise shortage(error) from error
-        raise crash(logs, label, f"{type(error).__name__}: {error}", format_exc()) from error
+        reason = f"{type(error).__name__}: {error}"
+        if logs is None:
+            LOGGER.debug(format_exc())
+            text = f"{label}: {' '.join(reason.split())}. Please report it with what -v adds."
+            raise AppError(text) from error
+        raise crash(logs, label, reason, format_exc()) from error
 
 
 def crash(logs: Path, label: str, reason: str, traceback_text: str) -> AppError:

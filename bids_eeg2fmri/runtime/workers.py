@@ -6,17 +6,19 @@ They are those of loky rather than of joblib's Parallel, which runs a single one
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from joblib.externals.loky import cpu_count, get_reusable_executor, process_executor
 
+from bids_eeg2fmri.errors import UsageError
 from bids_eeg2fmri.runtime.threads import variables
 
 Item = TypeVar("Item")
@@ -43,6 +45,33 @@ def name_gpus(count: int, environ: Mapping[str, str]) -> tuple[str, ...]:
     visible = environ.get("CUDA_VISIBLE_DEVICES")
     names = map(str, range(count)) if visible is None else visible.split(",")
     return tuple(name.strip() for name in names)[:count]
+
+
+def choose_device(name: str, elsewhere: bool) -> tuple[str, tuple[str, ...]]:
+    """Choose where networks are trained; name the GPUs of this machine, if it is there.
+
+    Parameters
+    ----------
+    name
+        ``cpu``, ``cuda`` or ``auto``.
+    elsewhere
+        Whether other machines do the work.
+
+    Raises
+    ------
+    UsageError
+        If there is no GPU where there must be one.
+    """
+    if name == "cpu":
+        return "cpu", ()
+    import torch
+
+    there = torch.cuda.is_available()
+    if name == "cuda" and not there and not elsewhere:
+        raise UsageError("--device cuda: torch sees no GPU here. Use auto or cpu.")
+    if name == "auto" and not there:
+        return "cpu", ()
+    return "cuda", name_gpus(torch.cuda.device_count(), os.environ)
 
 
 def run_in_workers(
@@ -141,16 +170,16 @@ def _end_with(parent: int) -> None:
 
 
 def claim(gpus: tuple[str, ...], parent: int) -> str:
-    """Take one of the GPUs that no other living worker of the same parent has.
+    """Take a GPU that no other living worker of the same parent has; any, if all are taken.
 
     A claim is a socket's name, which the system gives back when the process ends, however it ends.
-
-    Raises
-    ------
-    RuntimeError
-        If all are taken.
+    Systems other than Linux have none; there two workers may have the same.
     """
-    count = os.stat("/proc/self/ns/pid").st_ino  # containers count their processes apart
+    any_one, count = gpus[os.getpid() % len(gpus)], 0
+    if sys.platform != "linux":
+        return any_one
+    with suppress(OSError):  # /proc may be hidden
+        count = os.stat("/proc/self/ns/pid").st_ino  # containers count their processes apart
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         for gpu in gpus:
@@ -163,4 +192,4 @@ def claim(gpus: tuple[str, ...], parent: int) -> str:
                 claimed.detach()  # open until the process ends
                 return gpu
         time.sleep(0.1)
-    raise RuntimeError(f"No GPU of {', '.join(gpus)} is free.")
+    return any_one

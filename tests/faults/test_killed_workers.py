@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from apart import start
 from clusters import scheduling, working
 from observed import results
 from same import differences, outputs
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 TWO = ("--n-cpus", "2")
 LEVELS = {"participants": "participant", "trainings": "group"}

@@ -2,6 +2,7 @@
 
 import re
 import resource
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,7 @@ def train_within_limits(answer):
     answer.send((train_epoch(fitting, train, cfg, 0, 1), fitting.parts))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is taken")
 def test_a_process_with_little_memory_trains_on():
     ours, theirs = FORKS.Pipe(duplex=False)
     process = FORKS.Process(target=train_within_limits, args=(theirs,))

@@ -11,6 +11,8 @@ from clusters import scheduling, working
 from observed import results
 from test_execute import break_on_three, count_threads, draw, spread_again
 
+from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import EEGError, MissingInputError, UsageError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.cluster import Cluster, _check, _connected, check
@@ -87,6 +89,13 @@ def test_what_workers_of_a_cluster_say_is_told_here_once(there, tmp_path, capsys
 def test_workers_that_do_not_see_a_folder_are_refused(there, tmp_path):
     with pytest.raises(UsageError, match=r"the worker tcp://127.*elsewhere. Start it where"):
         check(replace(there, seen=(tmp_path / "elsewhere",)))
+
+
+def test_workers_must_see_the_model_that_is_applied(tmp_path):
+    model = tmp_path / "model"
+    model.mkdir()
+    job = Job(tmp_path, tmp_path, tmp_path, Config(), model=model, scheduler="127.0.0.1:9")
+    assert model in job.pool.cluster.seen
 
 
 def test_workers_of_another_version_are_refused(there):

@@ -216,11 +216,20 @@ def test_a_single_item_is_worked_on_here_and_spreads_over_all_workers():
     assert here not in inside
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="GPUs are claimed by sockets of Linux")
 def test_each_worker_sees_a_gpu_of_its_own_again_and_again(tmp_path):
     for again in "ab":
         (tmp_path / again).mkdir()
         fn = functools.partial(see_gpu, str(tmp_path / again))
         assert {*map_items(fn, [0, 1], Pool(2, gpus=("4", "GPU-7")))} == {"4", "GPU-7"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GPUs are claimed by sockets of Linux")
+def test_a_worker_for_which_no_gpu_is_free_shares_one(monkeypatch):
+    monkeypatch.setattr(workers, "_PATIENCE", 0.05)
+    one, two, three = (workers.claim(("4", "7"), os.getpid()) for _ in range(3))
+    assert {one, two} == {"4", "7"}
+    assert three in (one, two)
 
 
 def test_a_killed_worker_gives_its_gpu_to_the_next(tmp_path):
@@ -242,6 +251,7 @@ def test_gpus_are_named_as_the_environment_names_them():
     assert name_gpus(1, {"CUDA_VISIBLE_DEVICES": "0,9"}) == ("0",)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="affinity is of Linux")
 def test_processors_are_counted_as_they_are_allowed():
     allowed = len(os.sched_getaffinity(0))
     assert 1 <= count_cpus({}) <= allowed
@@ -304,17 +314,20 @@ def is_alive(pid):
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.skipif(sys.platform != "linux", reason="who is alive stands in /proc")
 def test_an_interrupt_stops_promptly_and_leaves_no_process(tmp_path, workers, signal_number):
     said, alive = interrupted(tmp_path, workers, [600, 600, 600], signal_number)
     assert said.startswith("TemporaryError Interrupted. Run the same command again")
     assert alive == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="who is alive stands in /proc")
 def test_workers_end_with_a_process_that_is_killed(tmp_path):
     said, alive = interrupted(tmp_path, 2, [600, 600], signal.SIGKILL)
     assert (said, alive) == ("", [])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="who is alive stands in /proc")
 def test_an_interrupt_while_results_are_told_stops_promptly_too(tmp_path):
     said, alive = interrupted(tmp_path, 2, [0, 600, 600])
     assert said.startswith("TemporaryError")
