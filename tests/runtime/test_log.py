@@ -7,7 +7,7 @@ import warnings
 import pytest
 from rich.console import Console
 
-from bids_eeg2fmri.errors import DataWarning, OutputError
+from bids_eeg2fmri.errors import AppError, DataWarning, OutputError
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import Pool, map_items
 
@@ -158,6 +158,14 @@ def test_a_crash_keeps_its_traceback(tmp_path):
     assert path.parent == tmp_path / "logs"
     assert re.fullmatch(r"crash-sub-03_task-rest-\d{8}T\d{6}-\d+\.txt", path.name)
     assert path.read_text() == "Traceback …"
+
+
+def test_a_crash_that_no_file_may_keep_is_one_line_and_v_tells_more(capsys):
+    log.setup(None, 1)
+    says = r"^participant: KeyError: 'gone'\. Please report it"
+    with pytest.raises(AppError, match=says), log.keeping_crashes(None, "participant"):
+        raise KeyError("gone")
+    assert "Traceback" in capsys.readouterr().err
 
 
 def test_a_process_that_never_set_up_has_no_place_to_log():
