@@ -86,7 +86,8 @@ class _Candidate:
     def predict(self, batch: int) -> Tensor:
         """Predict a batch of validation pairs."""
         model = self.fitting.model.eval()
-        eeg, _ = self.valid.take(_batch(self.valid, batch, self.cfg.batch_size), str(model.device))
+        chosen = _batch(self.valid, batch, self.cfg.batch_size)
+        eeg = self.valid.take_eeg(chosen, str(model.device))
         predicted: Tensor = model(eeg).bold
         return predicted
 
@@ -307,7 +308,7 @@ class _Targets(Sequence[Tensor]):
     def __getitem__(self, batch: Any) -> Any:
         if batch >= len(self):
             raise IndexError(batch)
-        return self.valid.take(_batch(self.valid, batch, self.size), "cpu")[1]
+        return self.valid.take_bold(_batch(self.valid, batch, self.size), "cpu")
 
 
 def _batch(examples: Examples, batch: int, size: int) -> np.ndarray:

@@ -115,7 +115,7 @@ def score_of_mean(
     total = 0.0
     for first in range(0, len(valid), batch_size):
         chosen = np.arange(first, min(first + batch_size, len(valid)))
-        _, bold = valid.take(chosen, "cpu")
+        bold = valid.take_bold(chosen, "cpu")
         total += len(chosen) * float(np.abs(bold.numpy() - mean).mean(dtype=np.float64))
     return total / len(valid)
 
@@ -227,8 +227,12 @@ class Reconstructions(Examples):
 
     def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
         """Return the volumes of some examples twice."""
-        _, bold = super().take(chosen, device)
+        bold = self.take_bold(chosen, device)
         return bold, bold
+
+    def take_eeg(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
+        """Return the volumes in the place of spectrograms."""
+        return self.take_bold(chosen, device)
 
 
 def _dimension(name: str, domain: Domain) -> Real | Integer | Categorical:

@@ -41,14 +41,26 @@ class Examples:
 
     def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
         """Return the spectrograms and volumes of some examples, counted over all runs."""
+        return self.take_eeg(chosen, device), self.take_bold(chosen, device)
+
+    def take_eeg(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
+        """Return the spectrograms alone, for which no volume is read."""
+        found = ((self.runs[r], j) for r, j in self._find(chosen))
+        eeg = np.stack([scale_eeg(run.eeg[j], self.scale, run.run) for run, j in found])
+        return _send(eeg, device)
+
+    def take_bold(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
+        """Return the volumes alone."""
+        found = ((self.runs[r], j) for r, j in self._find(chosen))
+        bold = np.stack([to_model(run.bold[j], self.scale, run.run) for run, j in found])
+        return _send(bold, device)
+
+    def _find(self, chosen: Int64[np.ndarray, " batch"]) -> list[tuple[int, int]]:
+        """Tell the run and the pair of examples that are counted over all runs."""
         ends = np.cumsum([len(index) for index in self.index])
         run_of = np.searchsorted(ends, chosen, side="right")
         within = chosen - np.concatenate([[0], ends])[run_of]
-        where = [(r, self.index[r][i]) for r, i in zip(run_of, within, strict=True)]
-        runs = self.runs
-        eeg = np.stack([scale_eeg(runs[r].eeg[j], self.scale, runs[r].run) for r, j in where])
-        bold = np.stack([to_model(runs[r].bold[j], self.scale, runs[r].run) for r, j in where])
-        return _send(eeg, device), _send(bold, device)
+        return [(int(r), int(self.index[r][i])) for r, i in zip(run_of, within, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -237,7 +249,10 @@ def synthesise(
     model: Network, examples: Examples, batch_size: int = 16
 ) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
     """Yield the synthesised volumes of all examples in order, in the model's units."""
-    for eeg, _ in _batches(examples, np.arange(len(examples)), batch_size, model.eval()):
+    model.eval()
+    for first in range(0, len(examples), batch_size):
+        chosen = np.arange(first, min(first + batch_size, len(examples)))
+        eeg = examples.take_eeg(chosen, str(model.device))
         with torch.inference_mode():
             volumes = in_halves(lambda part: model(part).bold, eeg)
         yield volumes.cpu().numpy()

@@ -137,7 +137,7 @@ def _power(
     ends = np.cumsum([0, *map(len, train.index)])
     for r, index in enumerate(train.index):
         parts = [
-            model.linear.power(train.take(chosen, str(model.device))[0]).cpu().numpy()
+            model.linear.power(train.take_eeg(chosen, str(model.device))).cpu().numpy()
             for chosen in np.split(np.arange(ends[r], ends[r + 1]), range(BATCH, len(index), BATCH))
             if len(chosen)
         ]

@@ -23,10 +23,13 @@ class Resident(Examples):
     eeg: Float32[Tensor, "pairs ..."]
     bold: Float32[Tensor, "pairs x y z"]
 
-    def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
-        """Return the spectrograms and volumes of some examples, counted over all runs."""
-        those = torch.from_numpy(chosen).to(self.eeg.device)
-        return self.eeg[those].to(device), self.bold[those].to(device)
+    def take_eeg(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
+        """Return the spectrograms of some examples, counted over all runs."""
+        return self.eeg[torch.from_numpy(chosen).to(self.eeg.device)].to(device)
+
+    def take_bold(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
+        """Return their volumes."""
+        return self.bold[torch.from_numpy(chosen).to(self.bold.device)].to(device)
 
 
 def bring_near(examples: Examples, device: torch.device) -> Examples:

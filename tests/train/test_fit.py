@@ -267,6 +267,13 @@ def test_volumes_are_synthesised_in_order():
     np.testing.assert_allclose(in_parts, at_once, atol=1e-5)
 
 
+def test_synthesis_looks_at_no_observed_volume():
+    model = begin().model
+    unseen = [replace(one, bold=np.full_like(one.bold, np.nan)) for one in RUNS]
+    found = next(synthesise(model, Examples(unseen, VALID.index, SCALE)))
+    np.testing.assert_array_equal(found, next(synthesise(model, VALID)))
+
+
 def test_a_loss_that_is_not_a_number_is_refused():
     fitting = begin()
     fitting.model.start_at(torch.full(SHAPES.bold, math.nan))
