@@ -19,6 +19,7 @@ from bids_eeg2fmri.types import (
     Markers,
     Pairs,
     Parcels,
+    PickedEEG,
     Recorded,
     Relevance,
     Scale,
@@ -84,7 +85,7 @@ def test_every_noun_reads_back_equal(tmp_path, noun):
 
 def test_all_nouns_are_tried():
     nouns = {cls for cls in vars(types).values() if hasattr(cls, "__dataclass_fields__")}
-    gathered_anew = {Evidence, Recorded}  # from the files, each time
+    gathered_anew = {Evidence, PickedEEG, Recorded}  # from files or other nouns, each time
     assert nouns - gathered_anew == {type(noun) for noun in NOUNS}
 
 
