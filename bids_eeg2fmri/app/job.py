@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 Work = TypeVar("Work")
 
 
-FORM = 9
+FORM = 10
 """Of what is stored; raised when its form changes between releases."""
 
 

@@ -118,10 +118,13 @@ def _resize_volume(
         # NIfTI stores x fastest; the other way round needs no copy.
         return _resize_volume(volume.T, rz, ry, rx).T
     nx, ny, nz = volume.shape
-    volume = (volume.reshape(nx * ny, nz) @ rz.T).reshape(nx, ny, -1)
-    volume = ry @ volume
-    resized: Float32[np.ndarray, "i jk"] = rx @ volume.reshape(nx, -1)
-    return resized.reshape(len(rx), len(ry), len(rz))
+    # Of the outer axes, the one that shrinks more comes first, which leaves less for the others.
+    if len(rx) * nz < len(rz) * nx:
+        volume = (rx @ volume.reshape(nx, -1)).reshape(-1, nz) @ rz.T
+    else:
+        volume = rx @ (volume.reshape(-1, nz) @ rz.T).reshape(nx, -1)
+    resized: Float32[np.ndarray, "i j k"] = ry @ volume.reshape(len(rx), ny, len(rz))
+    return resized
 
 
 def temporal_moments(
