@@ -11,15 +11,14 @@ project.
 import argparse
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import mne
 import numpy as np
 from jaxtyping import Float64
+from measured.memory import watching
 from scipy.signal import butter, resample_poly, sosfiltfilt, welch
 
 from bids_eeg2fmri.config import CleanConfig
@@ -232,27 +231,6 @@ def measure() -> None:
     print(account.in_words())
     print(f"{made.data.shape[1]} samples at {made.sfreq:g} Hz")
     print("most memory: " + ", ".join(f"{name} {size:.2f} GB" for name, size in peaks.items()))
-
-
-@contextmanager
-def watching() -> Iterator[dict[str, float]]:
-    """Measure, on Linux, the most memory in use: of its own, and with pages of mapped files."""
-    names = {"RssAnon": "of its own", "VmRSS": "with files that are mapped"}
-    peaks, ended = dict.fromkeys(names.values(), 0.0), threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.05):
-            for line in Path("/proc/self/status").read_text().splitlines():
-                name, _, size = line.partition(":")
-                if name in names:
-                    told = names[name]
-                    peaks[told] = max(peaks[told], int(size.split()[0]) / 1e6)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    yield peaks
-    ended.set()
-    watcher.join()
 
 
 if __name__ == "__main__":

@@ -18,16 +18,15 @@ import resource
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import nibabel as nib
 import numpy as np
+from measured.memory import watching
 
 TR, SFREQ, CHANNELS, MINUTES = 2.16, 5000.0, 64, 30.0
 LEAD = 10.0
@@ -318,26 +317,6 @@ def _cpu() -> float:
     """Processor seconds of this process and of those it has started."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(one.ru_utime + one.ru_stime for one in used)
-
-
-@contextmanager
-def watching() -> Iterator[dict[str, float]]:
-    """Measure, on Linux, the most memory in use: of its own, and with pages of mapped files."""
-    names = {"RssAnon": "of its own", "VmRSS": "with files that are mapped"}
-    peaks, ended = dict.fromkeys(names.values(), 0.0), threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(0.02):
-            for line in Path("/proc/self/status").read_text().splitlines():
-                name, _, size = line.partition(":")
-                if name in names:
-                    peaks[names[name]] = max(peaks[names[name]], int(size.split()[0]) / 1e6)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    yield peaks
-    ended.set()
-    watcher.join()
 
 
 if __name__ == "__main__":

@@ -250,8 +250,7 @@ def synthesise(
 ) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
     """Yield the synthesised volumes of all examples in order, in the model's units."""
     model.eval()
-    for first in range(0, len(examples), batch_size):
-        chosen = np.arange(first, min(first + batch_size, len(examples)))
+    for chosen in _parts(np.arange(len(examples)), batch_size):
         eeg = examples.take_eeg(chosen, str(model.device))
         with torch.inference_mode():
             volumes = in_halves(lambda part: model(part).bold, eeg)
@@ -333,8 +332,13 @@ def _batches(
     examples: Examples, order: Int64[np.ndarray, " chosen"], size: int, model: Network
 ) -> Iterator[tuple[Tensor, Tensor]]:
     device = str(model.device)
+    for chosen in _parts(order, size):
+        yield examples.take(chosen, device)
+
+
+def _parts(order: Int64[np.ndarray, " chosen"], size: int) -> Iterator[Int64[np.ndarray, " batch"]]:
     for first in range(0, len(order), size):
-        yield examples.take(order[first : first + size], device)
+        yield order[first : first + size]
 
 
 def _send(values: Float32[np.ndarray, "..."], device: str) -> Tensor:
