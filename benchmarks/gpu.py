@@ -35,7 +35,8 @@ from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.settings import override
-from bids_eeg2fmri.train.fit import Examples, fit, start
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import fit, start
 from bids_eeg2fmri.types import Pairs
 
 GOAL = 30.0

@@ -16,7 +16,8 @@ from bids_eeg2fmri.config import Config, ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
-from bids_eeg2fmri.train.fit import Examples, fit, start, synthesise
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import fit, start, synthesise
 from bids_eeg2fmri.types import Pairs, Scale
 
 MODELS = ("linear", "rff", "topo", "topo-rff")

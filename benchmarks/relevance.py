@@ -38,7 +38,7 @@ from bids_eeg2fmri.preprocess.bands import band_bins
 from bids_eeg2fmri.preprocess.scale import meet
 from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import from_mapping, override
-from bids_eeg2fmri.train.fit import Examples
+from bids_eeg2fmri.train.examples import Examples
 from bids_eeg2fmri.types import Pairs, Scale
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "semisynthetic"

@@ -71,6 +71,14 @@ def test_the_citation_file_names_this_version():
     assert f"## {version}" in (ROOT / "CHANGES.md").read_text()
 
 
+def test_the_architecture_page_names_every_room_and_every_file_where_stages_meet():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = [f"`{path.parent.name}/`" for path in PACKAGE.glob("*/__init__.py")]
+    files = [f"`{path.name}`" for path in (*PACKAGE.glob("*.py"), *PACKAGE.glob("app/*.py"))]
+    named = [name for name in (*rooms, *files) if name != "`__init__.py`"]
+    assert [name for name in named if name not in page] == []
+
+
 def test_the_usage_page_names_every_option():
     page = (ROOT / "docs" / "usage.md").read_text(encoding="utf-8")
     options = [name for action in make_parser()._actions for name in action.option_strings]

@@ -12,7 +12,8 @@ from bids_eeg2fmri.config import Config, ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
-from bids_eeg2fmri.train.fit import Examples, start, synthesise, train_epoch
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import start, synthesise, train_epoch
 from bids_eeg2fmri.types import Architecture, Pairs
 from measured import straight
 

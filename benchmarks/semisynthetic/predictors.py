@@ -19,7 +19,8 @@ from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.bands import band_power, band_ranges, window_lags
 from bids_eeg2fmri.preprocess.scale import expected, from_model, mean_volume, meet
-from bids_eeg2fmri.train.fit import Examples, drawing, fit, start, synthesise
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import drawing, fit, start, synthesise
 from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
 from bids_eeg2fmri.types import Scale
 

@@ -11,7 +11,7 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
 from bids_eeg2fmri.app.saved import SavedModel
 from bids_eeg2fmri.app.signals import keep_signal, kept_signal
-from bids_eeg2fmri.app.testing import synthesise_natively
+from bids_eeg2fmri.app.testing import keep_synthesised
 from bids_eeg2fmri.bids.electrodes import site_of, spline_weights
 from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import EEGFiles
@@ -103,13 +103,7 @@ def apply_model(job: Job, model: SavedModel, files: EEGFiles) -> Applied:
     def make(folder: Path) -> None:
         pairs = heard.pairs(model)
         index = np.arange(len(pairs.volume))
-        shape = (len(index), *model.mask.shape)
-        volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
-        done = 0
-        for native in synthesise_natively(model.network, model.scale, pairs, index):
-            volumes[done : done + len(native)] = native
-            done += len(native)
-        volumes.flush()
+        volumes = keep_synthesised(folder, model.network, model.scale, pairs, index)
         arrays.save(folder, "synthesis", _sum_up(model, pairs, volumes))
 
     given = {"device": job.device}

@@ -43,7 +43,8 @@ from bids_eeg2fmri.search.darts import (
     take_turn,
 )
 from bids_eeg2fmri.search.darts import start as start_selection
-from bids_eeg2fmri.train.fit import Examples, Fitting, drawing, start, train_epoch
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import Fitting, drawing, start, train_epoch
 from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import Architecture, Scale
 

@@ -26,7 +26,7 @@ from bids_eeg2fmri.preprocess.scale import meet
 from bids_eeg2fmri.report.explanation import ElectrodeGraph, Explanation, VoxelRelevance
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.train.fit import Examples
+from bids_eeg2fmri.train.examples import Examples
 from bids_eeg2fmri.train.splits import Index, extents
 from bids_eeg2fmri.types import Relevance
 

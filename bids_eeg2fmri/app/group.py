@@ -6,7 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from bids_eeg2fmri.app.baselines import Beside, test_baselines
-from bids_eeg2fmri.app.choosing import choose_for_folds
+from bids_eeg2fmri.app.choosing import Encoders, choose_for_folds
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.exchange import Exchanged, exchange, exchange_beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
@@ -14,7 +14,7 @@ from bids_eeg2fmri.app.explaining import explain_all
 from bids_eeg2fmri.app.group_maps import compare_maps, mean_maps, write_maps
 from bids_eeg2fmri.app.group_parcels import score_all, sum_up_parcels, write_group_parcels
 from bids_eeg2fmri.app.group_relevance import explain_group, write_group_relevance
-from bids_eeg2fmri.app.group_report import report_group
+from bids_eeg2fmri.app.group_report import SummedUp, report_group
 from bids_eeg2fmri.app.group_tables import write_tables
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
@@ -113,14 +113,7 @@ def run_task(
     )
     names = fold_names(owner, len(folds))
     encoders = choose_for_folds(job, names, runs, splits)
-    work = {
-        f"{trained} {model}": Work(
-            fold, repeat, trained, model, splits[fold], encoders[fold].shapes
-        )
-        for fold, name in enumerate(names)
-        for repeat, trained in enumerate(_repeat_names(name, job.config.split.repeats))
-        for model in job.config.models
-    }
+    work = _trainings(job, names, splits, encoders)
     done, lost = job.spread(_Training(runs), work, prefix="")
     if not done:
         raise next(iter(lost.values()))
@@ -156,6 +149,18 @@ def run_task(
         log.tell(one.tested.run.files.name, "result", text)
     log.tell(owner, "report", str(page))
     return problems
+
+
+def _trainings(
+    job: Job, names: Sequence[str], splits: Sequence[Split], encoders: Sequence[Encoders]
+) -> dict[str, Work]:
+    """List what is to be trained: every model in every fold, as often as is asked for."""
+    return {
+        f"{owner} {model}": Work(fold, repeat, owner, model, splits[fold], encoders[fold].shapes)
+        for fold, name in enumerate(names)
+        for repeat, owner in enumerate(_repeat_names(name, job.config.split.repeats))
+        for model in job.config.models
+    }
 
 
 @dataclass(frozen=True)
@@ -289,16 +294,7 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     @writing_behind(job.threads)
     def write() -> None:
         write_tables(experiment)
-        maps, coverage = mean_maps(experiment)
-        duels = compare_maps(experiment, maps.mask) if maps is not None else {}
-        if maps is not None:
-            write_maps(experiment, maps, duels)
-        parcels, no_parcels = sum_up_parcels(experiment.parcels)
-        if parcels is not None:
-            write_group_parcels(experiment, parcels)
-        explanations = explain_group(experiment, alike=maps is not None)
-        for one in explanations.values():
-            write_group_relevance(experiment, one)
+        found = _sum_up(experiment)
         names = fold_names(owner, len(experiment.folds))
         for name, encoders in zip(names, experiment.encoders, strict=True):
             write_choices(job, name, encoders)
@@ -306,9 +302,7 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
             # Of several trainings, the first one's scores are the last to be laid down.
             tests = [r.tested for r in reversed(experiment.results) if r.model == trained.name]
             publish_model(job, owner, trained, tests, experiment.verdicts[trained.name])
-        about_parcels = (parcels, no_parcels)
-        rest = (*about_parcels, tuple(explanations.values()))
-        report_group(experiment, page, maps, coverage, duels, problems, links, *rest)
+        report_group(experiment, page, found, problems, links)
 
     patterns = [f"{owner}_*", f"search/{owner}_*", page.name, f"group/**/*task-{experiment.task}_*"]
     patterns += [f"models/{owner}_*/*"]
@@ -321,3 +315,18 @@ def _deliver(experiment: Experiment, problems: Mapping[str, AppError], page: Pat
     units += [unit for one in experiment.parcels for unit in one.units.values()]
     units += [choice.unit for one in experiment.encoders for choice in one.choices]
     deliver(job, owner, units, patterns, problems, facts, write)
+
+
+def _sum_up(experiment: Experiment) -> SummedUp:
+    """Sum up maps, parcels and relevance over participants, and write them."""
+    maps, coverage = mean_maps(experiment)
+    duels = compare_maps(experiment, maps.mask) if maps is not None else {}
+    if maps is not None:
+        write_maps(experiment, maps, duels)
+    parcels, no_parcels = sum_up_parcels(experiment.parcels)
+    if parcels is not None:
+        write_group_parcels(experiment, parcels)
+    explanations = explain_group(experiment, alike=maps is not None)
+    for one in explanations.values():
+        write_group_relevance(experiment, one)
+    return SummedUp(maps, coverage, duels, parcels, no_parcels, tuple(explanations.values()))

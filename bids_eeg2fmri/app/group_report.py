@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -41,7 +42,7 @@ from bids_eeg2fmri.report.experiments import (
 )
 from bids_eeg2fmri.report.explanation import Explanation
 from bids_eeg2fmri.report.group import GroupMaps, GroupReport, Member, write_group_report
-from bids_eeg2fmri.report.page import Outcome
+from bids_eeg2fmri.report.page import Outcome, Provenance
 from bids_eeg2fmri.report.parcels import ParcelTable, reach_over_people
 from bids_eeg2fmri.report.pictures import Drawing, Picture, draw, leaving_out_pictures
 from bids_eeg2fmri.runtime import log
@@ -52,53 +53,48 @@ OF_PARCELS = ("pearsoncorrelation", "r_low", "r_high", "p", "q", "skill", "n_par
 """The scores of parcels that are shown."""
 
 
+@dataclass(frozen=True)
+class SummedUp:
+    """What an experiment adds up to over participants."""
+
+    maps: GroupMaps | None
+    coverage: str
+    """What the maps rest on, or why there are none."""
+    duels: Mapping[Pair, TMap]
+    """Which of two models errs less where."""
+    parcels: GroupParcels | None
+    no_parcels: str
+    """Why there are no scores of parcels."""
+    explanations: tuple[Explanation, ...]
+    """What the models rest on; none where that was not asked for."""
+
+
 def report_group(
     experiment: Experiment,
     page: Path,
-    maps: GroupMaps | None,
-    coverage: str,
-    duels: Mapping[Pair, TMap],
+    found: SummedUp,
     problems: Mapping[str, AppError],
     links: Mapping[str, str],
-    parcels: GroupParcels | None,
-    no_parcels: str,
-    explanations: tuple[Explanation, ...],
 ) -> None:
     """Write the report of a group.
 
     Parameters
     ----------
-    coverage
-        What the maps rest on, or why there are none.
-    parcels, no_parcels
-        Scores of parcels, or why there are none.
-    explanations
-        What the models rest on; none where that was not asked for.
+    links
+        Pages of participants, by name.
     """
-    job, folds = experiment.job, experiment.folds
-    task = job.selection.suffix(experiment.task).removeprefix("_")
-    named: dict[str, list[Tested]] = {}
-    for result in experiment.results:
-        again = f", repeat {result.repeat + 1}" * (job.config.split.repeats > 1)
-        named.setdefault(result.tested.run.files.name + again, []).append(result.tested)
-    whose = {name: f"sub-{tested[0].run.files.participant}" for name, tested in named.items()}
-    parts = {
-        part: tuple(
-            f"sub-{label}" for label in sorted(chain(*(members[part] for members in folds)))
-        )
-        for part in ("train", "valid", "test")
-    }
+    job, prefix = experiment.job, f"group_{_task(experiment)}"
     by_run, values, intervals = _by_run(experiment), experiment.values(), experiment.intervals()
     pictures = leaving_out_pictures(unless=job.config.report.figures)
     with log.capture_warnings() as notes, pictures:
         report = GroupReport(
             dataset=job.dataset_name,
-            task=task,
-            folds=len(folds),
+            task=_task(experiment),
+            folds=len(experiment.folds),
             repeats=job.config.split.repeats,
-            train_participants=parts["train"] if len(folds) == 1 else (),
-            valid_participants=parts["valid"] if len(folds) == 1 else (),
-            test_participants=parts["test"],
+            train_participants=_participants(experiment, "train"),
+            valid_participants=_participants(experiment, "valid"),
+            test_participants=_participants(experiment, "test"),
             model=experiment.models[0],
             outcomes={name: _outcome(tested) for name, tested in by_run.items()},
             values={shown(name): row for name, row in values.items()},
@@ -108,29 +104,22 @@ def report_group(
                 name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()
             },
             spread=experiment.spread(),
-            rows={name: summaries_of(tested) for name, tested in named.items()},
+            rows=_rows(experiment),
             metrics=METRICS,
             training=tuple(map(training, experiment.published)),
-            provenance=provenance(
-                job,
-                experiment.published,
-                experiment.runs,
-                experiment.splits[0],
-                folds,
-                experiment.parcels,
-            ),
-            maps=maps,
-            parcels=_parcels(experiment, parcels) if parcels else None,
-            no_parcels=no_parcels,
-            models=_comparison_drawings(experiment, f"group_{task}", maps, duels),
-            coverage=coverage,
-            search=search_pictures(job, f"group_{task}", experiment.encoders[0], len(folds)),
+            provenance=_provenance(experiment),
+            maps=found.maps,
+            parcels=_parcels(experiment, found.parcels) if found.parcels else None,
+            no_parcels=found.no_parcels,
+            models=_comparison_drawings(experiment, prefix, found.maps, found.duels),
+            coverage=found.coverage,
+            search=search_pictures(job, prefix, experiment.encoders[0], len(experiment.folds)),
             choices=_choices(experiment.encoders),
             problems=told(problems),
-            explanations=explanations,
+            explanations=found.explanations,
             data=tuple(map(summarise_data, experiment.runs)),
             stand_in=stand_in(job, experiment.models[0]),
-            links={**links, **{run: links[name] for run, name in whose.items() if name in links}},
+            links={**links, **_links_of_rows(experiment, links)},
             members=_members(experiment),
             standings=tuple(
                 standings.of_evidence(name, average([one.evidence for one in tested]))
@@ -142,6 +131,50 @@ def report_group(
         write_group_report(page, report, write_bytes, job.out / "group" / "figures")
     for note in notes:
         log.tell(page.stem, "report", note, logging.WARNING)
+
+
+def _task(experiment: Experiment) -> str:
+    """Name the task and the recordings of it that were chosen."""
+    return experiment.job.selection.suffix(experiment.task).removeprefix("_")
+
+
+def _participants(experiment: Experiment, part: str) -> tuple[str, ...]:
+    """List who trained or tested; with several folds, everyone does both."""
+    if part != "test" and len(experiment.folds) > 1:
+        return ()
+    labels = chain(*(members[part] for members in experiment.folds))
+    return tuple(f"sub-{label}" for label in sorted(labels))
+
+
+def _by_row(experiment: Experiment) -> dict[str, list[Tested]]:
+    """Gather the results of each row of the table of scores: a run, in one repeat."""
+    rows: dict[str, list[Tested]] = {}
+    for result in experiment.results:
+        again = f", repeat {result.repeat + 1}" * (experiment.job.config.split.repeats > 1)
+        rows.setdefault(result.tested.run.files.name + again, []).append(result.tested)
+    return rows
+
+
+def _rows(experiment: Experiment) -> dict[str, dict[str, dict[str, float]]]:
+    return {name: summaries_of(tested) for name, tested in _by_row(experiment).items()}
+
+
+def _links_of_rows(experiment: Experiment, links: Mapping[str, str]) -> dict[str, str]:
+    """Lead from each row to the page of its participant, where there is one."""
+    rows = _by_row(experiment).items()
+    whose = {name: f"sub-{tested[0].run.files.participant}" for name, tested in rows}
+    return {name: links[person] for name, person in whose.items() if person in links}
+
+
+def _provenance(experiment: Experiment) -> Provenance:
+    return provenance(
+        experiment.job,
+        experiment.published,
+        experiment.runs,
+        experiment.splits[0],
+        experiment.folds,
+        experiment.parcels,
+    )
 
 
 def _by_run(experiment: Experiment) -> dict[str, list[Tested]]:

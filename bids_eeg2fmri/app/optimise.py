@@ -33,7 +33,8 @@ from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.search import bayes
 from bids_eeg2fmri.search.bayes import Space, Trial, Values
 from bids_eeg2fmri.settings import from_mapping, spell_value
-from bids_eeg2fmri.train.fit import Examples, Fitting, drawing, fit, start
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import Fitting, drawing, fit, start
 from bids_eeg2fmri.train.splits import Index, extents
 from bids_eeg2fmri.types import Pairs, Scale
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bids_eeg2fmri.app.training import Trained
 from bids_eeg2fmri.bids.bold import bold_metadata
 from bids_eeg2fmri.bids.images import write_image, write_mask, write_series
 from bids_eeg2fmri.bids.models import read_model, write_model
+from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.write import derivative_path, write_table
 from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.evidence import Evidence
@@ -37,64 +39,70 @@ def write_results(job: Job, owner: str, tested: Sequence[Tested], beside: Beside
     theirs, whichever failed. Their sidecars name the owner's model that made them.
     """
     first = tested[0]
-    files, bold = first.run.files, first.run.recording.bold
+    files, affine = first.run.files, first.run.recording.bold.affine
+    path = partial(derivative_path, job.out, files.entities, "func")
     sources = sources_of([first.run])
-    start = float(first.run.pairs.onset[first.index[0]]) + first.run.clock.delay
-    taken = {"StartTime": start, "VolumeIndices": first.run.pairs.volume[first.index]}
+    about = "Observed BOLD, as finely as the model's grid"
+    _write_series(job, first, "target", first.observed(), about)
+    for one in tested:
+        model, by = one.trained.name, model_folder(owner, one.trained)
+        synth = f"synth{own_label(job.config.models, model)}"
+        made = f"BOLD synthesised from the EEG alone by {model}"
+        _write_series(job, one, synth, one.synthesised, made, Model=by)
+        residual = synth.replace("synth", "residual", 1)
+        _write_series(job, one, residual, one.residuals(), f"Observed minus {made}", Model=by)
+        for stat, (values, description, unit) in _maps(one).items():
+            told = {"Description": f"{description} Model {model}, test volumes.", "Units": unit}
+            image = path(suffix="boldmap", extension=".nii.gz", stat=stat, desc=synth)
+            write_image(image, values, affine, metadata=told | sources | {"Model": by})
+        by_volume = path(suffix="timeseries", extension=".tsv", desc=synth)
+        _write_by_volume(one, by_volume, sources)
+    _write_mask(first, path(suffix="mask", extension=".nii.gz", desc="brain"))
+    folders = {"Models": [model_folder(owner, one.trained) for one in tested]}
+    metrics = path(suffix="metrics", extension=".tsv", desc="synth")
+    _write_by_model(tested, beside, metrics, sources | folders)
 
-    def path(suffix: str, extension: str = ".nii.gz", **parts: str) -> Path:
-        return derivative_path(
-            job.out, files.entities, "func", suffix=suffix, extension=extension, **parts
-        )
 
-    told, cfg = bold_metadata(files), job.config.bold
-    units = {"Units": UNITS[cfg.units], "Preparation": f"BOLD {preparation(cfg)}"}
-    acquisition = {
+def _write_series(
+    job: Job, one: Tested, desc: str, volumes: Volumes, description: str, **more: object
+) -> None:
+    """Write a series of test volumes, with what BIDS asks to know of BOLD."""
+    run, files, cfg = one.run, one.run.files, job.config.bold
+    told = bold_metadata(files)
+    metadata = {
         "TaskName": told.get("TaskName", files.task),
         "SkullStripped": told.get("SkullStripped") is True or cfg.units == "percent",
+        **(_reference(files) if files.space else {}),
+        **sources_of([run]),
+        "StartTime": float(run.pairs.onset[one.index[0]]) + run.clock.delay,
+        "VolumeIndices": run.pairs.volume[one.index],
+        "Description": f"{description}; test volumes only",
+        "Units": UNITS[cfg.units],
+        "Preparation": f"BOLD {preparation(cfg)}",
+        **more,
     }
-    reference = {"SpatialReference": files.uri(files.bold)}
-    if files.space:
-        acquisition |= reference
-
-    def write(desc: str, volumes: Volumes, description: str, **more: object) -> None:
-        about = {"Description": f"{description}; test volumes only", **units, **more}
-        write_series(
-            path("bold", desc=desc),
-            volumes,
-            (*first.run.pairs.mask.shape, len(first.index)),
-            bold.affine,
-            tr=bold.tr,
-            metadata=acquisition | sources | taken | about,
-        )
-
-    write("target", first.observed(), "Observed BOLD, as finely as the model's grid")
-    for one in tested:
-        model = one.trained.name
-        label = own_label(job.config.models, model)
-        made, by = f"synthesised from the EEG alone by {model}", model_folder(owner, one.trained)
-        write(f"synth{label}", one.synthesised, f"BOLD {made}", Model=by)
-        write(f"residual{label}", one.residuals(), f"Observed minus BOLD {made}", Model=by)
-        for stat, (values, description, unit) in _maps(one).items():
-            about = {"Description": f"{description} Model {model}, test volumes.", "Units": unit}
-            write_image(
-                path("boldmap", stat=stat, desc=f"synth{label}"),
-                values,
-                bold.affine,
-                metadata=about | sources | {"Model": by},
-            )
-        _write_by_volume(one, path("timeseries", ".tsv", desc=f"synth{label}"), sources)
-    origin = "of the pipeline that preprocessed the run" if files.mask else "from its mean volume"
-    about = {"Description": f"Brain mask {origin}"}
-    write_mask(
-        path("mask", desc="brain"),
-        first.run.pairs.mask,
-        bold.affine,
-        metadata=about | reference | sources,
+    write_series(
+        derivative_path(
+            job.out, files.entities, "func", suffix="bold", extension=".nii.gz", desc=desc
+        ),
+        volumes,
+        (*run.pairs.mask.shape, len(one.index)),
+        run.recording.bold.affine,
+        tr=run.recording.bold.tr,
+        metadata=metadata,
     )
-    folders = {"Models": [model_folder(owner, one.trained) for one in tested]}
-    metrics = path("metrics", ".tsv", desc="synth")
-    _write_by_model(tested, beside, metrics, sources | folders)
+
+
+def _write_mask(one: Tested, path: Path) -> None:
+    files = one.run.files
+    origin = "of the pipeline that preprocessed the run" if files.mask else "from its mean volume"
+    about = {"Description": f"Brain mask {origin}", **_reference(files), **sources_of([one.run])}
+    write_mask(path, one.run.pairs.mask, one.run.recording.bold.affine, metadata=about)
+
+
+def _reference(files: RunFiles) -> dict[str, str]:
+    """Name the image in whose space derived ones are."""
+    return {"SpatialReference": files.uri(files.bold)}
 
 
 def own_label(asked: Sequence[str], name: str) -> str:

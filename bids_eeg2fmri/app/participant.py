@@ -4,20 +4,21 @@ import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from bids_eeg2fmri.app.baselines import test_baselines
+from bids_eeg2fmri.app.baselines import Beside, test_baselines
 from bids_eeg2fmri.app.choosing import choose_encoders
 from bids_eeg2fmri.app.delivery import deliver
-from bids_eeg2fmri.app.explaining import explain_all
+from bids_eeg2fmri.app.explaining import Explained, explain_all
+from bids_eeg2fmri.app.findings import Findings
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import publish_model, write_choices, write_results
 from bids_eeg2fmri.app.parcels import parcellate, score_run, write_parcel_scores
 from bids_eeg2fmri.app.phases import randomise_phases_of_run
-from bids_eeg2fmri.app.recordings import prepare
+from bids_eeg2fmri.app.recordings import PairedRun, prepare
 from bids_eeg2fmri.app.relevances import write_relevance
 from bids_eeg2fmri.app.reports import report_participant
 from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain_all
 from bids_eeg2fmri.app.showing import anatomy_key
-from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
+from bids_eeg2fmri.app.testing import Tested, headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
 from bids_eeg2fmri.app.triage import attempt, attempt_side_by_side, conclude, find
 from bids_eeg2fmri.bids.behind import writing_behind
@@ -26,7 +27,7 @@ from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.verdict import judge
 from bids_eeg2fmri.runtime import log
-from bids_eeg2fmri.train.splits import split_in_time
+from bids_eeg2fmri.train.splits import Split, split_in_time
 
 
 def run_participants(job: Job) -> None:
@@ -73,8 +74,20 @@ def run_participant(
     onsets, tasks = [run.pairs.onset for run in runs], [run.files.task for run in runs]
     gap = job.gap(run.clock.tr for run in runs)
     split = split_in_time(onsets, tasks, job.config.split, gap)
-    owner = _owner(job, label)
-    page = job.out / f"{owner}.html"
+    findings = _learn_and_test(job, _owner(job, label), runs, split, failed)
+    _deliver(findings)
+    told = {name: [headline(one) for one in of_run] for name, of_run in findings.tested.items()}
+    return told, [*findings.problems]
+
+
+def _learn_and_test(
+    job: Job,
+    owner: str,
+    runs: Sequence[PairedRun],
+    split: Split,
+    failed: Mapping[str, AppError],
+) -> Findings:
+    """Train every model, test it on every run, and hold it against what knows no EEG."""
     chosen = [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
     parcellations, unfit = parcellate(job, [run.recording for run, _ in chosen])
     encoders = choose_encoders(job, owner, runs, split)
@@ -85,60 +98,55 @@ def run_participant(
     baselines, unfitted = attempt(
         lambda _: test_baselines(job, owner, runs, split), {f"{owner} baselines": None}
     )
-    tested = [[test(job, model, run, index) for model in trained] for run, index in chosen]
-    besides = {run: one for found in baselines for run, one in found.items()}
-    held = {
-        run.files.name: randomise_phases_of_run(job, of_run, besides.get(run.files.name))
-        for (run, _), of_run in zip(chosen, tested, strict=True)
-    }
-    tested = [of_run for of_run, _ in held.values()]
-    besides = {run: beside for run, (_, beside) in held.items() if beside is not None}
+    fitted = {name: one for found in baselines for name, one in found.items()}
+    tested: dict[str, list[Tested]] = {}
+    besides: dict[str, Beside] = {}
+    for name, of_run in {
+        run.files.name: [test(job, model, run, index) for model in trained] for run, index in chosen
+    }.items():
+        tested[name], beside = randomise_phases_of_run(job, of_run, fitted.get(name))
+        if beside is not None:
+            besides[name] = beside
     names = [one.name for one in trained]
     retrained, unrepeated = retrain_all(job, owner, names, runs, split, encoders.shapes)
-    tested = [
-        [hold_against_retrained(one, retrained[one.trained.name]) for one in of_run]
-        for of_run in tested
-    ]
-    failed |= untrained | unfitted | unrepeated | unfit
-    by_run = {of_run[0].run.files.name: of_run for of_run in tested}
-    explained = {}
-    for name, of_run in by_run.items():
-        explained[name], unexplained = explain_all(job, of_run)
-        failed |= unexplained
+    problems = {**failed, **untrained, **unfitted, **unrepeated, **unfit}
+    explained: dict[str, dict[str, Explained]] = {}
+    for name, of_run in tested.items():
+        held = [hold_against_retrained(one, retrained[one.trained.name]) for one in of_run]
+        explained[name], unexplained = explain_all(job, held)
+        tested[name] = held
+        problems |= unexplained
     parcels = {
-        name: score_run(job, parcellation, by_run[name], besides.get(name))
+        name: score_run(job, parcellation, tested[name], besides.get(name))
         for name, parcellation in parcellations.items()
     }
+    given = (runs, split, encoders, trained, tested, besides, parcels, explained, problems)
+    return Findings(job, owner, *given)
+
+
+def _deliver(findings: Findings) -> None:
+    """Write images, tables, models and report, unless they are there."""
+    job, owner = findings.job, findings.owner
+    page = job.out / f"{owner}.html"
 
     @writing_behind(job.threads)
     def write() -> None:
-        for of_run in tested:
-            write_results(job, owner, of_run, besides.get(of_run[0].run.files.name))
-        for name, found in explained.items():
-            write_relevance(job, owner, by_run[name], found)
-        for name, of_parcels in parcels.items():
-            write_parcel_scores(job, owner, of_parcels, by_run[name])
-        write_choices(job, owner, encoders)
-        for model, *tests in zip(trained, *tested, strict=True):
+        for name, of_run in findings.tested.items():
+            write_results(job, owner, of_run, findings.besides.get(name))
+            write_relevance(job, owner, of_run, findings.explained[name])
+        for name, of_parcels in findings.parcels.items():
+            write_parcel_scores(job, owner, of_parcels, findings.tested[name])
+        write_choices(job, owner, findings.encoders)
+        for model, *tests in zip(findings.trained, *findings.tested.values(), strict=True):
             verdict = judge([[one.evidence for one in tests]])
             publish_model(job, owner, model, tests, verdict)
-        given = (runs, split, encoders, trained, tested, besides, parcels, explained, failed)
-        report_participant(job, page, label, *given)
+        report_participant(findings, page)
 
-    names = [*(run.files.name for run, _ in chosen), owner]
-    patterns = [f"sub-{label}/**/{name}_*" for name in names]
+    patterns = [f"{findings.participant}/**/{name}_*" for name in (*findings.tested, owner)]
     patterns += [page.name, f"search/{owner}_*", f"models/{owner}_*/*"]
-    units = [unit for run, _ in chosen for unit in run.units]
-    units += [model.unit for model in trained]
-    units += [unit for of_run in tested for one in of_run for unit in one.units]
-    units += [choice.unit for choice in encoders.choices]
-    units += [unit for one in besides.values() for unit in one.units]
-    units += [unit for one in parcels.values() for unit in one.units.values()]
-    units += [one.unit for of_run in explained.values() for one in of_run.values()]
-    facts = {"dataset": job.dataset_name, "anatomy": [anatomy_key(run) for run, _ in chosen]}
-    deliver(job, owner, units, patterns, failed, facts, write)
-    told = {of_run[0].run.files.name: [headline(one) for one in of_run] for of_run in tested}
-    return told, [*failed]
+    anatomy = [anatomy_key(of_run[0].run) for of_run in findings.tested.values()]
+    facts = {"dataset": job.dataset_name, "anatomy": anatomy}
+    deliver(job, owner, findings.units, patterns, findings.problems, facts, write)
 
 
 def _tell_unused(job: Job) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Choice, Encoders
 from bids_eeg2fmri.app.explaining import Explained, describe_test
+from bids_eeg2fmri.app.findings import Findings
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.parcels import ParcelTest
 from bids_eeg2fmri.app.provenance import provenance
@@ -40,60 +40,36 @@ from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.train.splits import Split
 
 
-def report_participant(
-    job: Job,
-    page: Path,
-    label: str,
-    runs: Sequence[PairedRun],
-    split: Split,
-    encoders: Encoders,
-    trained: Sequence[Trained],
-    tested: Sequence[Sequence[Tested]],
-    besides: Mapping[str, Beside],
-    parcels: Mapping[str, ParcelTest],
-    explained: Mapping[str, Mapping[str, Explained]],
-    problems: Mapping[str, AppError],
-) -> None:
-    """Write the report of one participant.
-
-    Parameters
-    ----------
-    tested
-        Results of all models, run by run; the pictures are those of the first one.
-    besides
-        Results of the baselines, by run.
-    parcels
-        Results on parcels, by run; of those that have any.
-    explained
-        What tests rest on, by run and model.
-    """
-    names = [of_run[0].run.files.name for of_run in tested]
+def report_participant(findings: Findings, page: Path) -> None:
+    """Write the report of one participant; of several models, pictures are those of the first."""
+    job, runs, parcels = findings.job, findings.runs, findings.parcels
+    tested, trained, label = findings.tested, findings.trained, findings.participant
     pictures = leaving_out_pictures(unless=job.config.report.figures)
     with log.capture_warnings() as notes, pictures:
         report = ParticipantReport(
-            participant=f"sub-{label}",
+            participant=label,
             dataset=job.dataset_name,
             runs=tuple(
-                summarise(job, run, split, i, parcels.get(run.files.name))
+                summarise(job, run, findings.split, i, parcels.get(run.files.name))
                 for i, run in enumerate(runs)
             ),
             results=tuple(
-                show(job, of_run, besides.get(name), parcels.get(name))
-                for name, of_run in zip(names, tested, strict=True)
+                show(job, of_run, findings.besides.get(name), parcels.get(name))
+                for name, of_run in tested.items()
             ),
             training=tuple(map(training, trained)),
-            search=search_pictures(job, page.stem, encoders),
+            search=search_pictures(job, page.stem, findings.encoders),
             metrics=METRICS,
-            provenance=provenance(job, trained, runs, split, parcels=parcels.values()),
-            problems=told(problems),
+            provenance=provenance(job, trained, runs, findings.split, parcels=parcels.values()),
+            problems=told(findings.problems),
             stand_in=stand_in(job, trained[0].name),
             explanations={
-                name: _explanations(job, of_run, explained[name])
-                for name, of_run in zip(names, tested, strict=True)
-                if explained[name]
+                name: _explanations(job, of_run, findings.explained[name])
+                for name, of_run in tested.items()
+                if findings.explained[name]
             },
         )
-        write_participant_report(page, report, write_bytes, job.out / f"sub-{label}" / "figures")
+        write_participant_report(page, report, write_bytes, job.out / label / "figures")
     for note in notes:
         log.tell(page.stem, "report", note, logging.WARNING)
 

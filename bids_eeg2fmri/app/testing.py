@@ -33,7 +33,8 @@ from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.scale import from_model, meet
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.train.fit import Examples, synthesise
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import synthesise
 from bids_eeg2fmri.train.splits import Index
 from bids_eeg2fmri.types import Pairs, Scale, Scores, typed
 
@@ -143,14 +144,8 @@ def test(job: Job, trained: Trained, run: PairedRun, index: Index) -> Tested:
     """Synthesise the test volumes of one run and score them beside the baselines."""
 
     def make(folder: Path) -> None:
-        shape = (len(index), *run.pairs.mask.shape)
-        volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
-        done = 0
-        model, scale = load_model(job, trained), trained.scale
-        for native in synthesise_natively(model, scale, run.pairs, index):
-            volumes[done : done + len(native)] = native
-            done += len(native)
-        volumes.flush()
+        model = load_model(job, trained)
+        volumes = keep_synthesised(folder, model, trained.scale, run.pairs, index)
         target = observed_volumes(run, index)
         evidence = weigh(job, run, target, volumes, trained.mean_on(run))
         for i, scores in enumerate(_scores(trained, run, target, volumes, evidence.min_shift)):
@@ -169,6 +164,20 @@ def recipe(job: Job, index: Index) -> list[dict[str, object]]:
     """List what a test depends on, beside what is tested."""
     draws = {"null_draws": job.config.evaluate.null_draws, "seed": job.config.seed}
     return [{**draws, "test_pairs": index.tolist()}]
+
+
+def keep_synthesised(
+    folder: Path, model: Network, scale: Scale, pairs: Pairs, index: Index
+) -> Float32[np.ndarray, "volumes x y z"]:
+    """Synthesise the volumes of some pairs into a unit of the store."""
+    shape = (len(index), *pairs.mask.shape)
+    volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
+    done = 0
+    for native in synthesise_natively(model, scale, pairs, index):
+        volumes[done : done + len(native)] = native
+        done += len(native)
+    volumes.flush()
+    return volumes
 
 
 def synthesise_natively(

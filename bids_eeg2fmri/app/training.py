@@ -26,7 +26,8 @@ from bids_eeg2fmri.preprocess.domain import training_range
 from bids_eeg2fmri.preprocess.scale import expected, own_scale
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.train.fit import Epoch, Examples, Fitting, drawing, fit, start
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import Epoch, Fitting, drawing, fit, start
 from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
 from bids_eeg2fmri.train.near import bring_near
 from bids_eeg2fmri.train.splits import Split, extents

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from bids_eeg2fmri.config import OptimiseConfig
 from bids_eeg2fmri.errors import DataError, MemoryShortageError, UsageError, is_shortage
-from bids_eeg2fmri.train.fit import Examples
+from bids_eeg2fmri.train.examples import Examples
 
 DESIGN = 10
 """Points spread over the whole space before the first one is drawn from a surrogate."""

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int64
+from jaxtyping import Bool, Float32
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -21,46 +21,9 @@ from bids_eeg2fmri.model.decoder import Decoder
 from bids_eeg2fmri.model.loss import mean_absolute_error, synthesis_loss
 from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.resnet import Encoder
-from bids_eeg2fmri.preprocess.scale import scale_eeg, to_model
+from bids_eeg2fmri.train.examples import Examples, in_parts
 from bids_eeg2fmri.train.memory import Before, halve, in_halves, needs_several, single_pairs
 from bids_eeg2fmri.train.optimiser import BlockwiseAdamW
-from bids_eeg2fmri.train.splits import Index
-from bids_eeg2fmri.types import Pairs, Scale
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Chosen pairs of several runs, seen in the model's units; read from disk batch by batch."""
-
-    runs: Sequence[Pairs]
-    index: Sequence[Index]
-    scale: Scale
-
-    def __len__(self) -> int:
-        return sum(map(len, self.index))
-
-    def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
-        """Return the spectrograms and volumes of some examples, counted over all runs."""
-        return self.take_eeg(chosen, device), self.take_bold(chosen, device)
-
-    def take_eeg(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
-        """Return the spectrograms alone, for which no volume is read."""
-        found = ((self.runs[r], j) for r, j in self._find(chosen))
-        eeg = np.stack([scale_eeg(run.eeg[j], self.scale, run.run) for run, j in found])
-        return _send(eeg, device)
-
-    def take_bold(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
-        """Return the volumes alone."""
-        found = ((self.runs[r], j) for r, j in self._find(chosen))
-        bold = np.stack([to_model(run.bold[j], self.scale, run.run) for run, j in found])
-        return _send(bold, device)
-
-    def _find(self, chosen: Int64[np.ndarray, " batch"]) -> list[tuple[int, int]]:
-        """Tell the run and the pair of examples that are counted over all runs."""
-        ends = np.cumsum([len(index) for index in self.index])
-        run_of = np.searchsorted(ends, chosen, side="right")
-        within = chosen - np.concatenate([[0], ends])[run_of]
-        return [(int(r), int(self.index[r][i])) for r, i in zip(run_of, within, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -239,7 +202,7 @@ def learning_rate(cfg: TrainConfig, progress: float) -> float:
 def validation_loss(model: Network, valid: Examples, batch_size: int) -> float:
     """Return the mean absolute error over all examples, in the model's units."""
     total = 0.0
-    for eeg, bold in _batches(valid, np.arange(len(valid)), batch_size, model.eval()):
+    for eeg, bold in valid.batches(batch_size, str(model.eval().device)):
         predicted = in_halves(lambda part: model(part).bold, eeg)
         total += len(eeg) * mean_absolute_error(predicted, bold).item()
     return total / len(valid)
@@ -250,7 +213,7 @@ def synthesise(
 ) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
     """Yield the synthesised volumes of all examples in order, in the model's units."""
     model.eval()
-    for chosen in _parts(np.arange(len(examples)), batch_size):
+    for chosen in in_parts(np.arange(len(examples)), batch_size):
         eeg = examples.take_eeg(chosen, str(model.device))
         with torch.inference_mode():
             volumes = in_halves(lambda part: model(part).bold, eeg)
@@ -270,11 +233,12 @@ def train_epoch(
     Batch normalisation then takes its statistics from each part, so the numbers are others.
     """
     model, optimizer = fitting.model.train(), fitting.optimizer
+    device = str(model.device)
     order = np.random.default_rng((seed, number)).permutation(len(train))
     steps = math.ceil(len(train) / cfg.batch_size)
     losses = []
     with drawing(seed + number):  # dropout
-        for step, (eeg, bold) in enumerate(_batches(train, order, cfg.batch_size, model)):
+        for step, (eeg, bold) in enumerate(train.batches(cfg.batch_size, device, order)):
             rate = learning_rate(cfg, (number - 1 + step / steps) / cfg.epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
@@ -326,27 +290,6 @@ def _accumulate(
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it unannotated
         total += loss.item()
     return total
-
-
-def _batches(
-    examples: Examples, order: Int64[np.ndarray, " chosen"], size: int, model: Network
-) -> Iterator[tuple[Tensor, Tensor]]:
-    device = str(model.device)
-    for chosen in _parts(order, size):
-        yield examples.take(chosen, device)
-
-
-def _parts(order: Int64[np.ndarray, " chosen"], size: int) -> Iterator[Int64[np.ndarray, " batch"]]:
-    for first in range(0, len(order), size):
-        yield order[first : first + size]
-
-
-def _send(values: Float32[np.ndarray, "..."], device: str) -> Tensor:
-    """Make a tensor on a device; to a GPU it is copied while the processor goes on."""
-    tensor = torch.from_numpy(values)
-    if not device.startswith("cuda"):
-        return tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from bids_eeg2fmri.evaluate.ridge import choose_design, fit_ridge
 from bids_eeg2fmri.model.hybrid import Hybrid, Response, double_gamma
 from bids_eeg2fmri.preprocess.bands import Value
 from bids_eeg2fmri.preprocess.scale import to_model
-from bids_eeg2fmri.train.fit import Examples
+from bids_eeg2fmri.train.examples import Examples, in_parts
 
 RESPONSES = (
     Response(),
@@ -89,11 +89,11 @@ def settle(model: Hybrid, valid: Examples, solved: Response) -> None:
         What `solve_linear_path` chose.
     """
     model.eval()
-    linear = model.linear
+    linear, device = model.linear, str(model.device)
     errors = {}
     for response in (solved, Response(linear.delay.item(), linear.width.item())):
         linear.respond(response)
-        rests = (wanted - linear(eeg) for eeg, wanted in _batches(model, valid))
+        rests = (wanted - linear(eeg) for eeg, wanted in valid.batches(BATCH, device))
         errors[response] = sum(float((rest**2).sum()) for rest in rests)
     linear.respond(min(errors, key=lambda response: errors[response]))
     along, size = _compare(model, valid)
@@ -109,7 +109,7 @@ def _compare(
     """Multiply for each pair the network with what the linear path leaves, and with itself."""
 
     def deviations() -> Iterator[tuple[Tensor, Tensor]]:
-        for eeg, wanted in _batches(model, valid):
+        for eeg, wanted in valid.batches(BATCH, str(model.device)):
             yield wanted - model.linear(eeg), model.network(eeg).bold
 
     rest = found = torch.zeros((), device=model.device)
@@ -124,22 +124,15 @@ def _compare(
     return np.concatenate(along), np.concatenate(size)
 
 
-def _batches(model: Hybrid, pairs: Examples) -> Iterator[tuple[Tensor, Tensor]]:
-    for first in range(0, len(pairs), BATCH):
-        chosen = np.arange(first, min(first + BATCH, len(pairs)))
-        yield pairs.take(chosen, str(model.device))
-
-
 def _power(
     model: Hybrid, train: Examples
 ) -> Iterator[tuple[int, Float32[np.ndarray, "pairs features windows"]]]:
     """Give the number of each run with training pairs, and their band power."""
     ends = np.cumsum([0, *map(len, train.index)])
-    for r, index in enumerate(train.index):
+    for r in range(len(train.runs)):
         parts = [
             model.linear.power(train.take_eeg(chosen, str(model.device))).cpu().numpy()
-            for chosen in np.split(np.arange(ends[r], ends[r + 1]), range(BATCH, len(index), BATCH))
-            if len(chosen)
+            for chosen in in_parts(np.arange(ends[r], ends[r + 1]), BATCH)
         ]
         if parts:
             yield r, np.concatenate(parts)

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from bids_eeg2fmri.errors import is_shortage
-from bids_eeg2fmri.train.fit import Examples
+from bids_eeg2fmri.train.examples import Examples
 
 BLOCK = 64
 """Pairs that are scaled and moved at a time."""
@@ -58,11 +58,8 @@ def reside_if_possible(examples: Examples, device: torch.device) -> Examples:
 
 def reside(examples: Examples, device: torch.device) -> Resident:
     """Scale all examples and keep them in the memory of a device."""
-    parts = [
-        examples.take(np.arange(first, min(first + BLOCK, len(examples))), str(device))
-        for first in range(0, len(examples), BLOCK)
-    ]
-    eeg, bold = (torch.cat(some) for some in zip(*parts, strict=True))
+    parts = zip(*examples.batches(BLOCK, str(device)), strict=True)
+    eeg, bold = (torch.cat(some) for some in parts)
     return Resident(examples.runs, examples.index, examples.scale, eeg, bold)
 
 

@@ -18,7 +18,8 @@ from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.runtime.execute import Pool, map_items
 from bids_eeg2fmri.runtime.log import keeping_crashes
 from bids_eeg2fmri.search.bayes import attempt
-from bids_eeg2fmri.train.fit import Examples, fit, synthesise, train_epoch
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import fit, synthesise, train_epoch
 from bids_eeg2fmri.train.memory import Before, in_halves
 from bids_eeg2fmri.train.near import reside_if_possible
 

@@ -7,7 +7,8 @@ from bids_eeg2fmri.config import ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
-from bids_eeg2fmri.train.fit import Examples, start
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import start
 from bids_eeg2fmri.types import Architecture, Pairs
 
 BLOCK = Architecture(((3, 4, 3),), ((1, 1, 1),), (2, 2, 2))

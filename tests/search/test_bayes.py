@@ -28,7 +28,8 @@ from bids_eeg2fmri.search.bayes import (
     suggest,
 )
 from bids_eeg2fmri.settings import from_mapping, to_toml, validate
-from bids_eeg2fmri.train.fit import Examples, fit, start, validation_loss
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import fit, start, validation_loss
 from bids_eeg2fmri.types import Architecture, Pairs
 
 CONFIG = OptimiseConfig(iterations=22)

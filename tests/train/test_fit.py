@@ -12,9 +12,9 @@ from bids_eeg2fmri.model.names import MODELS
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
+from bids_eeg2fmri.train.examples import Examples
 from bids_eeg2fmri.train.fit import (
     Epoch,
-    Examples,
     Fitting,
     fit,
     learning_rate,

@@ -10,7 +10,8 @@ from bids_eeg2fmri.model.hybrid import Hybrid, Response
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import fit_scale, to_model
-from bids_eeg2fmri.train.fit import Examples, synthesise
+from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.fit import synthesise
 from bids_eeg2fmri.train.hybrid import RESPONSES, settle, solve_linear_path
 from bids_eeg2fmri.types import Architecture, Pairs
 
