@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from bids_eeg2fmri.app.parameters import NODDI, encoders
 from bids_eeg2fmri.config import Config, ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.network import Shapes
+from bids_eeg2fmri.model.noddi import NODDI
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.train.examples import Examples
@@ -59,6 +59,9 @@ def our_steps(_folder: Path, batch: int, shapes: Shapes = NODDI) -> Callable[[],
 
 def steps_on_grid(folder: Path, batch: int, grid: list[int]) -> Callable[[], object]:
     """Ready the same on another grid, with the first encoders that fit."""
+    # Here, as it brings MNE and nilearn along, which no step of training needs in memory.
+    from bids_eeg2fmri.app.parameters import encoders
+
     shapes = encoders(NODDI.eeg, (grid[0], grid[1], grid[2]), Config())
     return our_steps(folder, batch, shapes)
 

@@ -22,6 +22,7 @@ from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.network import Shapes
+from bids_eeg2fmri.model.noddi import BOLD_POOLING, EEG_POOLING
 from bids_eeg2fmri.preprocess.bands import band_ranges, window_lags
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import seed_for
@@ -33,8 +34,8 @@ from bids_eeg2fmri.types import Architecture
 
 KINDS: tuple[Kind, ...] = ("bold", "eeg")
 """The encoders, in the order in which they are chosen: that of EEG is tried with that of BOLD."""
-POOLING = {"eeg": (2, 2, 1), "bold": (2, 2, 2)}
-"""Max-pool of each encoder (Tables 4 and 5); the ten windows of EEG are not pooled."""
+POOLING = {"eeg": EEG_POOLING, "bold": BOLD_POOLING}
+"""Max-pool of each encoder."""
 AXES = {
     "eeg": ("EEG channels", "EEG frequencies", "EEG windows"),
     "bold": ("BOLD axis x", "BOLD axis y", "BOLD axis z"),

@@ -6,27 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
-from bids_eeg2fmri.app.choosing import POOLING, first_shapes
+from bids_eeg2fmri.app.choosing import first_shapes
 from bids_eeg2fmri.config import Config, ModelConfig
 from bids_eeg2fmri.errors import ShapeError, UsageError
 from bids_eeg2fmri.model.names import ALL_PAPER
 from bids_eeg2fmri.model.network import Network, Shapes
+from bids_eeg2fmri.model.noddi import NODDI
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.parser import Parser
 from bids_eeg2fmri.search.architectures import Shape
 from bids_eeg2fmri.settings import override, validate
-from bids_eeg2fmri.types import Architecture
-
-NODDI = Shapes(
-    eeg=(64, 134, 10),
-    bold=(64, 64, 30),
-    eeg_encoder=Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), POOLING["eeg"]),
-    bold_encoder=Architecture(
-        ((14, 6, 12), (6, 4, 6), (12, 47, 5)), ((2, 1, 1), (1, 1, 1), (1, 1, 1)), POOLING["bold"]
-    ),
-)
-"""The paper's best candidates, number 2 of Tables 4 and 5; Table 5 prints 16 for the first kernel
-of the latter, which leaves no 7×7×7."""
 
 COLUMNS = {
     "E_x": "eeg_encoder",
