@@ -13,7 +13,7 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test fuzz faults lint docs benchmarks lock image clean
+.PHONY: help demo test fuzz faults lint docs notebook benchmarks wheel lock image clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -40,8 +40,19 @@ lint: .venv/tested  ## lint, check types and the import contract
 docs: .venv/installed  ## write docs/settings.md from config.py
 	$(BIN)/python docs/make_settings.py
 
+notebook: .venv/noted  ## run the example notebook, into build/notebook
+	rm -rf build/notebook
+	mkdir -p build/notebook
+	cp docs/notebooks/first_look.ipynb build/notebook
+	$(BIN)/jupyter-nbconvert --log-level WARN --to html --execute build/notebook/first_look.ipynb
+
 benchmarks: .venv/installed  ## measure time and memory beside what one would take instead
 	$(BIN)/python benchmarks/performance.py
+
+wheel: .venv/tested  ## build wheel and source distribution, into dist, and try them outside
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	DIST=dist $(SERIAL) $(BIN)/pytest tests/release
 
 image:  ## build the container image
 	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag bids-eeg2fmri:$(VERSION) .
@@ -66,13 +77,17 @@ demo/simulated: | .venv/installed
 	$(BIN)/pip install --quiet --requirement requirements-test.lock
 	touch $@
 
-# Both lock files come from one fresh environment. A local build such as torch's +cpu is locked as the
+.venv/noted: requirements-notebook.lock .venv/installed
+	$(BIN)/pip install --quiet --requirement requirements-notebook.lock
+	touch $@
+
+# All lock files come from one fresh environment. A local build such as torch's +cpu is locked as the
 # plain version, and what only a CUDA build of torch needs is left to torch.
 TORCH := torch==2.13.0
 FREEZE = build/lock/bin/pip freeze --all --exclude bids_eeg2fmri --exclude pip --exclude wheel \
 	| sed 's/+.*//' | grep -Ev '^(nvidia-|cuda-|triton)'
 
-lock:  ## resolve the dependencies anew and write both lock files
+lock:  ## resolve the dependencies anew and write the lock files
 	rm -rf build/lock
 	$(PYTHON) -m venv build/lock
 	build/lock/bin/pip install --quiet $(TORCH) .
@@ -82,4 +97,9 @@ lock:  ## resolve the dependencies anew and write both lock files
 	echo '# Tests, on top of run time. Written by `make lock`.' > requirements-test.lock
 	echo '--requirement requirements.lock' >> requirements-test.lock
 	$(FREEZE) | grep -vxFf requirements.lock >> requirements-test.lock
+	build/lock/bin/pip install --quiet '.[notebook]'
+	echo '# The example notebook, on top of the tests. Written by `make lock`.' > requirements-notebook.lock
+	echo '--requirement requirements-test.lock' >> requirements-notebook.lock
+	$(FREEZE) | grep -vxFf requirements.lock | grep -vxFf requirements-test.lock \
+		>> requirements-notebook.lock
 	build/lock/bin/pip check

@@ -28,9 +28,9 @@ class Parser(argparse.ArgumentParser):
         )
 
 
-def make_parser() -> Parser:
+def make_parser(kind: type[Parser] = Parser) -> Parser:
     """Describe the command line; both ``--a-b`` and ``--a_b`` are understood."""
-    parser = Parser(
+    parser = kind(
         prog="bids-eeg2fmri",
         description="Learn to synthesise fMRI from simultaneous EEG, and say how good it is.",
         allow_abbrev=False,

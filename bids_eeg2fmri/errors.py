@@ -26,6 +26,7 @@ the log and the report.
 """
 
 import errno
+from collections.abc import Mapping
 
 
 class AppError(Exception):
@@ -86,6 +87,11 @@ class PartialFailureError(AppError):
     """Some participants failed; what the others gave is written."""
 
     exit_code = 70
+
+    def __init__(self, message: str, failed: Mapping[str, AppError] | None = None) -> None:
+        super().__init__(message)
+        self.failed = dict(failed or {})
+        """Why, by what failed: a participant, a recording, or a model of one."""
 
 
 class OutputError(AppError):

@@ -103,7 +103,7 @@ def override(config: Config, assignments: Sequence[str]) -> Config:
         name, equals, text = (part.strip() for part in assignment.partition("="))
         if not equals:
             raise UsageError(f"--set {assignment}: write section.key=value, e.g. train.epochs=20.")
-        value: Any = _toml_value(text)
+        value: Any = read_value(text)
         for key in reversed(name.split(".")):
             value = {key: value}
         config = from_mapping(value, config)
@@ -254,7 +254,7 @@ def spell_type(kind: Any, numbers: str = "") -> str:
     return f"{words}, {numbers}" if numbers else words
 
 
-def _toml_value(text: str) -> Any:
+def read_value(text: str) -> Any:
     """Read a TOML value; what is none stands for itself."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

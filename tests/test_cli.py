@@ -11,7 +11,7 @@ from observed import complaints, stamps
 
 from bids_eeg2fmri import __version__
 from bids_eeg2fmri.arguments import make_parser
-from bids_eeg2fmri.cli import configure
+from bids_eeg2fmri.jobs import configure
 from bids_eeg2fmri.model.names import ALL_PAPER
 
 RUN = Path(__file__).parents[1] / "run.py"

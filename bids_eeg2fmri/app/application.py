@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bids_eeg2fmri.app.applied_outputs import write_applied
-from bids_eeg2fmri.app.applied_report import domain_note, report_applied
-from bids_eeg2fmri.app.applying import apply_model, find_montage, times
+from bids_eeg2fmri.app.applied_report import report_applied
+from bids_eeg2fmri.app.applying import apply_model, domain_note, find_montage, times
 from bids_eeg2fmri.app.delivery import deliver
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.saved import SavedModel, open_model
-from bids_eeg2fmri.app.triage import attempt, conclude, find_by
+from bids_eeg2fmri.app.triage import attempt, conclude, find_by, merged
 from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.eeg_only import find_eeg
@@ -54,7 +54,7 @@ def run_application(job: Job, folder: Path) -> None:
         write_participants(job.out, job.bids_dir)
     for label in done:
         log.tell(f"sub-{label}", "report", str(job.out / f"{_owner(job, label)}.html"))
-    conclude(found, [*done], failed, [run for problems in done.values() for run in problems])
+    conclude(found, [*done], failed, merged(done.values()))
 
 
 def apply_to_participant(
@@ -63,13 +63,13 @@ def apply_to_participant(
     files: Sequence[EEGFiles],
     folder: Path,
     refused: Mapping[str, Mapping[str, AppError]],
-) -> list[str]:
-    """Synthesise, write and report what belongs to one participant; name what failed."""
+) -> dict[str, AppError]:
+    """Synthesise, write and report what belongs to one participant; say why recordings failed."""
     model = open_model(folder, job.device)
     applied, failed = attempt(partial(apply_model, job, model), {one.name: one for one in files})
     failed = {**refused.get(label, {}), **failed}
     for one in applied:
-        if note := domain_note(job, one):
+        if note := domain_note(job.config.apply, one.synthesis.outside):
             log.tell(one.heard.files.name, "domain", note, logging.WARNING)
     owner = _owner(job, label)
     page = job.out / f"{owner}.html"
@@ -84,7 +84,7 @@ def apply_to_participant(
     facts = {"dataset": job.dataset_name, "card": model.card}
     units = [unit for one in applied for unit in (one.heard.reading, one.heard.unit, one.unit)]
     deliver(job, owner, units, [*patterns, page.name], failed, facts, write)
-    return [*failed]
+    return failed
 
 
 def _owner(job: Job, label: str) -> str:
@@ -115,8 +115,8 @@ def _foresee(job: Job, model: SavedModel, files: EEGFiles) -> dict[str, Any]:
     }
     try:
         header = read_eeg_header(files)
-        clock = times(job, model, header.sfreq, header.duration, files.name)
-        montage = find_montage(job, model, header.channels, header.positions, files.name)
+        clock = times(job.config, model, header.sfreq, header.duration, files.name)
+        montage = find_montage(job.config, model, header.channels, header.positions, files.name)
     except DataError as error:
         return row | {"refused": str(error)}
     lost = [name for name, site in zip(model.channels, montage.source, strict=True) if not site]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bids_eeg2fmri.app.applied_outputs import path_of
-from bids_eeg2fmri.app.applying import Applied, Synthesis, montage_in_words, parcels_of
+from bids_eeg2fmri.app.applying import Applied, Synthesis, domain_note, montage_in_words, parcels_of
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.reports import told
 from bids_eeg2fmri.app.saved import SavedModel
@@ -61,17 +61,6 @@ def report_applied(
         log.tell(page.stem, "report", note, logging.WARNING)
 
 
-def domain_note(job: Job, one: Applied) -> str:
-    """Warn where the EEG is not like that of the training; empty where it is."""
-    share = float(one.synthesis.outside.mean())
-    if share < job.config.apply.shifted:
-        return ""
-    return (
-        f"{share:.0%} of the EEG lies outside the range of the training EEG, against 2 % in the "
-        "training itself: the model is asked about EEG unlike what it knows."
-    )
-
-
 def _model_facts(model: SavedModel) -> dict[str, str]:
     card, parts = model.card, model.card["runs"]
     tested = [*card["tested"]["runs"].values()]
@@ -100,7 +89,7 @@ def _run(job: Job, model: SavedModel, one: Applied) -> AppliedRun:
     eeg, clock, montage, files = heard.eeg, heard.clock, heard.montage, heard.files
     freqs, power = power_spectrum(eeg)
     cfg = model.config.spectrogram
-    notes = (*heard.notes, domain_note(job, one))
+    notes = (*heard.notes, domain_note(job.config.apply, one.synthesis.outside))
 
     def link(suffix: str, **more: str) -> tuple[str, ...]:
         return (path_of(job, files, suffix, **more).relative_to(job.out).as_posix(),)

@@ -15,8 +15,14 @@ from bids_eeg2fmri.app.testing import keep_synthesised
 from bids_eeg2fmri.bids.electrodes import site_of, spline_weights
 from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import EEGFiles
+from bids_eeg2fmri.config import ApplyConfig, Config
 from bids_eeg2fmri.evaluate.parcels import block_parcels, parcel_means
-from bids_eeg2fmri.preprocess.alone import make_spectrograms, volume_times, without_bold
+from bids_eeg2fmri.preprocess.alone import (
+    Allocate,
+    make_spectrograms,
+    volume_times,
+    without_bold,
+)
 from bids_eeg2fmri.preprocess.bold import temporal_moments
 from bids_eeg2fmri.preprocess.domain import share_outside
 from bids_eeg2fmri.preprocess.montage import Electrodes, Montage, map_electrodes
@@ -58,8 +64,7 @@ class Heard:
     def pairs(self, model: SavedModel) -> Pairs:
         """Its spectrograms, memory-mapped, as pairs whose BOLD nobody knows."""
         spectra = np.load(self.unit.folder / "spectra.npy", mmap_mode="r")
-        about = (model.channels, model.freqs, model.mask, model.grid, self.files.name)
-        return without_bold(spectra, self.clock, *about)
+        return heard_pairs(model, spectra, self.clock, self.files.name)
 
 
 @typed
@@ -156,21 +161,9 @@ def hear(job: Job, model: SavedModel, files: EEGFiles, reading: Unit) -> Heard:
     """Bring a recording to the electrodes and spectrograms of a model."""
 
     def make(folder: Path) -> None:
-        eeg, cfg = kept_signal(reading.folder, files), model.config
-        clock = times(job, model, eeg.sfreq, eeg.duration, files.name)
-        good = [name not in eeg.bad for name in eeg.channels]
-        chosen = tuple(name for name in eeg.channels if name not in eeg.bad)
-        montage = find_montage(job, model, chosen, eeg.positions[good], files.name)
-        weights = np.zeros((len(model.channels), len(eeg.channels)))
-        weights[:, good] = montage.weights
-        make_spectrograms(
-            eeg,
-            weights,
-            clock,
-            cfg.window,
-            cfg.spectrogram,
-            partial(arrays.allocate, folder, "spectra"),
-        )
+        eeg = kept_signal(reading.folder, files)
+        allocate = partial(arrays.allocate, folder, "spectra")
+        montage, clock, _ = listen(job.config, model, eeg, files.name, allocate)
         arrays.save(folder, "montage", montage)
         arrays.save(folder, "clock", clock)
 
@@ -187,14 +180,42 @@ def hear(job: Job, model: SavedModel, files: EEGFiles, reading: Unit) -> Heard:
     return heard
 
 
-def times(job: Job, model: SavedModel, sfreq: float, duration: float, run: str) -> VolumeClock:
+def listen(
+    config: Config, model: SavedModel, eeg: Signal, run: str, allocate: Allocate = np.empty
+) -> tuple[Montage, VolumeClock, np.ndarray]:
+    """Find electrodes and moments of a model in EEG, and make the spectrograms that it looks at.
+
+    Parameters
+    ----------
+    config
+        What a model leaves open: ``apply`` and ``clock.eeg_onset``.
+    """
+    cfg = model.config
+    clock = times(config, model, eeg.sfreq, eeg.duration, run)
+    good = [name not in eeg.bad for name in eeg.channels]
+    chosen = tuple(name for name in eeg.channels if name not in eeg.bad)
+    montage = find_montage(config, model, chosen, eeg.positions[good], run)
+    weights = np.zeros((len(model.channels), len(eeg.channels)))
+    weights[:, good] = montage.weights
+    given = (weights, clock, cfg.window, cfg.spectrogram, allocate)
+    return montage, clock, make_spectrograms(eeg, *given)
+
+
+def heard_pairs(model: SavedModel, spectra: np.ndarray, clock: VolumeClock, run: str) -> Pairs:
+    """Take what a model has heard for pairs whose BOLD nobody knows."""
+    return without_bold(spectra, clock, model.channels, model.freqs, model.mask, model.grid, run)
+
+
+def times(
+    config: Config, model: SavedModel, sfreq: float, duration: float, run: str
+) -> VolumeClock:
     """Find when a model can synthesise a volume."""
-    cfg, onset = model.config, job.config.clock.eeg_onset
+    cfg, onset = model.config, config.clock.eeg_onset
     return volume_times(sfreq, duration, model.tr, cfg.window, cfg.spectrogram, onset, run)
 
 
 def find_montage(
-    job: Job,
+    config: Config,
     model: SavedModel,
     channels: tuple[str, ...],
     positions: Float64[np.ndarray, "channels 3"],
@@ -203,7 +224,24 @@ def find_montage(
     """Find the electrodes of a model among those of a recording."""
     wanted = Electrodes(_sites(model.channels), model.positions)
     recorded = Electrodes(_sites(channels), positions)
-    return map_electrodes(wanted, recorded, job.config.apply, spline_weights, run)
+    return map_electrodes(wanted, recorded, config.apply, spline_weights, run)
+
+
+def domain_note(cfg: ApplyConfig, outside: Float64[np.ndarray, "channels freqs"]) -> str:
+    """Warn where the EEG is not like that of the training; empty where it is.
+
+    Parameters
+    ----------
+    outside
+        Share of the EEG beyond the range of the training EEG.
+    """
+    share = float(outside.mean())
+    if share < cfg.shifted:
+        return ""
+    return (
+        f"{share:.0%} of the EEG lies outside the range of the training EEG, against 2 % in the "
+        "training itself: the model is asked about EEG unlike what it knows."
+    )
 
 
 def montage_in_words(montage: Montage) -> str:

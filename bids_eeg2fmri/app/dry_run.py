@@ -5,6 +5,7 @@ import logging
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,18 +26,28 @@ _WORTH_A_PROCESS = 10.0
 """Seconds of work for which another process is started, which itself takes about two."""
 
 
-def dry_run(job: Job, level: str, *, as_json: bool) -> None:
-    """Print each run with its clock, or why it is refused; as lines of JSON if asked to.
+@dataclass(frozen=True)
+class Outlook:
+    """What a level would do."""
+
+    rows: list[tuple[str, Row]]
+    """Each recording by its name, with its clock, or why it is refused."""
+    notes: list[str]
+    """What was odd in the dataset."""
+    undivided: dict[str, AppError]
+    """Tasks whose participants cannot be divided at group level, and why."""
+
+
+def look_ahead(job: Job, level: str) -> Outlook:
+    """Describe each run with its clock, or why it is refused.
 
     With a saved model that is to be applied, each EEG recording and what it gives.
 
     Raises
     ------
     AppError
-        If at group level the participants of a task cannot be divided, after all rows; or if there
-        is no model.
+        If the dataset cannot be read, or there is no model.
     """
-    say = _print_json if as_json else _print_line
     with log.capture_warnings() as notes:
         if job.model is None:
             runs, refusals = find_runs(job.bids_dir, job.selection)
@@ -46,20 +57,45 @@ def dry_run(job: Job, level: str, *, as_json: bool) -> None:
             from bids_eeg2fmri.app.application import foresee  # torch takes seconds
 
             rows, refusals = foresee(job, job.model)
-    refused = _divide(job, [row for _, row in rows]) if level == "group" else {}
-    for name, row in rows:
-        say(name, row)
+    undivided = _divide(job, [row for _, row in rows]) if level == "group" else {}
     for refusal in refusals:
-        row = {"participant": refusal.participant}
+        row: Row = {"participant": refusal.participant}
         row |= {name: refusal.entities.get(key) for name, key in _ENTITIES.items()}
         row |= {"eeg": refusal.eeg, "bold": refusal.bold, "refused": refusal.reason}
-        say(f"sub-{refusal.participant}", row)
-    for note in notes:
+        rows.append((f"sub-{refusal.participant}", row))
+    return Outlook(rows, notes, undivided)
+
+
+def dry_run(job: Job, level: str, *, as_json: bool) -> None:
+    """Print what :func:`look_ahead` finds; as lines of JSON if asked to.
+
+    Raises
+    ------
+    AppError
+        If at group level the participants of a task cannot be divided, after all rows; or if there
+        is no model.
+    """
+    say = _print_json if as_json else _print_line
+    outlook = look_ahead(job, level)
+    for name, row in outlook.rows:
+        say(name, row)
+    tell_oddities(outlook)
+
+
+def tell_oddities(outlook: Outlook) -> None:
+    """Log what was odd.
+
+    Raises
+    ------
+    AppError
+        The first task whose participants cannot be divided.
+    """
+    for note in outlook.notes:
         log.tell("dataset", "note", note, logging.WARNING)
-    for task, error in refused.items():
+    for task, error in outlook.undivided.items():
         log.tell_failure(f"task-{task}", error)
-    if refused:
-        raise next(iter(refused.values()))
+    if outlook.undivided:
+        raise next(iter(outlook.undivided.values()))
 
 
 def describe_runs(job: Job, runs: Sequence[RunFiles]) -> list[Row]:

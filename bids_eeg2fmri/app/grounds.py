@@ -14,6 +14,7 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.members import draw_folds, whole_runs
 from bids_eeg2fmri.app.recordings import PairedRun, prepare
 from bids_eeg2fmri.bids.recording import RunFiles
+from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.train.splits import Index, hold_back, split_in_time
 
 Parts = tuple[tuple[Index, ...], tuple[Index, ...]]
@@ -31,8 +32,8 @@ class Ground:
     """Pairs of each run that networks learn from."""
     valid: tuple[Index, ...]
     """Pairs of each run that give the score."""
-    failed: tuple[str, ...]
-    """Runs that could not be used."""
+    failed: Mapping[str, AppError]
+    """Why runs could not be used."""
     kept_back: str
     """What no trial has seen, in words."""
 
@@ -65,9 +66,7 @@ def _of_participant(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
     gap = job.gap(run.clock.tr for run in runs)
     split = split_in_time([run.pairs.onset for run in runs], tasks, job.config.split, gap)
     kept = f"the last {job.config.split.test:.0%} of the pairs of each task"
-    return Ground(
-        owner, tuple(runs), *_hold_back(job, runs, split.before_test), tuple(failed), kept
-    )
+    return Ground(owner, tuple(runs), *_hold_back(job, runs, split.before_test), failed, kept)
 
 
 def _of_task(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
@@ -77,7 +76,7 @@ def _of_task(job: Job, owner: str, files: Sequence[RunFiles]) -> Ground:
     free = [run for run in paired if run.files.participant not in members["test"]]
     chosen = "as asked for" if job.test_participants else f"drawn by seed {job.config.seed}"
     kept = f"{', '.join(map('sub-{}'.format, members['test']))}, {chosen}"
-    return Ground(owner, tuple(free), *_by_participants(job, free), tuple(failed), kept)
+    return Ground(owner, tuple(free), *_by_participants(job, free), failed, kept)
 
 
 def _by_participants(job: Job, runs: Sequence[PairedRun]) -> Parts:

@@ -25,7 +25,7 @@ from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pa
 from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
-from bids_eeg2fmri.app.triage import attempt, conclude, find
+from bids_eeg2fmri.app.triage import attempt, conclude, find, merged
 from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
@@ -76,7 +76,7 @@ def run_group(job: Job) -> None:
         lambda task: run_task(job, task, by_task[task], problems, alone=alone),
         {f"task-{task}": task for task in by_task},
     )
-    conclude(found, [*recorded], failed, [*problems, *chain(*lost), *refused])
+    conclude(found, [*recorded], failed, problems | merged(lost) | refused)
 
 
 def read_participant(

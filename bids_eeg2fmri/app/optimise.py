@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -16,9 +15,10 @@ from jaxtyping import Float32, Float64
 from bids_eeg2fmri.app.choosing import first_shapes
 from bids_eeg2fmri.app.grounds import Ground, of_participants, of_tasks
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.triage import attempt, conclude, find
+from bids_eeg2fmri.app.triage import attempt, conclude, find, merged
 from bids_eeg2fmri.bids.write import write_bytes, write_json, write_table, write_text
 from bids_eeg2fmri.config import Config
+from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD
 from bids_eeg2fmri.model.autoencoder import Autoencoder
@@ -72,15 +72,17 @@ def run_optimisation(job: Job, level: str, phases: Sequence[int]) -> None:
     found = find(job)
     grounds = of_participants if level == "participant" else of_tasks
     done, failed = attempt(partial(_search, job, phases), grounds(job, found.runs))
-    conclude(found, [*found.runs], {}, [*chain(*done), *failed])
+    conclude(found, [*found.runs], {}, merged(done) | failed)
 
 
-def _search(job: Job, phases: Sequence[int], prepared: Callable[[], Ground]) -> tuple[str, ...]:
+def _search(
+    job: Job, phases: Sequence[int], prepared: Callable[[], Ground]
+) -> Mapping[str, AppError]:
     """Go through the phases; the second keeps the latent space that the first has found.
 
     Returns
     -------
-    Runs that could not be used.
+    Why runs could not be used.
     """
     ground = prepared()
     for phase in phases:

@@ -20,7 +20,7 @@ from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain_all
 from bids_eeg2fmri.app.showing import anatomy_key
 from bids_eeg2fmri.app.testing import Tested, headline, tell_few_draws, test
 from bids_eeg2fmri.app.training import train
-from bids_eeg2fmri.app.triage import attempt, attempt_side_by_side, conclude, find
+from bids_eeg2fmri.app.triage import attempt, attempt_side_by_side, conclude, find, merged
 from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.recording import RunFiles
@@ -49,7 +49,7 @@ def run_participants(job: Job) -> None:
             for text in texts:
                 log.tell(run, "result", text)
         log.tell(f"sub-{label}", "report", str(job.out / f"{_owner(job, label)}.html"))
-    conclude(found, [*done], failed, [run for _, problems in done.values() for run in problems])
+    conclude(found, [*done], failed, merged(problems for _, problems in done.values()))
 
 
 def run_participant(
@@ -57,7 +57,7 @@ def run_participant(
     label: str,
     files: Sequence[RunFiles],
     refused: Mapping[str, Mapping[str, AppError]],
-) -> tuple[dict[str, list[str]], list[str]]:
+) -> tuple[dict[str, list[str]], dict[str, AppError]]:
     """Preprocess, train, test and report one participant.
 
     Parameters
@@ -67,7 +67,7 @@ def run_participant(
 
     Returns
     -------
-    The headlines of each run that was tested, and the runs and models that failed.
+    The headlines of each run that was tested, and why runs and models failed.
     """
     runs, failed = prepare(job, files)
     failed = {**refused.get(label, {}), **failed}
@@ -77,7 +77,7 @@ def run_participant(
     findings = _learn_and_test(job, _owner(job, label), runs, split, failed)
     _deliver(findings)
     told = {name: [headline(one) for one in of_run] for name, of_run in findings.tested.items()}
-    return told, [*findings.problems]
+    return told, dict(findings.problems)
 
 
 def _learn_and_test(

@@ -172,12 +172,23 @@ def keep_synthesised(
     """Synthesise the volumes of some pairs into a unit of the store."""
     shape = (len(index), *pairs.mask.shape)
     volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
+    synthesise_into(volumes, model, scale, pairs, index)
+    volumes.flush()
+    return volumes
+
+
+def synthesise_into(
+    volumes: Float32[np.ndarray, "volumes x y z"],
+    model: Network,
+    scale: Scale,
+    pairs: Pairs,
+    index: Index,
+) -> None:
+    """Synthesise the volumes of some pairs on their native grid."""
     done = 0
     for native in synthesise_natively(model, scale, pairs, index):
         volumes[done : done + len(native)] = native
         done += len(native)
-    volumes.flush()
-    return volumes
 
 
 def synthesise_natively(

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Generic, NoReturn, TypeVar
 
@@ -183,11 +182,16 @@ def try_each(
     return done, failed
 
 
+def merged(problems: Iterable[Mapping[str, AppError]]) -> dict[str, AppError]:
+    """Lay what failed in several places together."""
+    return {name: error for some in problems for name, error in some.items()}
+
+
 def conclude(
     found: Found[Files],
     done: Sequence[str],
     failed: Mapping[str, AppError],
-    problems: Iterable[str],
+    problems: Mapping[str, AppError],
 ) -> None:
     """End a level with the exit status that it deserves.
 
@@ -198,7 +202,7 @@ def conclude(
     done, failed
         Participants, and why some of them failed.
     problems
-        What else failed, e.g. runs of participants who are done.
+        What else failed, e.g. runs of participants who are done, and why.
 
     Raises
     ------
@@ -211,12 +215,14 @@ def conclude(
         text = "left out: no EEG and BOLD of the same session, task and run"
         log.tell(f"sub-{label}", "skipped", text, logging.WARNING)
     failed = found.failed | dict(failed)
-    names = [*map("sub-{}".format, failed), *chain(*found.problems.values()), *problems]
     if not done and len({error.exit_code for error in failed.values()}) == 1:
         raise next(iter(failed.values()))
-    if names:
-        what = ", ".join(dict.fromkeys(names))
-        raise PartialFailureError(f"Failed: {what}. The reasons stand above; all others are done.")
+    reasons = {f"sub-{label}": error for label, error in failed.items()}
+    reasons |= merged([*found.problems.values(), problems])
+    if reasons:
+        raise PartialFailureError(
+            f"Failed: {', '.join(reasons)}. The reasons stand above; all others are done.", reasons
+        )
 
 
 def _give_up(job: Job, refusals: Sequence[Refusal]) -> NoReturn:

@@ -1,5 +1,6 @@
 """Open EEG recordings, with what BIDS says of them or without, before their signal is read."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import mne
@@ -48,11 +49,24 @@ def open_scalp(run: EEGFiles) -> tuple[mne.io.BaseRaw, set[str], tuple[str, ...]
     raw = open_recording(run)
     recorded = tuple(raw.ch_names)
     types, marked = declared(run)
-    names = scalp_channels(raw, types)
-    if not names:
-        raise EEGError(f"{run.relative(run.eeg)}: no channel measures the scalp. Check its types.")
+    names = scalp_names(raw, types, run.relative(run.eeg))
     marked |= set(raw.info["bads"])
     return raw.pick(names), marked, recorded
+
+
+def scalp_names(raw: mne.io.BaseRaw, types: Mapping[str, str], told: str) -> list[str]:
+    """Name the channels that measure the scalp, of which there must be one.
+
+    Parameters
+    ----------
+    types
+        In capitals, by channel, where they are declared.
+    told
+        What the recording is called in messages.
+    """
+    if names := scalp_channels(raw, types):
+        return names
+    raise EEGError(f"{told}: no channel measures the scalp. Check its types.")
 
 
 def _check_complete(run: EEGFiles, raw: mne.io.BaseRaw) -> None:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import mne
 import numpy as np
@@ -18,7 +19,7 @@ from bids_eeg2fmri.bids.formats import companions
 from bids_eeg2fmri.bids.guard import reading, warn
 from bids_eeg2fmri.bids.markers import recorded_markers, tabled_markers
 from bids_eeg2fmri.bids.multiplexed import FileEEG, open_multiplexed
-from bids_eeg2fmri.bids.opening import declared, open_bare, open_recording, open_scalp
+from bids_eeg2fmri.bids.opening import declared, open_bare, open_recording, open_scalp, scalp_names
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import DataWarning, EEGError
@@ -156,6 +157,34 @@ def open_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> E
     return replace(eeg, layout=eeg.layout.interpolated(*places, weights))
 
 
+class _InMemory(EEGFiles):
+    """A recording that is in no file."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self.eeg.name
+
+
+def take_eeg(raw: mne.io.BaseRaw, cfg: ReadConfig, name: str = "EEG") -> EEG:
+    """Take the scalp channels of a recording in memory, as ``read_eeg`` reads those of a file.
+
+    Parameters
+    ----------
+    name
+        For messages.
+
+    Raises
+    ------
+    EEGError
+        No channel measures the scalp, or too many are bad.
+    """
+    run = _InMemory(Path(), "", None, "", None, {}, Path(name))
+    part = raw.copy().pick(scalp_names(raw, {}, name))
+    found = _keep_channels(run, part, {*raw.info["bads"]}, tuple(raw.ch_names))
+    return _read(run, found, cfg, np.empty)
+
+
 def read_ecg(run: EEGFiles) -> Float32[np.ndarray, " time"] | None:
     """Read the channel that records the heart, in volts; none where there is none.
 
@@ -211,7 +240,12 @@ def _read(run: EEGFiles, found: _Found, cfg: ReadConfig, allocate: Allocate) -> 
 
 def _find_channels(run: EEGFiles) -> _Found:
     """Find the scalp channels, but for those that are lost and that no others can stand for."""
-    raw, marked, recorded = open_scalp(run)
+    return _keep_channels(run, *open_scalp(run))
+
+
+def _keep_channels(
+    run: EEGFiles, raw: mne.io.BaseRaw, marked: set[str], recorded: tuple[str, ...]
+) -> _Found:
     names = [*raw.ch_names]
     positions = electrode_positions(raw, run.name)
     dropped = _hopeless(run, raw, recorded, positions, marked)

@@ -24,7 +24,7 @@ from bids_eeg2fmri.runtime.store import Unit
 
 LOGGER = logging.getLogger("bids_eeg2fmri")
 
-_CHATTER = {
+CHATTER = {
     "mne": logging.WARNING,
     "pybids": logging.WARNING,
     "bids": logging.WARNING,
@@ -43,8 +43,10 @@ class Place:
     """0 for the lines of the work, 1 for the details, −1 for warnings and errors only."""
 
 
-def setup(out: Path | None, verbosity: int) -> logging.Logger:
+def setup(out: Path | None, verbosity: int, stream: TextIO | None = None) -> logging.Logger:
     """Start to log to the console and, if ``out`` is given, to a new file in ``out/logs``.
+
+    The console is stderr, or ``stream`` where that is given.
 
     Raises
     ------
@@ -55,7 +57,8 @@ def setup(out: Path | None, verbosity: int) -> logging.Logger:
     if out is not None:
         stamp = time.strftime("%Y%m%dT%H%M%S")
         file = _folder(out / "logs") / f"{stamp}_{socket.gethostname()}_{os.getpid()}.log"
-    return _attach(Place(file, verbosity), rich=sys.stderr.isatty())
+    rich = stream is None and sys.stderr.isatty()
+    return _attach(Place(file, verbosity), rich=rich, stream=stream)
 
 
 def place() -> Place | None:
@@ -275,12 +278,12 @@ class _Screen(logging.Handler):
         )
 
 
-def _attach(where: Place, *, rich: bool) -> logging.Logger:
+def _attach(where: Place, *, rich: bool, stream: TextIO | None = None) -> logging.Logger:
     """Put a console and, if there is a place for it, a file on the logger in place of its own."""
     for old in _handlers():
         LOGGER.removeHandler(old)
         old.close()
-    console = _Screen() if rich else logging.StreamHandler()
+    console = _Screen() if rich else logging.StreamHandler(stream)
     console.setLevel(logging.INFO - 10 * where.verbosity)
     console.setFormatter(_Lines("%(message)s"))
     LOGGER.addHandler(console)
@@ -302,7 +305,7 @@ def _handlers() -> list[logging.Handler]:
 def _silence() -> None:
     """Keep libraries from talking over the lines of the work."""
     os.environ["MNE_LOGGING_LEVEL"] = "WARNING"  # MNE sets its own level when it is imported
-    for name, level in _CHATTER.items():
+    for name, level in CHATTER.items():
         logging.getLogger(name).setLevel(level)
 
 
