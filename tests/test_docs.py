@@ -65,12 +65,6 @@ def test_outputs_explains_each_score(metric):
     assert f"`{metric}`" in (ROOT / "docs" / "outputs.md").read_text()
 
 
-def test_the_citation_file_names_this_version():
-    version = (ROOT / "version").read_text().strip()
-    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
-    assert f"## {version}" in (ROOT / "CHANGES.md").read_text()
-
-
 def test_the_architecture_page_names_every_room_and_every_file_where_stages_meet():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     rooms = [f"`{path.parent.name}/`" for path in PACKAGE.glob("*/__init__.py")]
