@@ -24,7 +24,6 @@ from statistics import median
 
 import numpy as np
 import torch
-from bids_eeg2fmri.model.noddi import NODDI
 from measured.table import as_markdown, as_text, duration, machine
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -32,6 +31,7 @@ from bids_eeg2fmri.config import Config, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.loss import synthesis_loss
 from bids_eeg2fmri.model.names import MODELS, expand
 from bids_eeg2fmri.model.network import Network, Shapes
+from bids_eeg2fmri.model.noddi import NODDI
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.settings import override

@@ -18,7 +18,6 @@ from dataclasses import replace
 from statistics import median
 
 import torch
-from bids_eeg2fmri.model.noddi import NODDI
 from measured import straight
 from measured.training import straight_model
 
@@ -26,6 +25,7 @@ from bids_eeg2fmri.config import ModelConfig, TrainConfig
 from bids_eeg2fmri.model.loss import synthesis_loss
 from bids_eeg2fmri.model.names import MODELS, expand
 from bids_eeg2fmri.model.network import Network, Shapes
+from bids_eeg2fmri.model.noddi import NODDI
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.train.fit import start
 

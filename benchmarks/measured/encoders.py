@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bids_eeg2fmri.model.noddi import NODDI
 
 from bids_eeg2fmri.app.choosing import POOLING, draw_candidates
 from bids_eeg2fmri.config import Config, ModelConfig
+from bids_eeg2fmri.model.noddi import NODDI
 from bids_eeg2fmri.model.resnet import Encoder
 from bids_eeg2fmri.search.architectures import Shape, output_shape
 from bids_eeg2fmri.types import Architecture

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from bids_eeg2fmri.model.noddi import NODDI
 from torch.utils.data import DataLoader, TensorDataset
 
 from bids_eeg2fmri.config import Config, ModelConfig, ScaleConfig, TrainConfig
 from bids_eeg2fmri.model.network import Shapes
+from bids_eeg2fmri.model.noddi import NODDI
 from bids_eeg2fmri.model.registry import build
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.train.examples import Examples
