@@ -13,7 +13,7 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test fuzz faults lint docs notebook benchmarks wheel lock image clean
+.PHONY: help demo test fuzz faults lint docs site notebook benchmarks wheel lock image clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -37,8 +37,12 @@ lint: .venv/tested  ## lint, check types and the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-docs: .venv/installed  ## write docs/settings.md from config.py
+docs: .venv/installed  ## write the pages made of config.py, the arguments and errors.py
 	$(BIN)/python docs/make_settings.py
+	$(BIN)/python docs/make_cli.py
+
+site: .venv/documented  ## build the documentation into site/, without a warning
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 notebook: .venv/noted  ## run the example notebook, into build/notebook
 	rm -rf build/notebook
@@ -58,7 +62,7 @@ image:  ## build the container image
 	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag bids-eeg2fmri:$(VERSION) .
 
 clean:  ## remove everything that was made here
-	rm -rf .venv demo build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv demo build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 demo/simulated: | .venv/installed
 	rm -rf demo/bids
@@ -79,6 +83,10 @@ demo/simulated: | .venv/installed
 
 .venv/noted: requirements-notebook.lock .venv/installed
 	$(BIN)/pip install --quiet --requirement requirements-notebook.lock
+	touch $@
+
+.venv/documented: requirements-docs.lock .venv/tested
+	$(BIN)/pip install --quiet --requirement requirements-docs.lock
 	touch $@
 
 # All lock files come from one fresh environment. A local build such as torch's +cpu is locked as the
@@ -102,4 +110,12 @@ lock:  ## resolve the dependencies anew and write the lock files
 	echo '--requirement requirements-test.lock' >> requirements-notebook.lock
 	$(FREEZE) | grep -vxFf requirements.lock | grep -vxFf requirements-test.lock \
 		>> requirements-notebook.lock
+	$(PYTHON) -m venv build/lock-docs
+	build/lock-docs/bin/pip install --quiet --constraint requirements-notebook.lock \
+		--requirement requirements-test.lock '.[docs]'
+	echo '# Documentation, on top of the tests. Written by `make lock`.' > requirements-docs.lock
+	echo '--requirement requirements-test.lock' >> requirements-docs.lock
+	$(subst build/lock/,build/lock-docs/,$(FREEZE)) | grep -vxFf requirements.lock \
+		| grep -vxFf requirements-test.lock >> requirements-docs.lock
+	build/lock-docs/bin/pip check
 	build/lock/bin/pip check

@@ -1,4 +1,4 @@
-"""Write ``settings.md`` from the docstrings in ``config.py``: ``python docs/make_settings.py``."""
+"""Write ``reference/settings.md`` from the docstrings in ``config.py``."""
 
 import ast
 import dataclasses
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from bids_eeg2fmri import config
 from bids_eeg2fmri.settings import allowed, settings, spell_type, spell_value
 
-PAGE = Path(__file__).with_name("settings.md")
+PAGE = Path(__file__).parent / "reference" / "settings.md"
 
 INTRODUCTION = """\
 # Settings
@@ -22,7 +22,7 @@ Every setting can stand in a file given with `--config FILE.toml` or be changed 
 `--set section.key=value`; later ones win. The values below are those of `--preset paper`, the
 paper's where it names one (Calhas & Henriques 2022, to which the section, table and equation
 numbers refer); what `--preset recommended`, with which a call begins unless told otherwise, changes
-of them stands in [usage](usage.md#presets). `--set section.key=none`
+of them stands [elsewhere](../how-to/models.md#presets). `--set section.key=none`
 unsets a setting that may be unset. What a call really used stands in `logs/…_config.toml` of its
 output.
 """

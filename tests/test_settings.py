@@ -217,7 +217,7 @@ def test_a_folder_instead_of_a_file_is_refused(tmp_path):
 
 def test_the_settings_page_is_current():
     script = runpy.run_path(str(DOCS / "make_settings.py"))
-    assert script["page"]() == (DOCS / "settings.md").read_text(encoding="utf-8"), (
+    assert script["page"]() == (DOCS / "reference" / "settings.md").read_text(encoding="utf-8"), (
         "run: python docs/make_settings.py"
     )
 

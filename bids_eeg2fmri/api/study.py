@@ -31,7 +31,7 @@ class Study:
     Nothing is done before a method asks for it. What a method does, the command line does with the
     same words, and the other way round: files, resuming and errors are the same, and one goes on
     from what the other has done. Every keyword is an option of the command line, of which
-    ``docs/usage.md`` tells more; ``settings`` is ``--set``.
+    ``docs/reference/cli.md`` tells more; ``settings`` is ``--set``.
 
     Parameters
     ----------

@@ -1,0 +1,84 @@
+"""What MkDocs cannot do itself: pages and links that lead out of ``docs/``.
+
+Pages link to files as GitHub shows them, relative to where they lie in the repository. Of those
+outside ``docs/``, some are pages of their own here, and of all others a page with their text is made.
+"""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).parents[2]
+OWN_PAGES = {"CHANGES.md": "reference/changes.md", "CONTRIBUTING.md": "contributing.md"}
+"""Files outside ``docs/`` that are pages of the site, and where."""
+ELSEWHERE = {"README.md": "index.md"}
+"""Files outside ``docs/`` whose place another page takes."""
+LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
+LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".json": "json", ".cff": "yaml"}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add a page for each file outside ``docs/`` that a page is or links to."""
+    for path, page in OWN_PAGES.items():
+        text = (ROOT / path).read_text(encoding="utf-8")
+        files.append(File.generated(config, page, content=text))
+    wanted = {
+        target
+        for file in files.documentation_pages()
+        for target in targets(file.content_string, repository_path(file.src_uri))
+    }
+    for path in sorted(wanted - OWN_PAGES.keys() - ELSEWHERE.keys()):
+        if not path.startswith("docs/") and (ROOT / path).is_file():
+            files.append(File.generated(config, source_page(path), content=listing(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Let links to files of the repository lead to their pages on the site."""
+    here = page.file.src_uri
+    base = posixpath.dirname(repository_path(here))
+
+    def relink(match: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(base, match[1]))
+        return posixpath.relpath(site_page(path), posixpath.dirname(here) or ".")
+
+    return LINK.sub(relink, markdown)
+
+
+def targets(text: str, path: str) -> Iterator[str]:
+    """List the files of the repository to which a page links."""
+    for link in LINK.findall(text):
+        yield posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
+
+
+def repository_path(page: str) -> str:
+    """Say where the text of a page of the site lies in the repository."""
+    own = {site: path for path, site in OWN_PAGES.items()}
+    if page.startswith("source/"):
+        return page.removeprefix("source/").removesuffix(".md")
+    return own.get(page, f"docs/{page}")
+
+
+def site_page(path: str) -> str:
+    """Say which page of the site shows a file of the repository."""
+    if path.startswith("docs/"):
+        return path.removeprefix("docs/")
+    return (OWN_PAGES | ELSEWHERE).get(path, source_page(path))
+
+
+def source_page(path: str) -> str:
+    """Name the page that lists a file."""
+    return f"source/{path}.md"
+
+
+def listing(path: str) -> str:
+    """Show a file as a page that searches leave out."""
+    language = LANGUAGES.get(Path(path).suffix, "text")
+    text = (ROOT / path).read_text(encoding="utf-8").rstrip()
+    head = "---\nsearch:\n  exclude: true\nhide: [toc]\n---\n"
+    return f"{head}# {Path(path).name}\n\n`{path}`\n\n~~~~~~~~ {language}\n{text}\n~~~~~~~~\n"
