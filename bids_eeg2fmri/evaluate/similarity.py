@@ -29,7 +29,11 @@ def mae(
     predicted: Float[np.ndarray, "volumes voxels"],
     axis: int,
 ) -> Float64[np.ndarray, " scores"]:
-    r"""Mean absolute error, :math:`\frac{1}{n} \sum |y - \hat y|`, over time or over voxels."""
+    r"""Mean absolute error, :math:`\frac{1}{n} \sum |y - \hat y|`, over time or over voxels.
+
+    Over time it is the mean absolute residual of Fig. 2: the mean of absolute values, not the
+    absolute value of the mean, which is zero for whoever gets the mean volume right.
+    """
     return np.asarray(
         np.mean(np.abs(np.subtract(observed, predicted, dtype=np.float64)), axis=axis)
     )

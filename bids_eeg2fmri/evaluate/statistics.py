@@ -103,17 +103,6 @@ def fisher_interval(
     return np.asarray(np.tanh(z - half)), np.asarray(np.tanh(z + half))
 
 
-def correlation_error(
-    r: Float64[np.ndarray, "..."], n_effective: Float64[np.ndarray, "..."]
-) -> Float64[np.ndarray, "..."]:
-    r"""Give the standard error of a correlation, :math:`(1 - r^2) / \sqrt{n_\mathrm{eff} - 3}`.
-
-    That of Fisher's z, brought back to r. NaN with three observations or fewer.
-    """
-    freedom = np.asarray(n_effective) - 3
-    return np.asarray((1 - np.square(r)) / np.sqrt(np.where(freedom > 0, freedom, np.nan)))
-
-
 def mean_interval(values: Float64[np.ndarray, " participants"], level: float = 0.95) -> Interval:
     r"""Confidence interval of a mean (Student 1908), :math:`\bar x \pm t_{n-1} s / \sqrt n`.
 

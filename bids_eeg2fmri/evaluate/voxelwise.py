@@ -1,6 +1,7 @@
-"""Where in the brain a model errs, and which of two models errs less: Figs 2, 3, 4 and 11.
+"""Where in the brain a model errs most, and which of two errs less: Figs 3, 4 and 11.
 
-A residual is observed minus synthesised.
+A residual is observed minus synthesised. The mean absolute residuals of Fig. 2 are the map ``mae``
+of ``metrics``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,16 +23,6 @@ ALPHA = 0.05
 """q below which a model is better."""
 BLOCK = 1024
 """Voxels that are permuted at a time."""
-
-
-@typed
-class ResidualMaps:
-    """What a model left unexplained in each voxel of one run, in the unit of its input."""
-
-    absolute: Float32[np.ndarray, "x y z"]
-    """Mean absolute residual over volumes; NaN outside the mask."""
-    signed: Float32[np.ndarray, "x y z"]
-    """Mean of the residual itself: where the model is too low (positive) or too high."""
 
 
 @typed
@@ -62,27 +53,6 @@ class Duel:
     """As the second model has it."""
     unit: float = 1.0
     """What all three are divided by to be in a unit that participants share."""
-
-
-def residual_maps(
-    observed: Float32[np.ndarray, "volumes x y z"],
-    predicted: Float32[np.ndarray, "volumes x y z"],
-    mask: Bool[np.ndarray, "x y z"],
-) -> ResidualMaps:
-    r"""Mean absolute residual of each voxel, :math:`\frac{1}{n} \sum |y - \hat y|`, Fig. 2.
-
-    Notes
-    -----
-    The mean of absolute residuals, not the absolute value of their mean: that would be zero for a
-    model that only gets the mean volume right. It is given beside, with its sign.
-    """
-    absolute, signed = np.zeros(mask.shape), np.zeros(mask.shape)
-    for y, y_hat in zip(observed, predicted, strict=True):
-        residual = np.subtract(y, y_hat, dtype=np.float64)
-        absolute += np.abs(residual)
-        signed += residual
-    n = len(observed)
-    return ResidualMaps(unmask((absolute / n)[mask], mask), unmask((signed / n)[mask], mask))
 
 
 def normalise_residuals(

@@ -44,6 +44,13 @@ def test_the_mean_volume_has_no_skill_no_deviation_and_no_correlation():
     assert np.isnan(result.maps["pearsoncorrelation"]).all()
 
 
+def test_a_model_that_only_knows_the_mean_has_absolute_residuals():
+    observed = series(0, 50)
+    mean = mean_volume_prediction(observed.mean(axis=0), len(observed))
+    np.testing.assert_allclose((observed - mean).mean(axis=0), 0, atol=1e-3)
+    assert (scores(observed, mean).maps["mae"][MASK] > 3).all()
+
+
 def test_a_constant_offset_is_its_own_error():
     observed = series(0)
     summary = scores(observed, observed + np.float32(25)).summary

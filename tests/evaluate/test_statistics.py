@@ -5,7 +5,6 @@ import pytest
 from scipy import stats
 
 from bids_eeg2fmri.evaluate.statistics import (
-    correlation_error,
     false_discovery_q,
     fisher_interval,
     mean_correlation_interval,
@@ -69,13 +68,6 @@ def test_fishers_interval_of_one_correlation_is_scipys():
 def test_three_volumes_say_nothing_about_a_correlation():
     low, high = fisher_interval(np.array([0.5, 0.9]), np.array([3.0, 1.2]))
     np.testing.assert_array_equal([low, high], [[-1, -1], [1, 1]])
-    assert np.isnan(correlation_error(np.array([0.5]), np.array([3.0]))).all()
-
-
-def test_the_error_of_a_correlation_is_half_the_width_of_a_narrow_interval():
-    r, n = np.array([-0.7, 0.0, 0.2]), np.array([1e6, 1e6, 1e6])
-    low, high = fisher_interval(r, n)
-    np.testing.assert_allclose(correlation_error(r, n), (high - low) / 2 / 1.959964, rtol=1e-5)
 
 
 def test_the_interval_of_a_mean_is_scipys():
