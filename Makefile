@@ -13,7 +13,7 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test fuzz faults lint docs site notebook benchmarks wheel lock image clean
+.PHONY: help demo test fuzz faults launches lint docs site notebook platforms benchmarks wheel lock image clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -30,6 +30,9 @@ fuzz: .venv/tested  ## make up broken sidecars, tables and marker files, 10,000 
 
 faults: .venv/tested  ## kill runs at 50 moments and damage 50 stored files
 	FAULTS=50 $(SERIAL) $(BIN)/pytest tests/faults tests/test_search.py tests/test_delivery.py
+
+launches: .venv/tested build/platforms/installed  ## launch the app as platforms do
+	PLATFORMS=build/platforms/bin $(SERIAL) $(BIN)/pytest tests/test_launches.py
 
 lint: .venv/tested  ## lint, check types and the import contract
 	$(BIN)/ruff check
@@ -49,6 +52,9 @@ notebook: .venv/noted  ## run the example notebook, into build/notebook
 	mkdir -p build/notebook
 	cp docs/notebooks/first_look.ipynb build/notebook
 	$(BIN)/jupyter-nbconvert --log-level WARN --to html --execute build/notebook/first_look.ipynb
+
+platforms: .venv/installed  ## write the Boutiques descriptor from arguments.py
+	$(BIN)/python platforms/boutiques/make_descriptor.py
 
 benchmarks: .venv/installed  ## measure time and memory beside what one would take instead
 	$(BIN)/python benchmarks/performance.py
@@ -87,6 +93,13 @@ demo/simulated: | .venv/installed
 
 .venv/documented: requirements-docs.lock .venv/tested
 	$(BIN)/pip install --quiet --requirement requirements-docs.lock
+	touch $@
+
+# Programs of the platforms, apart from ours: they bring versions of their own.
+build/platforms/installed: platforms/requirements.lock
+	rm -rf build/platforms
+	$(PYTHON) -m venv build/platforms
+	build/platforms/bin/pip install --quiet --requirement platforms/requirements.lock
 	touch $@
 
 # All lock files come from one fresh environment. A local build such as torch's +cpu is locked as the

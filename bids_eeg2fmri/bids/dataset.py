@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from bids_eeg2fmri.bids.origin import describe_dataset, licence_of
 from bids_eeg2fmri.bids.references import CREDITS, bibliography, reference_list
 from bids_eeg2fmri.bids.sidecars import read_description, read_json, read_table
-from bids_eeg2fmri.bids.write import write_json, write_table, write_text
+from bids_eeg2fmri.bids.write import write_bytes, write_json, write_table, write_text
 from bids_eeg2fmri.errors import DatasetError, DataWarning
 
 _DESCRIPTIONS = {
@@ -104,7 +105,10 @@ def write_dataset(
     source = read_description(bids_dir)
     given = {"raw": bids_dir, **(derivatives or {})}
     links = {name: _link(folder, out) for name, folder in given.items()}
-    write_json(out / "dataset_description.json", _description(source, links, version, container))
+    described = describe_dataset(source, links, version, container)
+    write_json(out / "dataset_description.json", described)
+    if licence := licence_of(bids_dir):
+        write_bytes(out / "LICENSE", licence)
     told = {"name": source["Name"], "version": version, "command": command, "origin": origin}
     write_text(out / "README.md", _README.format(**told))
     write_text(out / ".bidsignore", _BIDSIGNORE)
@@ -141,31 +145,6 @@ def _link(bids_dir: Path, out: Path) -> str:
     if derived.is_relative_to(raw) or raw.is_relative_to(derived):
         return Path(os.path.relpath(raw, derived)).as_posix()
     return raw.as_uri()
-
-
-def _description(
-    source: dict[str, object], links: dict[str, str], version: str, container: str | None
-) -> dict[str, object]:
-    """Return dataset_description.json, which credits the input's authors and keeps its licence."""
-    authors = source.get("Authors") or f"The authors of {source['Name']}"
-    generator: dict[str, object] = {"Name": "bids_eeg2fmri", "Version": version}
-    if container:
-        generator["Container"] = {"Tag": container}
-    doi = source.get("DatasetDOI")
-    return {
-        "Name": f"fMRI synthesised from EEG: {source['Name']}",
-        "BIDSVersion": "1.11.1",
-        "DatasetType": "derivative",
-        **({"License": source["License"]} if source.get("License") else {}),
-        # At least two, or the validator suspects that someone was forgotten.
-        "Authors": [
-            *(authors if isinstance(authors, list) else [authors]),
-            "The bids_eeg2fmri developers",
-        ],
-        "GeneratedBy": [generator],
-        "SourceDatasets": [{"DOI": doi} if doi else {"URL": links["raw"]}],
-        "DatasetLinks": links,
-    }
 
 
 def _citation() -> str:

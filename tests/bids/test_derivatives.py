@@ -91,9 +91,11 @@ def write_group_level(out: Path) -> None:
 
 
 def test_the_validator_finds_nothing_in_what_both_levels_write(tmp_path):
-    raw = make_input(tmp_path / "raw", License="CC0")
+    raw = make_input(tmp_path / "raw", License="CC0", DatasetDOI="10.5281/zenodo.1")
+    write_text(raw / "LICENSE", "Do as you like.\n")
     out = tmp_path / "out"
-    write_dataset(out, raw, command="run.py raw out participant", version="0.1.0")
+    about = {"version": "0.1.0", "container": "bids-eeg2fmri:0.1.0"}
+    write_dataset(out, raw, command="run.py raw out participant", **about)
     write_participant_level(out, raw)
     assert issues_of(out) == []
     write_group_level(out)
@@ -111,17 +113,89 @@ def test_the_validator_does_object_where_something_is_wrong(tmp_path):
 
 def test_the_description_names_the_source_and_keeps_its_authors_and_licence(tmp_path):
     raw = make_input(
-        tmp_path / "raw", License="CC0", Authors=["A. Lovelace"], DatasetDOI="doi:10.1/x"
+        tmp_path / "raw", License="CC0", Authors=["A. Lovelace"], DatasetDOI="doi:10.5281/zenodo.1"
     )
     write_dataset(tmp_path / "out", raw, command="", version="0.1.0", container="bids-eeg2fmri:1")
     described = description_of(tmp_path / "out")
+    container = {"Type": "docker", "Tag": "bids-eeg2fmri:1"}
     assert described["DatasetType"] == "derivative"
     assert described["License"] == "CC0"
     assert described["Authors"] == ["A. Lovelace", "The bids_eeg2fmri developers"]
-    assert described["SourceDatasets"] == [{"DOI": "doi:10.1/x"}]
-    assert described["GeneratedBy"] == [
-        {"Name": "bids_eeg2fmri", "Version": "0.1.0", "Container": {"Tag": "bids-eeg2fmri:1"}}
+    assert described["SourceDatasets"] == [
+        {"DOI": "doi:10.5281/zenodo.1", "URL": "https://doi.org/10.5281/zenodo.1"}
     ]
+    assert described["GeneratedBy"] == [
+        {"Name": "bids_eeg2fmri", "Version": "0.1.0", "Container": container}
+    ]
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "doi:10.18112/openneuro.ds002336.v2.0.2",
+        "10.18112/openneuro.ds002336.v2.0.2",
+        "DOI: 10.18112/openneuro.ds002336.v2.0.2",
+        "https://doi.org/10.18112/openneuro.ds002336.v2.0.2",
+    ],
+)
+def test_a_doi_is_a_uri_however_the_input_spells_it_and_tells_the_snapshot(spelt, tmp_path):
+    raw, out = make_input(tmp_path / "raw", DatasetDOI=spelt), tmp_path / "out"
+    write_dataset(out, raw, command="", version="0.1.0")
+    doi = "10.18112/openneuro.ds002336.v2.0.2"
+    (source,) = description_of(out)["SourceDatasets"]
+    assert source == {"DOI": f"doi:{doi}", "URL": f"https://doi.org/{doi}", "Version": "2.0.2"}
+
+
+@pytest.mark.parametrize("odd", ["", "n/a", "to come", 7, ["10.5281/zenodo.1"]])
+def test_what_is_no_doi_is_none(odd, tmp_path):
+    raw, out = make_input(tmp_path / "raw", DatasetDOI=odd), tmp_path / "out"
+    write_dataset(out, raw, command="", version="0.1.0")
+    assert description_of(out)["SourceDatasets"] == [{"URL": raw.resolve().as_uri()}]
+
+
+@pytest.mark.parametrize(
+    ("given", "licence"),
+    [
+        ({"License": "CC BY-NC-SA 4.0, after registration"}, "CC BY-NC-SA 4.0, after registration"),
+        ({"License": ""}, None),
+        ({"License": ["CC0"]}, None),
+        ({}, None),
+    ],
+)
+def test_the_licence_is_that_of_the_input_or_none(given, licence, tmp_path):
+    raw, out = make_input(tmp_path / "raw", **given), tmp_path / "out"
+    write_dataset(out, raw, command="", version="0.1.0")
+    assert description_of(out).get("License") == licence
+
+
+def test_a_licence_file_goes_with_what_was_derived_unless_it_leads_out_of_the_dataset(tmp_path):
+    raw, out = make_input(tmp_path / "raw", License="PDDL"), tmp_path / "out"
+    write_text(raw / "LICENSE", "Do as you like.\n")
+    write_dataset(out, raw, command="", version="0.1.0")
+    assert (out / "LICENSE").read_text() == "Do as you like.\n"
+    write_text(tmp_path / "secret", "key")
+    (raw / "LICENSE").unlink()
+    (raw / "LICENSE").symlink_to(tmp_path / "secret")
+    write_dataset(tmp_path / "out2", raw, command="", version="0.1.0")
+    assert not (tmp_path / "out2" / "LICENSE").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "begins"),
+    [
+        ({"HowToAcknowledge": "Cite Lovelace (1843)."}, "Cite Lovelace (1843). Of this"),
+        (
+            {"DatasetDOI": "10.5281/zenodo.1"},
+            "Cite the dataset it was made from, Rest (https://doi.org/10.5281/zenodo.1). Of this",
+        ),
+        ({}, "Cite the dataset it was made from, Rest. Of this"),
+    ],
+)
+def test_who_is_to_be_acknowledged_is_who_made_the_input_and_what_was_run(given, begins, tmp_path):
+    raw, out = make_input(tmp_path / "raw", **given), tmp_path / "out"
+    write_dataset(out, raw, command="", version="0.1.0")
+    assert description_of(out)["HowToAcknowledge"].startswith(begins)
+    assert "logs/CITATION.md" in description_of(out)["HowToAcknowledge"]
 
 
 def test_the_link_to_the_input_moves_with_a_dataset_that_holds_the_output(tmp_path):
@@ -132,6 +206,17 @@ def test_the_link_to_the_input_moves_with_a_dataset_that_holds_the_output(tmp_pa
     ):
         write_dataset(out, raw, command="", version="0.1.0")
         assert description_of(out)["DatasetLinks"] == {"raw": link}
+
+
+def test_a_published_input_is_linked_by_its_doi_and_no_path_of_this_machine_is_told(tmp_path):
+    raw = make_input(tmp_path / "raw", DatasetDOI="10.5281/zenodo.1")
+    for out, link in (
+        (raw / "derivatives" / "eeg2fmri", "../.."),
+        (tmp_path / "out", "doi:10.5281/zenodo.1"),
+    ):
+        write_dataset(out, raw, command="", version="0.1.0")
+        assert description_of(out)["DatasetLinks"] == {"raw": link}
+        assert str(tmp_path) not in (out / "dataset_description.json").read_text()
 
 
 def test_describing_twice_gives_the_same_bytes(tmp_path):
