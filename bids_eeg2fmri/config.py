@@ -44,8 +44,8 @@ class CleanConfig:
     """How far multiples of the volumes' rate rise above the frequencies beside them, in decibels,
     where ``auto`` takes them for the gradients."""
     averaged: int = 21
-    """Volumes, each with its nearest neighbours, whose mean is the template of one's artefact;
-    1 / averaged of the EEG is lost with it (Allen et al. 2000)."""
+    """Volumes, each with its nearest neighbours, whose mean is the template of one's artefact
+    (Allen et al. 2000); 1 / averaged of the EEG's power is lost with it."""
     components: int = 4
     """Most shapes in which artefacts of the gradients may differ from their template, as when the
     head moves (Niazy et al. 2005)."""
@@ -53,8 +53,9 @@ class CleanConfig:
     """Share of the EEG's power that all beats of the heart must have in common for ``auto`` to take
     out its artefact; outside scanners it is below 0.15, with the artefact above 0.5."""
     beat_components: int = 1
-    """Shapes in which artefacts of beats may differ from their mean. Niazy et al. (2005) took 4;
-    more than 1 took more of the alpha rhythm than of the artefact (``benchmarks/cleaning.py``)."""
+    """Shapes in which artefacts of beats may differ from their mean (Niazy et al. 2005). MNE-Python
+    takes 4; more than 1 took more of the alpha rhythm than of the artefact
+    (``benchmarks/cleaning.py``)."""
 
 
 @dataclass(frozen=True)
@@ -238,7 +239,7 @@ class TrainConfig:
     """Pairs a step (Table 3)."""
     learning_rate: float = 2.98e-3
     """Step size of Adam (Table 3). Wide dense layers take a share of it, so that their output moves
-    by about one step however many inputs they sum (Yang & Hu 2021); the paper says nothing."""
+    by about one step however many inputs they sum (Yang et al. 2021); the paper says nothing."""
     shares: bool = True
     """Whether wide dense layers take such a share; in the public code all take the whole step."""
     weight_decay: float = 4.4e-4

@@ -75,8 +75,9 @@ class Network(nn.Module, ABC):
         """Say, by the start of a parameter's name, which share of a step its layer takes.
 
         Adam moves every weight by about the step size, and so the sum of n inputs of size s by n·s
-        of it; a share of 1 / (n·s) moves every layer's output alike, however wide it is (Yang & Hu
-        2021). Convolutions before a batch normalisation need none, as that takes their scale out.
+        of it; a share of 1 / (n·s) moves every layer's output alike, however wide it is (Yang et
+        al. 2021). Convolutions before a batch normalisation need none, as that takes their scale
+        out.
         """
 
     @property

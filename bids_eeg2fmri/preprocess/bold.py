@@ -35,7 +35,7 @@ def resize_matrix(n_in: int, n_out: int) -> Float64[np.ndarray, "n_out n_in"]:
 def resize(
     volumes: Float32[np.ndarray, "*batch x y z"], shape: Grid
 ) -> Float32[np.ndarray, "*batch i j k"]:
-    """Resize volumes by the discrete cosine transform, §4.2 of Calhas & Henriques (2022).
+    """Resize volumes by the discrete cosine transform, §4.2 of Calhas & Henriques 2022.
 
     The transform is separable, so that three matrix products a volume do what
     ``scipy.fft.idctn`` of a cropped or padded ``dctn`` does.

@@ -1,4 +1,4 @@
-"""Short-time Fourier transform of the EEG, §4.2 of Calhas & Henriques (2022)."""
+"""Short-time Fourier transform of the EEG, §4.2 of Calhas & Henriques 2022."""
 
 from collections.abc import Iterator, Sequence
 
@@ -66,7 +66,7 @@ def bin_freqs(cfg: SpectrogramConfig) -> Float64[np.ndarray, " freqs"]:
 def spectrogram(
     data: Float[np.ndarray, "*batch time"], sfreq: float, cfg: SpectrogramConfig
 ) -> tuple[Float32[np.ndarray, "*batch freqs windows"], Float64[np.ndarray, " freqs"]]:
-    """Transform every full window of the EEG, §4.2 of Calhas & Henriques (2022).
+    """Transform every full window of the EEG, §4.2 of Calhas & Henriques 2022.
 
     A sine of amplitude A volts in the middle of a bin has magnitude A there, power A² and logarithm
     ``log10(A²)``, whatever the taper.

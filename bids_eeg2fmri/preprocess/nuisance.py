@@ -26,7 +26,7 @@ FWHM = 2 * np.sqrt(2 * np.log(2))
 def motion_regressors(
     motion: Float64[np.ndarray, "volumes 6"], n: int
 ) -> Float64[np.ndarray, "volumes regressors"]:
-    r"""Expand motion parameters (Friston et al. 1996; Satterthwaite et al. 2013).
+    r"""Expand motion parameters as Satterthwaite et al. (2013), after Friston et al. (1996).
 
     .. math:: [R_t,\; R_t - R_{t-1},\; R_t^2,\; (R_t - R_{t-1})^2]
 
@@ -34,6 +34,11 @@ def motion_regressors(
     ----------
     n
         How many of these 24: 6 for the parameters, 12 with their changes, 24 with the squares.
+
+    Notes
+    -----
+    Friston et al. have the parameters of the volume before, :math:`R_{t-1}` and its square, in the
+    place of changes. The first 12 span the same either way, the squares do not.
     """
     both = np.concatenate([motion, np.diff(motion, axis=0, prepend=motion[:1])], axis=1)
     return np.concatenate([both, both**2], axis=1)[:, :n]

@@ -1,4 +1,4 @@
-"""Pair each BOLD volume with the EEG that leads to it, §4.2 of Calhas & Henriques (2022)."""
+"""Pair each BOLD volume with the EEG that leads to it, §4.2 of Calhas & Henriques 2022."""
 
 import warnings
 from collections.abc import Callable

@@ -22,7 +22,7 @@ SHORTEST = 30.0
 BAND = (2.0, 20.0)
 """Frequencies in hertz of the artefact, for beats that are found in the EEG itself."""
 DELAY = 0.21
-"""Seconds by which the middle of the artefact follows the peak in the ECG (Niazy et al. 2005)."""
+"""Seconds by which the middle of the artefact follows the peak in the ECG (Allen et al. 1998)."""
 SHAPES = 3
 """Principal components of the EEG that are tried for one that beats."""
 

@@ -1,1 +1,1 @@
-"""Choosing architectures."""
+"""Choosing architectures and hyperparameters."""
