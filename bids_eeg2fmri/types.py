@@ -308,6 +308,11 @@ class Pairs:
     n_volumes: int
     """Volumes stored in the run; those without a pair had no full EEG history."""
 
+    @property
+    def participant(self) -> str:
+        """Whose run it is, e.g. ``sub-01``."""
+        return self.run.split("_")[0]
+
 
 @typed
 class Parcels:

@@ -184,7 +184,7 @@ def fit_baselines(
     fitted = {}
     for name in BASELINES:
         if all(name in own for own, _, _ in runs):
-            known = [Design(d[name][i], p.onset[i], p.run.split("_")[0]) for d, p, i in runs]
+            known = [Design(d[name][i], p.onset[i], p.participant) for d, p, i in runs]
             volumes = (scale_bold(p.bold[i], own_scale(scale, p.run)) for _, p, i in runs)
             whiten = BASELINES[name].eeg
             fitted[name] = fit_ridge(known, volumes, mask, gap, seed=seed, whiten=whiten)

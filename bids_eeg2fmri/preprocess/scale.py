@@ -246,8 +246,8 @@ def _of_participants(
 ) -> dict[str, tuple[float, float]]:
     """Measure the seen volumes of each participant."""
     found: dict[str, tuple[float, float]] = {}
-    for label in dict.fromkeys(p.run.split("_")[0] for p in pairs):
-        own = [(p, i) for p, i in zip(pairs, seen, strict=True) if p.run.split("_")[0] == label]
+    for label in dict.fromkeys(p.participant for p in pairs):
+        own = [(p, i) for p, i in zip(pairs, seen, strict=True) if p.participant == label]
         blocks = _blocks([p.bold for p, _ in own], [i for _, i in own])
         if any(len(i) for _, i in own):
             mean, sd = _moments(blocks, axes=(0, 1, 2, 3))

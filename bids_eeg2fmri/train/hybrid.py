@@ -146,7 +146,7 @@ def _weights(model: Hybrid, response: Response) -> Float64[np.ndarray, " windows
 
 def _design(train: Examples, r: int, values: Float64[np.ndarray, "pairs features"]) -> Design:
     run = train.runs[r]
-    return Design(values, run.onset[train.index[r]], run.run.split("_")[0])
+    return Design(values, run.onset[train.index[r]], run.participant)
 
 
 def _volumes(train: Examples) -> Iterator[Float32[np.ndarray, "_ x y z"]]:
