@@ -14,7 +14,7 @@ from bids_eeg2fmri import cli
 from bids_eeg2fmri.app.optimise import PHASES, ready
 from bids_eeg2fmri.app.saved import open_model
 from bids_eeg2fmri.bids.models import read_model
-from bids_eeg2fmri.evaluate.baselines import training_brain
+from bids_eeg2fmri.preprocess.bold import training_brain
 from bids_eeg2fmri.runtime import arrays
 from bids_eeg2fmri.types import Pairs
 

@@ -22,12 +22,12 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.config import Config, TrainConfig
-from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.loss import mean_absolute_error
 from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.preprocess.bold import training_brain
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.execute import Failure, map_items, seed_for

@@ -19,11 +19,11 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.bids.write import plain
 from bids_eeg2fmri.config import Config
-from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.model.noddi import BOLD_POOLING, EEG_POOLING
 from bids_eeg2fmri.preprocess.bands import band_ranges, window_lags
+from bids_eeg2fmri.preprocess.bold import training_brain
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit

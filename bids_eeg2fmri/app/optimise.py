@@ -19,12 +19,12 @@ from bids_eeg2fmri.app.triage import attempt, conclude, find, merged
 from bids_eeg2fmri.bids.write import write_bytes, write_json, write_table, write_text
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.errors import AppError
-from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD
 from bids_eeg2fmri.model.autoencoder import Autoencoder
 from bids_eeg2fmri.model.names import first_encoding
 from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.preprocess.bold import training_brain
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.report.experiments import optimisation_picture
 from bids_eeg2fmri.runtime import log

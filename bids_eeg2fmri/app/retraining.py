@@ -21,11 +21,11 @@ from bids_eeg2fmri.app.testing import (
 from bids_eeg2fmri.app.training import Learnt, learn, recipe
 from bids_eeg2fmri.app.triage import attempt_side_by_side
 from bids_eeg2fmri.errors import AppError
-from bids_eeg2fmri.evaluate.baselines import grid_mask
 from bids_eeg2fmri.evaluate.evidence import Drawn
 from bids_eeg2fmri.evaluate.null import least_shift, shuffled_shifts
 from bids_eeg2fmri.evaluate.surrogates import mean_correlation
 from bids_eeg2fmri.model.network import Shapes
+from bids_eeg2fmri.preprocess.bold import grid_mask
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.execute import seed_for
 from bids_eeg2fmri.runtime.store import Unit

@@ -17,11 +17,11 @@ from bids_eeg2fmri.app.reference import Reference, measure, units
 from bids_eeg2fmri.app.saved import card_of, rebuild, tensors_beside
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.config import Config
-from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.model.hybrid import Hybrid
 from bids_eeg2fmri.model.names import find
 from bids_eeg2fmri.model.network import Network, Shapes
 from bids_eeg2fmri.model.registry import build
+from bids_eeg2fmri.preprocess.bold import training_brain
 from bids_eeg2fmri.preprocess.domain import training_range
 from bids_eeg2fmri.preprocess.scale import expected, own_scale
 from bids_eeg2fmri.runtime import arrays, log

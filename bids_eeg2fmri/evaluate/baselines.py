@@ -15,7 +15,7 @@ from numpy.polynomial.legendre import legvander
 from bids_eeg2fmri.evaluate.cross_validation import Design
 from bids_eeg2fmri.evaluate.ridge import Ridge, fit_ridge, predict
 from bids_eeg2fmri.preprocess.bands import Value, hrf_features
-from bids_eeg2fmri.preprocess.bold import resize
+from bids_eeg2fmri.preprocess.bold import grid_mask, training_brain
 from bids_eeg2fmri.preprocess.scale import own_scale, scale_bold, transfer, unscale_bold
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -99,20 +99,6 @@ def global_signal(
     return np.array([[volume[mask].mean(dtype=np.float64)] for volume in bold])
 
 
-def grid_mask(pairs: Pairs) -> Bool[np.ndarray, "x y z"]:
-    """Bring the brain mask of a run to the model's grid: voxels that are mostly brain."""
-    share = resize(pairs.mask.astype(np.float32), pairs.bold.shape[1:])
-    return np.asarray(share > 0.5)
-
-
-def training_brain(
-    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]
-) -> Bool[np.ndarray, "x y z"]:
-    """Find the voxels of the model's grid that are brain in some run with training pairs."""
-    masks = [grid_mask(p) for p, those in zip(pairs, index, strict=True) if len(those)]
-    return np.asarray(np.any(masks, axis=0))
-
-
 def make_designs(
     pairs: Pairs,
     scale: Scale,
@@ -180,7 +166,7 @@ def fit_baselines(
     In the order of ``BASELINES``, those for which all runs with training pairs have a design.
     """
     runs = [(d, p, i) for d, p, i in zip(designs, pairs, train, strict=True) if len(i)]
-    mask = np.any([grid_mask(p) for _, p, _ in runs], axis=0)
+    mask = training_brain(pairs, train)
     fitted = {}
     for name in BASELINES:
         if all(name in own for own, _, _ in runs):

@@ -6,7 +6,7 @@ from functools import cache
 from math import prod
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Bool, Float32, Float64, Int64
 from scipy.fft import dct
 from scipy.ndimage import binary_fill_holes
 from skimage.filters import threshold_isodata
@@ -15,7 +15,7 @@ from skimage.morphology import closing
 
 from bids_eeg2fmri.config import GridConfig
 from bids_eeg2fmri.errors import BOLDError, DataWarning
-from bids_eeg2fmri.types import BOLD, Grid
+from bids_eeg2fmri.types import BOLD, Grid, Pairs
 
 
 def resize_matrix(n_in: int, n_out: int) -> Float64[np.ndarray, "n_out n_in"]:
@@ -106,6 +106,20 @@ def brain_mask(bold: BOLD) -> Bool[np.ndarray, "x y z"]:
         )
     mask: Bool[np.ndarray, "x y z"] = filled & alive
     return mask
+
+
+def grid_mask(pairs: Pairs) -> Bool[np.ndarray, "x y z"]:
+    """Bring the brain mask of a run to the model's grid: voxels that are mostly brain."""
+    share = resize(pairs.mask.astype(np.float32), pairs.bold.shape[1:])
+    return np.asarray(share > 0.5)
+
+
+def training_brain(
+    pairs: Sequence[Pairs], index: Sequence[Int64[np.ndarray, " _"]]
+) -> Bool[np.ndarray, "x y z"]:
+    """Find the voxels of the model's grid that are brain in some run with training pairs."""
+    masks = [grid_mask(p) for p, those in zip(pairs, index, strict=True) if len(those)]
+    return np.asarray(np.any(masks, axis=0))
 
 
 def _resize_volume(

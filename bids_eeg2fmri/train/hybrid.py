@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
-from bids_eeg2fmri.evaluate.baselines import training_brain
 from bids_eeg2fmri.evaluate.cross_validation import Design, is_clear
 from bids_eeg2fmri.evaluate.ridge import choose_design, fit_ridge
 from bids_eeg2fmri.model.hybrid import Hybrid, Response, double_gamma
 from bids_eeg2fmri.preprocess.bands import Value
+from bids_eeg2fmri.preprocess.bold import training_brain
 from bids_eeg2fmri.preprocess.scale import to_model
 from bids_eeg2fmri.train.examples import Examples, in_parts
 

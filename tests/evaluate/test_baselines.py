@@ -11,7 +11,6 @@ from bids_eeg2fmri.evaluate.baselines import (
     drift_design,
     fit_baselines,
     global_signal,
-    grid_mask,
     make_designs,
     mean_volume_prediction,
     motion_design,
@@ -231,13 +230,3 @@ def test_test_volumes_change_no_coefficient(name):
     assert first.penalty == second.penalty
     np.testing.assert_array_equal(first.weights, second.weights)
     np.testing.assert_array_equal(first.offset, second.offset)
-
-
-def test_the_mask_of_a_larger_grid_is_brought_to_the_models():
-    pairs = run(silent)
-    mask = np.zeros((6, 8, 6), bool)
-    mask[:4] = True
-    small = grid_mask(replace(pairs, mask=mask))
-    assert small.shape == GRID
-    assert small[:2].all()
-    assert not small[2].any()

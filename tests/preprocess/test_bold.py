@@ -9,8 +9,15 @@ from scipy.fft import dctn, idctn
 
 from bids_eeg2fmri.config import GridConfig
 from bids_eeg2fmri.errors import BOLDError, DataWarning
-from bids_eeg2fmri.preprocess.bold import brain_mask, model_grid, resize, resize_matrix
-from bids_eeg2fmri.types import BOLD
+from bids_eeg2fmri.preprocess.bold import (
+    brain_mask,
+    grid_mask,
+    model_grid,
+    resize,
+    resize_matrix,
+    training_brain,
+)
+from bids_eeg2fmri.types import BOLD, Pairs
 
 EXTENT = st.integers(1, 12)
 GRID = st.tuples(EXTENT, EXTENT, EXTENT)
@@ -123,3 +130,27 @@ def test_real_bold_at_25_mm_has_a_mask_close_to_its_own():
     # Theirs is of any voxel that the brain touches, so that it is larger.
     assert (mask & brain).sum() / mask.sum() > 0.85
     assert (mask & brain).sum() / brain.sum() > 0.65
+
+
+def pairs_in(mask: np.ndarray) -> Pairs:
+    """Two pairs of a run whose brain is known, on a grid of 3×4×3."""
+    freqs, onset = np.array([10.0]), np.array([0.0, 2.0])
+    eeg, bold = np.zeros((2, 1, 1, 1), np.float32), np.zeros((2, 3, 4, 3), np.float32)
+    return Pairs(eeg, bold, np.arange(2), onset, freqs, ("Cz",), "sub-01", mask, 2)
+
+
+def test_the_mask_of_a_larger_grid_is_brought_to_the_models():
+    mask = np.zeros((6, 8, 6), bool)
+    mask[:4] = True
+    small = grid_mask(pairs_in(mask))
+    assert small.shape == (3, 4, 3)
+    assert small[:2].all()
+    assert not small[2].any()
+
+
+def test_the_brain_of_a_training_is_that_of_any_run_that_trains():
+    masks = np.zeros((3, 3, 4, 3), bool)
+    for i, mask in enumerate(masks):
+        mask[i] = True
+    found = training_brain([*map(pairs_in, masks)], [np.arange(2), np.arange(0), np.arange(1)])
+    np.testing.assert_array_equal(found, masks[0] | masks[2])
