@@ -14,8 +14,8 @@ from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.bids.images import write_image
 from bids_eeg2fmri.bids.write import derivative_path
 from bids_eeg2fmri.evaluate.metrics import BOLD_SD, MAPS
+from bids_eeg2fmri.evaluate.statistics import MIN_PARTICIPANTS
 from bids_eeg2fmri.evaluate.voxelwise import (
-    MIN_PARTICIPANTS,
     Duel,
     TMap,
     by_participant,

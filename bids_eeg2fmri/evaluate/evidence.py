@@ -12,6 +12,7 @@ from scipy import stats
 from bids_eeg2fmri.evaluate.effective import effective_size
 from bids_eeg2fmri.evaluate.null import p_value, shift_p, smallest_p
 from bids_eeg2fmri.evaluate.statistics import (
+    MIN_PARTICIPANTS,
     Interval,
     fisher_z,
     mean_correlation_interval,
@@ -20,9 +21,6 @@ from bids_eeg2fmri.evaluate.statistics import (
 )
 from bids_eeg2fmri.evaluate.surrogates import NULLS
 from bids_eeg2fmri.types import typed
-
-PEOPLE = 3
-"""Participants from which on intervals and p are over participants, as in ``voxelwise``."""
 
 
 class Chance(NamedTuple):
@@ -111,8 +109,8 @@ class Numbers:
     sd_ratio: float
     """Deviation ratio."""
     participants: int
-    """Test participants. From ``PEOPLE`` on, intervals and p are over them, else over shifts of the
-    EEG."""
+    """Test participants. From ``MIN_PARTICIPANTS`` on, intervals and p are over them, else over
+    shifts of the EEG."""
     draws: int
     """Shifts of the EEG that p is worth; 0 where the test is too short for any."""
     p_other: Mapping[str, float]
@@ -125,7 +123,7 @@ class Numbers:
     @property
     def over_people(self) -> bool:
         """Whether intervals and p tell of other people too."""
-        return self.participants >= PEOPLE
+        return self.participants >= MIN_PARTICIPANTS
 
 
 def sum_up(
@@ -133,10 +131,10 @@ def sum_up(
 ) -> Numbers:
     """Sum up what a model did on the runs of test participants, be it one run of one.
 
-    From ``PEOPLE`` participants on, p is that of a one-sided t-test over participants of what the
-    true EEG adds to the mean of the shifted, and the intervals are over participants: they tell of
-    other people. With fewer, an interval is the estimate give or take what it varies by when the
-    EEG is shifted, which knows how signals are correlated in time and space; the p of the runs are
+    From ``MIN_PARTICIPANTS`` on, p is that of a one-sided t-test over participants of what the true
+    EEG adds to the mean of the shifted, and the intervals are over participants: they tell of other
+    people. With fewer, an interval is the estimate give or take what it varies by when the EEG is
+    shifted, which knows how signals are correlated in time and space; the p of the runs are
     combined (Fisher 1925), and all of it holds for these runs only. The p of the other nulls are
     combined so in any case. As p, the interval of a run's skill knows of fluctuations about the
     level and the trend of the test alone, and not that these too may agree by luck.
@@ -151,7 +149,7 @@ def sum_up(
     """
     people = [_pool([_within(run) for run in runs]) for runs in participants]
     within = replace(_with(_pool(people), others or {}), participants=len(people))
-    if len(people) < PEOPLE:
+    if len(people) < MIN_PARTICIPANTS:
         return within
     added = [np.mean([_added(run) for run in runs], axis=0) for runs in participants]
     p_r, p_skill = (_above_zero(values) for values in np.transpose(added))

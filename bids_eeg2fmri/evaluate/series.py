@@ -47,6 +47,14 @@ def autocorrelation(
     -------
     Lags of 0 to n − 1 volumes, linear trends taken out; NaN where the series is constant.
     """
+    return lagged_products(standardise(series)) / len(series)
+
+
+def lagged_products(
+    series: Float64[np.ndarray, "volumes voxels"],
+) -> Float64[np.ndarray, "lags voxels"]:
+    r"""Multiply each voxel with itself at every lag, :math:`\sum_t y(t)\, y(t + k)`, by FFT."""
     n = len(series)
-    power = np.abs(np.fft.rfft(standardise(series), 2 * n, axis=0)) ** 2
-    return np.asarray(np.fft.irfft(power, 2 * n, axis=0)[:n] / n)
+    # Twice as long, as the end must not meet the beginning.
+    power = np.abs(np.fft.rfft(series, 2 * n, axis=0)) ** 2
+    return np.asarray(np.fft.irfft(power, 2 * n, axis=0)[:n])

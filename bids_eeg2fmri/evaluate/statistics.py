@@ -6,6 +6,9 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy import stats
 
+MIN_PARTICIPANTS = 3
+"""Test participants from which on intervals and p are over participants, and so tell of other
+people; with fewer they tell of what was tested alone."""
 IDENTICAL = 1e-9
 """Deviation over mean below which differences are the same but for rounding."""
 PERFECT = np.nextafter(1, 0)

@@ -10,11 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int8
 
 from bids_eeg2fmri.evaluate.metrics import unmask
-from bids_eeg2fmri.evaluate.statistics import false_discovery_q, paired_t
+from bids_eeg2fmri.evaluate.series import lagged_products
+from bids_eeg2fmri.evaluate.statistics import MIN_PARTICIPANTS, false_discovery_q, paired_t
 from bids_eeg2fmri.types import typed
 
-MIN_PARTICIPANTS = 3
-"""Test participants from which on the test is over participants."""
 CORRELATED = 0.05
 """Mean autocorrelation up to which volumes count as independent."""
 TIE = 1e-9
@@ -244,12 +243,10 @@ def _sign_flip_p(
 def _autocorrelation(
     series: Float64[np.ndarray, "volumes voxels"],
 ) -> Float64[np.ndarray, "lags voxels"]:
-    """Autocorrelation of each voxel at every lag, by FFT; zero where it is constant."""
-    n = len(series)
-    power = np.abs(np.fft.rfft(series - series.mean(axis=0), 2 * n, axis=0)) ** 2
-    covariance = np.fft.irfft(power, 2 * n, axis=0)[:n]
-    result = np.zeros_like(covariance)
-    np.divide(covariance, covariance[0], out=result, where=covariance[0] > 0)
+    """Autocorrelation of each voxel at every lag, its trend included; zero where it is constant."""
+    products = lagged_products(series - series.mean(axis=0))
+    result = np.zeros_like(products)
+    np.divide(products, products[0], out=result, where=products[0] > 0)
     return result
 
 
