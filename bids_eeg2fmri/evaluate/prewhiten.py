@@ -14,7 +14,7 @@ GAP = 1.5
 """Pairs that are further apart than this many usual steps do not follow each other."""
 
 
-def autocorrelation(
+def first_autocorrelation(
     series: Float[np.ndarray, "pairs voxels"], onset: Float64[np.ndarray, " pairs"]
 ) -> float:
     r"""Measure how much a volume resembles the one before, in one number for all voxels.

@@ -13,7 +13,7 @@ from bids_eeg2fmri.evaluate.cross_validation import (
     run_of,
     validation_error,
 )
-from bids_eeg2fmri.evaluate.prewhiten import autocorrelation, prewhiten
+from bids_eeg2fmri.evaluate.prewhiten import first_autocorrelation, prewhiten
 from bids_eeg2fmri.types import typed
 
 PENALTIES = np.logspace(3, -3, 13)
@@ -167,7 +167,7 @@ def _pass_over(
         level = y.mean(axis=0, dtype=np.float64)
         total += level * len(features)
         y = y - level.astype(np.float32)
-        phi = autocorrelation(y[:, chosen], design.onset) if whiten else 0.0
+        phi = first_autocorrelation(y[:, chosen], design.onset) if whiten else 0.0
         y = prewhiten(y, design.onset, phi)
         cross += prewhiten(features, design.onset, phi).astype(np.float32).T @ y
         drawn.append(y[:, chosen].astype(np.float64))

@@ -34,7 +34,7 @@ def align(groups: Sequence[Group], tolerance: float, far: float = 0.0) -> Alignm
     votes = np.sort(np.concatenate([np.empty(0), *apart]))
     if not votes.size:
         return None
-    count = _within(votes, votes, tolerance)
+    count = _supporters(votes, tolerance)
     best = int(count.argmax())
     near = np.abs(votes - votes[best]) <= tolerance
     offset = float(np.median(votes[near]))
@@ -42,10 +42,12 @@ def align(groups: Sequence[Group], tolerance: float, far: float = 0.0) -> Alignm
     return Alignment(offset, int(count[best]), int(others.max(initial=0)))
 
 
-def _within(votes: First, centres: Second, tolerance: float) -> Int64[np.ndarray, " second"]:
-    """How many votes lie within the tolerance of each centre."""
-    last = np.searchsorted(votes, centres + tolerance, side="right")
-    return np.asarray(last - np.searchsorted(votes, centres - tolerance, side="left"))
+def _supporters(
+    votes: Float64[np.ndarray, " votes"], tolerance: float
+) -> Int64[np.ndarray, " votes"]:
+    """How many votes, itself included, lie within the tolerance of each; they are in order."""
+    last = np.searchsorted(votes, votes + tolerance, side="right")
+    return np.asarray(last - np.searchsorted(votes, votes - tolerance, side="left"))
 
 
 def match(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 from numpy.typing import DTypeLike
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
@@ -74,17 +74,13 @@ def make_spectrograms(
     window: WindowConfig,
     spectro: SpectrogramConfig,
     allocate: Allocate = np.empty,
-) -> np.ndarray:
+) -> Float32[np.ndarray, "volumes channels freqs windows"]:
     """Transform the EEG that leads to each volume, as ``pairs.make_pairs`` does.
 
     Parameters
     ----------
     weights
         Of the recorded electrodes in those of the model.
-
-    Returns
-    -------
-    Of shape volumes × channels × freqs × windows.
     """
     window, spectro = in_seconds(window, spectro, clock.tr)
     first, length = stretches(clock, eeg.sfreq, window, spectro)
@@ -102,11 +98,11 @@ def make_spectrograms(
 
 
 def without_bold(
-    spectra: np.ndarray,
+    spectra: Float32[np.ndarray, "volumes channels freqs windows"],
     clock: VolumeClock,
     channels: tuple[str, ...],
     freqs: Float64[np.ndarray, " freqs"],
-    mask: np.ndarray,
+    mask: Bool[np.ndarray, "x y z"],
     grid: Grid,
     run: str,
 ) -> Pairs:

@@ -5,7 +5,7 @@ import pytest
 from scipy.signal import lfilter
 
 from bids_eeg2fmri.evaluate.cross_validation import Design
-from bids_eeg2fmri.evaluate.prewhiten import LONGEST, autocorrelation, prewhiten
+from bids_eeg2fmri.evaluate.prewhiten import LONGEST, first_autocorrelation, prewhiten
 from bids_eeg2fmri.evaluate.ridge import fit_ridge
 
 
@@ -22,14 +22,14 @@ def times(n):
 
 @pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
 def test_the_autocorrelation_is_that_of_the_process(phi):
-    assert autocorrelation(series(phi), times(2000)) == pytest.approx(phi, abs=0.02)
+    assert first_autocorrelation(series(phi), times(2000)) == pytest.approx(phi, abs=0.02)
 
 
 def test_the_autocorrelation_stays_within_its_limits():
     alternating = np.tile([[1.0], [-1.0]], (20, 1))
-    assert autocorrelation(alternating, times(40)) == 0
-    assert autocorrelation(np.linspace(-1, 1, 40)[:, None], times(40)) == LONGEST
-    assert autocorrelation(np.zeros((40, 3)), times(40)) == 0
+    assert first_autocorrelation(alternating, times(40)) == 0
+    assert first_autocorrelation(np.linspace(-1, 1, 40)[:, None], times(40)) == LONGEST
+    assert first_autocorrelation(np.zeros((40, 3)), times(40)) == 0
 
 
 def test_what_is_left_is_what_was_new():
@@ -44,7 +44,7 @@ def test_a_volume_after_a_hole_has_nothing_before_it():
     first = np.sqrt(1 - 0.25)
     expected = [[first], [1.5], [2.0], [4 * first], [3.0]]
     np.testing.assert_allclose(prewhiten(values, onset, 0.5), expected)
-    apart = autocorrelation(values, onset)
+    apart = first_autocorrelation(values, onset)
     assert apart == pytest.approx(min((2 * 1 + 3 * 2 + 5 * 4) / (1 + 4 + 16), LONGEST))
 
 
