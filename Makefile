@@ -13,7 +13,8 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test fuzz faults launches lint docs site notebook platforms benchmarks wheel lock image clean
+.PHONY: help demo test fuzz faults launches lint docs pictures commands site notebook platforms \
+	benchmarks wheel lock image clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -43,6 +44,18 @@ lint: .venv/tested  ## lint, check types and the import contract
 docs: .venv/installed  ## write the pages made of config.py, the arguments and errors.py
 	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_cli.py
+
+pictures: demo  ## draw the pictures of the documentation; needs chromium
+	rm -rf demo/uncoupled
+	$(BIN)/python -m bids_eeg2fmri.simulate demo/uncoupled --participants 1 --volumes 600 --channels 16 \
+		--grid 12 14 11 --coupling 0
+	$(BIN)/python run.py demo/uncoupled demo/uncoupled-out participant $(DEMO)
+	$(BIN)/python docs/make_pictures.py demo
+	$(BIN)/python docs/make_figures.py
+
+commands: .venv/tested  ## run the commands of the documentation
+	$(BIN)/python docs/tools/try_commands.py
+	$(BIN)/python docs/tools/try_commands.py --whole docs/tutorial.md
 
 site: .venv/documented  ## build the documentation into site/, without a warning
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -9,7 +9,8 @@ The language of a fence, and the title beside it, say what a block is:
 ``python``                     the same three for Python
 ``toml title="settings.toml"`` a file that the commands below it use
 ``yaml``, ``json``             files of other programs
-``text``                       what is printed, a tree of files, a scheme
+``text title="prints"``        what the commands before it print, apart from numbers
+``text``                       a tree of files, a scheme
 =============================  =====================================================
 """
 
@@ -37,6 +38,8 @@ PAGES = tuple(
 )
 NEEDS = ("docker", "apptainer", "SLURM", "a GPU", "a dask cluster", "other data", "a registry")
 """What a title may say that commands need."""
+PRINTS = ("text", "prints")
+"""Language and title of what the commands before it print."""
 
 FENCE = re.compile(
     r'^( *)```(\S*)(?: title="([^"]+)")?[^\n]*\n(.*?)^\1```$', re.MULTILINE | re.DOTALL
@@ -105,7 +108,7 @@ def check(block: Block) -> None:
         If it is of no known kind, or what is in it cannot be parsed.
     """
     check_text(block.language, block.text)
-    if not block.title or block.language == "toml":
+    if not block.title or block.language == "toml" or (block.language, block.title) == PRINTS:
         return
     if block.needs:
         if block.needs not in NEEDS:

@@ -1,9 +1,10 @@
-"""What MkDocs cannot do itself: pages and links that lead out of ``docs/``.
+"""What MkDocs cannot do itself: pages of the code, and links that lead out of ``docs/``.
 
 Pages link to files as GitHub shows them, relative to where they lie in the repository. Of those
 outside ``docs/``, some are pages of their own here, and of all others a page with their text is made.
 """
 
+import json
 import posixpath
 import re
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ OWN_PAGES = {"CHANGES.md": "reference/changes.md", "CONTRIBUTING.md": "contribut
 """Files outside ``docs/`` that are pages of the site, and where."""
 ELSEWHERE = {"README.md": "index.md"}
 """Files outside ``docs/`` whose place another page takes."""
+CORE = ("types", "preprocess", "model", "search", "train", "evaluate", "explain")
+"""Parts of the package with a page of what their docstrings say."""
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
 LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".json": "json", ".cff": "yaml"}
 
@@ -35,6 +38,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path in sorted(wanted - OWN_PAGES.keys() - ELSEWHERE.keys()):
         if not path.startswith("docs/") and (ROOT / path).is_file():
             files.append(File.generated(config, source_page(path), content=listing(path)))
+    for path in sorted((ROOT / "docs").rglob("*.ipynb")):
+        page = site_page(path.relative_to(ROOT).as_posix())
+        files.append(File.generated(config, page, content=notebook_page(path)))
+    for room in CORE:
+        files.append(File.generated(config, f"reference/code/{room}.md", content=room_page(room)))
     return files
 
 
@@ -67,7 +75,7 @@ def repository_path(page: str) -> str:
 def site_page(path: str) -> str:
     """Say which page of the site shows a file of the repository."""
     if path.startswith("docs/"):
-        return path.removeprefix("docs/")
+        return path.removeprefix("docs/").replace(".ipynb", ".md")
     return (OWN_PAGES | ELSEWHERE).get(path, source_page(path))
 
 
@@ -82,3 +90,23 @@ def listing(path: str) -> str:
     text = (ROOT / path).read_text(encoding="utf-8").rstrip()
     head = "---\nsearch:\n  exclude: true\nhide: [toc]\n---\n"
     return f"{head}# {Path(path).name}\n\n`{path}`\n\n~~~~~~~~ {language}\n{text}\n~~~~~~~~\n"
+
+
+def room_page(room: str) -> str:
+    """Let mkdocstrings fill a page with the modules of a room."""
+    at = ROOT / "bids_eeg2fmri" / room
+    modules = sorted(file.stem for file in at.glob("[!_]*.py"))
+    names = [f"bids_eeg2fmri.{room}.{module}" for module in modules] or [f"bids_eeg2fmri.{room}"]
+    entries = "\n\n".join(f"::: {name}" for name in names)
+    about = f"::: bids_eeg2fmri.{room}\n    options: {{members: false, show_root_heading: false}}\n"
+    return f"# `bids_eeg2fmri.{room}`\n\n{about * bool(modules)}\n{entries}\n"
+
+
+def notebook_page(path: Path) -> str:
+    """Show a notebook, which is kept without outputs, as a page."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    shown = ("".join(cell["source"]) for cell in cells)
+    return "\n\n".join(
+        f"```python\n{text}\n```" if cell["cell_type"] == "code" else text
+        for cell, text in zip(cells, shown, strict=True)
+    )
