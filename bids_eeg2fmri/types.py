@@ -11,11 +11,17 @@ from typing import Protocol, TypeVar, dataclass_transform, runtime_checkable
 import numpy as np
 from beartype import beartype
 from jaxtyping import Bool, Float32, Float64, Int32, Int64, jaxtyped
+from numpy.typing import DTypeLike
 
 T = TypeVar("T")
 
 Grid = tuple[int, int, int]
 """Voxels along each axis."""
+Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
+"""Makes an array of this shape and dtype that is filled: in memory by ``np.empty``, or on disk, so
+that memory stays flat."""
+AllocateNamed = Callable[[str, tuple[int, ...], DTypeLike], np.ndarray]
+"""The same for several arrays, each of which has a name."""
 
 
 @dataclass_transform(frozen_default=True, eq_default=False)

@@ -18,7 +18,6 @@ from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.config import ApplyConfig, Config
 from bids_eeg2fmri.evaluate.parcels import block_parcels, parcel_means
 from bids_eeg2fmri.preprocess.alone import (
-    Allocate,
     make_spectrograms,
     volume_times,
     without_bold,
@@ -30,7 +29,7 @@ from bids_eeg2fmri.preprocess.scale import meet
 from bids_eeg2fmri.report.words import counted
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
-from bids_eeg2fmri.types import Pairs, Parcels, Signal, VolumeClock, typed
+from bids_eeg2fmri.types import Allocate, Pairs, Parcels, Signal, VolumeClock, typed
 
 
 @dataclass(frozen=True)

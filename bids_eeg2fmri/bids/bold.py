@@ -1,6 +1,6 @@
 """Read BOLD series, and what is known of them, into the nouns of ``types``."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,8 @@ from bids_eeg2fmri.bids.guard import reading, warn
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.sidecars import read_json, told_number
 from bids_eeg2fmri.errors import BOLDError
-from bids_eeg2fmri.types import BOLD
+from bids_eeg2fmri.types import BOLD, Allocate
 
-Allocate = Callable[[tuple[int, ...], type[np.float32]], np.ndarray]
-"""Makes the array that is read into: ``np.empty``, or a memory map so that memory stays flat."""
 _VOLUMES = 16
 """BOLD volumes that are read at once."""
 _UNSET_TR = 1.0

@@ -1,7 +1,7 @@
 """Read EEG recordings and their markers into the nouns of ``types``."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,10 +23,8 @@ from bids_eeg2fmri.bids.opening import declared, open_bare, open_recording, open
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import DataWarning, EEGError
-from bids_eeg2fmri.types import EEG, Markers, Recorded, typed
+from bids_eeg2fmri.types import EEG, Allocate, Markers, Recorded, typed
 
-Allocate = Callable[[tuple[int, ...], type[np.float32]], np.ndarray]
-"""Makes the array that is read into: ``np.empty``, or a memory map so that memory stays flat."""
 _CHUNK = 30.0
 """Seconds of EEG that are read at once."""
 _LATE = 1.0

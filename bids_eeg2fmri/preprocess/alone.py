@@ -1,20 +1,14 @@
 """EEG without a scanner: when a volume can be synthesised, and from what."""
 
-from collections.abc import Callable
-
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
-from numpy.typing import DTypeLike
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.errors import EEGError
 from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows
 from bids_eeg2fmri.preprocess.pairs import in_seconds, stretches
 from bids_eeg2fmri.preprocess.spectra import spectrograms
-from bids_eeg2fmri.types import Grid, Pairs, Signal, VolumeClock
-
-Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
-"""Make the array of spectrograms that is filled, in memory or on disk."""
+from bids_eeg2fmri.types import Allocate, Grid, Pairs, Signal, VolumeClock
 
 
 def volume_times(

@@ -17,7 +17,7 @@ from bids_eeg2fmri.preprocess.comb import Comb, find_comb
 from bids_eeg2fmri.preprocess.eeg import rows_of
 from bids_eeg2fmri.preprocess.gradient import MOST, Scan, find_scan, mean_volume, subtract
 from bids_eeg2fmri.preprocess.pulse import find_beats, locked_share, subtract_beats
-from bids_eeg2fmri.types import EEG, Signal, VolumeClock, nothing, typed
+from bids_eeg2fmri.types import EEG, Allocate, Signal, VolumeClock, nothing, typed
 
 LEAST_RATE = 250.0
 """Lowest rate in hertz to which cleaned EEG is brought."""
@@ -27,8 +27,6 @@ at four fifths of half of it."""
 SHOWN = 400
 """Points of the mean volume that are kept for its picture."""
 
-Allocate = Callable[[tuple[int, ...], type[np.float32]], np.ndarray]
-"""Make the array that is filled channel by channel, in memory or on disk."""
 ReadECG = Callable[[], Float32[np.ndarray, " time"] | None]
 """Read the channel of the heart, at the rate of the EEG; gives none where there is none."""
 

@@ -1,20 +1,15 @@
 """Prepare BOLD before anything is learnt from it: smooth, take nuisances out, count in percent."""
 
-from collections.abc import Callable
-
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 from nilearn.signal import clean
-from numpy.typing import DTypeLike
 from scipy.ndimage import gaussian_filter
 
 from bids_eeg2fmri.config import BoldConfig
 from bids_eeg2fmri.errors import BOLDError
 from bids_eeg2fmri.preprocess.bold import temporal_moments
-from bids_eeg2fmri.types import BOLD
+from bids_eeg2fmri.types import BOLD, Allocate
 
-Allocate = Callable[[tuple[int, ...], DTypeLike], np.ndarray]
-"""Makes the array that is filled, in memory or on disk."""
 LEAST_LEFT = 0.5
 """Share of the degrees of freedom that nuisances must leave."""
 FAINT = 0.05

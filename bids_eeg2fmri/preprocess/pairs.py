@@ -1,7 +1,6 @@
 """Pair each BOLD volume with the EEG that leads to it, §4.2 of Calhas & Henriques 2022."""
 
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +12,10 @@ from bids_eeg2fmri.errors import BOLDError, DataWarning, EEGError
 from bids_eeg2fmri.preprocess.bold import resize
 from bids_eeg2fmri.preprocess.eeg import EPS, bin_freqs, n_windows
 from bids_eeg2fmri.preprocess.spectra import spectrograms
-from bids_eeg2fmri.types import BOLD, Grid, Pairs, Signal, VolumeClock
+from bids_eeg2fmri.types import BOLD, AllocateNamed, Grid, Pairs, Signal, VolumeClock
 
 FEWEST_PAIRS = 3
 """Fewer cannot be divided into training, validation and test."""
-
-Allocate = Callable[[str, tuple[int, ...], DTypeLike], np.ndarray]
-"""Make an array of that name, shape and dtype to be filled, in memory or on disk."""
 
 
 def in_memory(_name: str, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
@@ -36,7 +32,7 @@ def make_pairs(
     window: WindowConfig,
     spectro: SpectrogramConfig,
     run: str,
-    allocate: Allocate = in_memory,
+    allocate: AllocateNamed = in_memory,
 ) -> Pairs:
     """Cut, for a volume at t, the EEG in [t - start, t - stop) and transform it (§4.2).
 

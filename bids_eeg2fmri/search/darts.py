@@ -17,7 +17,8 @@ from torch import Tensor
 
 from bids_eeg2fmri.config import SearchConfig
 from bids_eeg2fmri.errors import DataError
-from bids_eeg2fmri.preprocess.pairs import Allocate, in_memory
+from bids_eeg2fmri.preprocess.pairs import in_memory
+from bids_eeg2fmri.types import AllocateNamed
 
 
 @runtime_checkable
@@ -180,7 +181,7 @@ def select(
     cfg: SearchConfig,
     steps: int,
     seed: int,
-    allocate: Allocate = in_memory,
+    allocate: AllocateNamed = in_memory,
 ) -> Iterator[SearchEpoch]:
     """Train the candidates in turn and fit their weights, epoch by epoch (Appendices C and D).
 
@@ -234,7 +235,7 @@ def select(
         yield epoch
 
 
-def _allocate(n: int, targets: Sequence[Tensor], allocate: Allocate) -> list[np.ndarray]:
+def _allocate(n: int, targets: Sequence[Tensor], allocate: AllocateNamed) -> list[np.ndarray]:
     shapes = [(n, *target.shape) for target in targets]
     return [allocate(f"predictions{b}", shape, np.float32) for b, shape in enumerate(shapes)]
 
