@@ -13,9 +13,9 @@ from scipy.signal import resample_poly
 
 from bids_eeg2fmri.config import CleanConfig
 from bids_eeg2fmri.errors import DataWarning
+from bids_eeg2fmri.preprocess.channels import rows_of, spread
 from bids_eeg2fmri.preprocess.comb import Comb, find_comb
-from bids_eeg2fmri.preprocess.eeg import rows_of
-from bids_eeg2fmri.preprocess.gradient import MOST, Scan, find_scan, mean_volume, subtract
+from bids_eeg2fmri.preprocess.gradient import Scan, find_scan, mean_volume, subtract
 from bids_eeg2fmri.preprocess.pulse import find_beats, locked_share, subtract_beats
 from bids_eeg2fmri.types import EEG, Allocate, Signal, VolumeClock, nothing, typed
 
@@ -177,7 +177,7 @@ def _without_gradients(
     """Clean channel by channel, and keep one sample of ``factor``."""
     n = len(eeg.channels)
     data = allocate((n, -(-eeg.n_times // factor)), np.float32)
-    shown = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))
+    shown = spread(n)
     squares = []
     for i, series in enumerate(rows_of(eeg, range(n))):
         cleaned = subtract(series, scan)

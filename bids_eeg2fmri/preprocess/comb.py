@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float64, Int64
 from scipy.signal import welch
 
-from bids_eeg2fmri.preprocess.gradient import MOST, period_of
+from bids_eeg2fmri.preprocess.channels import spread
+from bids_eeg2fmri.preprocess.gradient import period_of
 from bids_eeg2fmri.preprocess.thinning import low_pass, thin_out
 from bids_eeg2fmri.types import Signal, VolumeClock, typed
 
@@ -63,14 +64,13 @@ def find_comb(eeg: Signal, clock: VolumeClock) -> Comb | None:
 
     None where less than ``PERIODS`` repetition times of it were recorded.
     """
-    period, n = period_of(clock), len(eeg.channels)
+    period = period_of(clock)
     begin = max(0, int(clock.onset[0] * eeg.sfreq))
     end = min(eeg.n_times, int((clock.onset[-1] + period) * eeg.sfreq))
     if end - begin < round(PERIODS * period * eeg.sfreq):
         return None
     highest = min(0.4 * eeg.sfreq, BAND[1] + PERIODS / period)
-    some = np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int))
-    chosen = eeg.of(tuple(eeg.channels[i] for i in some))
+    chosen = eeg.of(tuple(eeg.channels[i] for i in spread(len(eeg.channels))))
     factor = max(1, int(eeg.sfreq / (SPARE * highest)))
     if factor == 1:
         data, response = chosen.stretch(begin, end), None

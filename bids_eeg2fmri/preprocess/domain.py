@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
+from bids_eeg2fmri.preprocess.channels import spread
 from bids_eeg2fmri.preprocess.scale import scale_eeg
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -25,8 +26,8 @@ def training_range(
     Of many pairs some are taken, evenly spaced over all runs.
     """
     chosen = [(p, i) for p, those in zip(pairs, index, strict=True) for i in those]
-    picked = np.unique(np.linspace(0, len(chosen) - 1, min(MOST, len(chosen))).astype(int))
-    seen = [scale_eeg(p.eeg[i], scale, p.run) for p, i in (chosen[k] for k in picked)]
+    picked = (chosen[k] for k in spread(len(chosen), MOST))
+    seen = [scale_eeg(p.eeg[i], scale, p.run) for p, i in picked]
     ends = np.percentile(np.stack(seen), PERCENTILES, axis=(0, 3))
     return np.asarray(ends, dtype=np.float32)
 

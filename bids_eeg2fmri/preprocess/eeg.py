@@ -1,7 +1,5 @@
 """Short-time Fourier transform of the EEG, §4.2 of Calhas & Henriques 2022."""
 
-from collections.abc import Iterator, Sequence
-
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int64
 from scipy.fft import rfft
@@ -9,21 +7,11 @@ from scipy.signal import get_window
 
 from bids_eeg2fmri.config import SpectrogramConfig, WindowConfig
 from bids_eeg2fmri.errors import UsageError
-from bids_eeg2fmri.types import Signal
 
 EPS = 1e-6
 """Slack in samples and bins, for rates and times that are not exact in binary."""
-HELD = 2**26
-"""Numbers in the channels that are in memory at a time, if they are several."""
 POWER_FLOOR = 1e-20
 """Least power whose logarithm is taken, in V²: 0.1 nV, below the noise of any amplifier."""
-
-
-def rows_of(eeg: Signal, picked: Sequence[int]) -> Iterator[Float32[np.ndarray, " time"]]:
-    """Give channels one by one; some of them are in memory at a time."""
-    step = max(1, HELD // max(1, eeg.n_times))
-    for begin in range(0, len(picked), step):
-        yield from eeg.rows(picked[begin : begin + step])
 
 
 def n_windows(window: WindowConfig, cfg: SpectrogramConfig) -> int:

@@ -10,37 +10,23 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Complex64, Float32, Float64, Int64
-from numpy.lib.stride_tricks import sliding_window_view
-from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 
-from bids_eeg2fmri.preprocess.eeg import rows_of
+from bids_eeg2fmri.preprocess.channels import rows_of, spread
+from bids_eeg2fmri.preprocess.cutting import (
+    FEWEST,
+    MARGIN,
+    align_volumes,
+    cut_volumes,
+    phase_ramps,
+    shift_volumes,
+)
 from bids_eeg2fmri.types import Signal, VolumeClock, typed
 
-FEWEST = 3
-"""Whole volumes without which there is no template."""
-MARGIN = 32
-"""Samples around each volume in which it fades, so that its ends do not leak when it is shifted."""
-SEARCH = 0.02
-"""How far a volume may lie from where the clock puts it, in seconds, and still be aligned."""
-ALIKE = 0.9
-"""Correlation with the mean volume from which on the artefact tells when a volume begins, and from
-which on EEG of no stored volume was recorded while the scanner ran, e.g. of dummy volumes."""
-CLEAREST = 4
-"""Channels by which volumes are aligned."""
-TRIED = 8
-"""Volumes in the middle of the scan by which channels are chosen, and one to compare all with."""
 LONGER = 2
 """Samples to the next volume beyond a period that are no gap: the clocks drift."""
-MOST = 16
-"""Channels whose templates give the basis of what is left."""
 BEYOND = 3.0
-"""How much larger such a shape must be than the largest in which the means of every other volume
-differ, or it may be EEG."""
-
-TINY = float(np.finfo(np.float32).tiny)
-"""Of flat signals, to divide by."""
-
-Volumes = Float32[np.ndarray, "volumes samples"]
+"""How much larger a shape of the basis must be than the largest in which the means of every other
+volume differ, or it may be EEG."""
 
 
 @typed
@@ -61,9 +47,9 @@ class Scan:
     """Orthonormal shapes in which artefacts differ from their templates."""
 
     @cached_property
-    def turn(self) -> Complex64[np.ndarray, "volumes freqs"]:
+    def ramps(self) -> Complex64[np.ndarray, "volumes freqs"]:
         """What ``shift`` makes of the spectra of the volumes; the same for all channels."""
-        return _turn(self.shift, self.basis.shape[1])
+        return phase_ramps(self.shift, self.basis.shape[1])
 
 
 def find_scan(eeg: Signal, clock: VolumeClock, averaged: int, components: int) -> Scan | None:
@@ -87,7 +73,7 @@ def find_scan(eeg: Signal, clock: VolumeClock, averaged: int, components: int) -
         return None
     samples = round(period * eeg.sfreq)
     onset, length = onset * eeg.sfreq, samples + 2 * MARGIN
-    onset, alike = _align(eeg, onset, whole, stored, length)
+    onset, alike = align_volumes(eeg, onset, whole, stored, length)
     scanned = stored | alike
     scanned |= ~whole & np.convolve(scanned, [1, 1, 1], "same").astype(bool)  # broken ones beside
     onset, whole, alike = onset[scanned], whole[scanned], alike[scanned]
@@ -108,11 +94,11 @@ def subtract(series: Float32[np.ndarray, " time"], scan: Scan) -> Float32[np.nda
     from one to the next belong to no template: slow waves and drifts of electrodes stay.
     """
     length = scan.basis.shape[1]
-    volumes = _volumes(series, scan.first, scan.turn, scan.whole, length)
+    volumes = cut_volumes(series, scan.first, scan.ramps, scan.whole, length)
     templates = np.stack([volumes[index].mean(axis=0) for index in scan.neighbours])
     left = (volumes - templates)[scan.whole]
     templates[scan.whole] += (left @ scan.basis.T) @ scan.basis
-    artefacts = _turned(templates, scan.turn.conj())
+    artefacts = shift_volumes(templates, scan.ramps.conj())
     cleaned = series.copy()
     for first, size, artefact in zip(scan.first, scan.size, artefacts, strict=True):
         begin, end = max(first, 0), max(0, min(first + size, len(series)))
@@ -125,7 +111,7 @@ def mean_volume(
 ) -> Float32[np.ndarray, " samples"]:
     """Average the volumes of one channel, without their slow course."""
     length = scan.basis.shape[1]
-    volumes = _volumes(series, scan.first, scan.turn, scan.whole, length)
+    volumes = cut_volumes(series, scan.first, scan.ramps, scan.whole, length)
     return np.asarray(volumes[scan.whole, MARGIN:-MARGIN].mean(axis=0))
 
 
@@ -153,99 +139,12 @@ def _with_others(
     return every, np.isin(every, onset)
 
 
-def _align(
-    eeg: Signal,
-    onset: Float64[np.ndarray, " volumes"],
-    whole: Bool[np.ndarray, " volumes"],
-    stored: Bool[np.ndarray, " volumes"],
-    length: int,
-) -> tuple[Float64[np.ndarray, " volumes"], Bool[np.ndarray, " volumes"]]:
-    """Measure on clear channels when each volume begins, in samples.
-
-    Where EEG hides the artefact, as in few volumes of strong ones and in all of weak ones, the
-    neighbours tell it, or else the clock.
-
-    Returns
-    -------
-    Onsets, and which whole volumes look like their mean; all stored ones of a weak artefact.
-    """
-    places = np.flatnonzero(whole)
-    channels = _clearest(eeg, np.round(onset[whole & stored]).astype(np.int64), length // 2)
-    rows = eeg.rows(channels.tolist())
-    for _ in range(2):  # what is cut out a sample late is another piece
-        delays, likeness = [], []
-        first = np.round(onset).astype(np.int64)
-        turn = _turn(onset - first, length)
-        for row in rows:
-            volumes = _volumes(row, first, turn, whole, length)[whole]
-            delay, alike = _compare(volumes, stored[whole], round(SEARCH * eeg.sfreq))
-            delays.append(delay)
-            likeness.append(alike)
-        clear = np.median(likeness, axis=0) > ALIKE
-        if clear.sum() < FEWEST:
-            return onset, whole & stored
-        delay = np.median(delays, axis=0)[clear]
-        onset = onset + np.interp(np.arange(len(onset)), places[clear], delay)
-    return onset, np.isin(np.arange(len(onset)), places[clear])
-
-
-def _clearest(
-    eeg: Signal, first: Int64[np.ndarray, " volumes"], length: int
-) -> Int64[np.ndarray, " channels"]:
-    """Choose channels in which volumes are most alike: the strongest may be a loose electrode."""
-    # Of the steps from sample to sample: there the gradients are strong and drifts are weak.
-    some = [eeg.stretch(int(begin), int(begin) + length).T for begin in _middle(first)]
-    steps = np.diff(some)
-    shared = steps.mean(axis=0).std(axis=1) / np.maximum(steps.std(axis=(0, 2)), TINY)
-    return np.argsort(-shared)[:CLEAREST]
-
-
-def _middle(volumes: Int64[np.ndarray, " volumes"]) -> Int64[np.ndarray, " tried"]:
-    """Take some from the middle."""
-    begin = max(0, (len(volumes) - TRIED) // 2)
-    return volumes[begin : begin + TRIED]
-
-
-def _compare(
-    volumes: Volumes, stored: Bool[np.ndarray, " volumes"], search: int
-) -> tuple[Float64[np.ndarray, " volumes"], Float64[np.ndarray, " volumes"]]:
-    """Measure by how many samples volumes lag behind the stored ones, and how alike they are."""
-    size = next_fast_len(volumes.shape[1], real=True)
-    spectra, freqs = rfft(volumes, size), rfftfreq(size)
-    norms = np.linalg.norm(spectra, axis=1)
-    some = _middle(np.flatnonzero(stored))
-    reference = spectra[some[np.argsort(norms[some])[len(some) // 2]]]
-    for _ in range(2):  # the mean of volumes is no reference until they are aligned
-        delay = _lag(spectra, reference, freqs, size, search)
-        aligned = spectra * np.exp(2j * np.pi * freqs * delay[:, None]).astype(np.complex64)
-        reference = aligned[stored].mean(axis=0)
-    norms = np.maximum(norms * np.linalg.norm(reference), TINY)
-    return delay, np.asarray((aligned @ reference.conj()).real / norms, np.float64)
-
-
-def _lag(
-    spectra: Complex64[np.ndarray, "volumes freqs"],
-    reference: Complex64[np.ndarray, " freqs"],
-    freqs: Float64[np.ndarray, " freqs"],
-    size: int,
-    search: int,
-) -> Float64[np.ndarray, " volumes"]:
-    """Find the whole samples of each lag by the largest correlation, the rest by the phase."""
-    cross = spectra * reference.conj()
-    lags = np.arange(-search, search + 1)
-    lag = lags[irfft(cross, size)[:, lags].argmax(axis=1)]
-    cross *= np.exp(2j * np.pi * freqs * lag[:, None]).astype(np.complex64)
-    weight = np.abs(cross) * freqs
-    slope = (weight * np.angle(cross)).sum(axis=1) / np.maximum(weight @ freqs, TINY)
-    return np.asarray(lag - slope / (2 * np.pi))
-
-
 def _neighbours(
     place: Float64[np.ndarray, " volumes"], whole: Bool[np.ndarray, " volumes"], averaged: int
 ) -> Int64[np.ndarray, "volumes averaged"]:
     """Choose the nearest whole volumes for each one, if possible from its side of a gap.
 
-    Itself among them: without, EEG between the lines of the scanner would grow by 2 / averaged.
+    Itself among them: without, the power of EEG would grow by 2 / averaged between the lines.
     """
     piece = np.cumsum(np.diff(place, prepend=place[0]) > 1.5)
     known = np.flatnonzero(whole)
@@ -271,9 +170,9 @@ def _basis(
     take single volumes instead.
     """
     halves = []
-    n, turn = len(eeg.channels), _turn(shift, length)
-    for row in rows_of(eeg, np.unique(np.linspace(0, n - 1, min(n, MOST)).astype(int)).tolist()):
-        volumes = _volumes(row, first, turn, whole, length)[whole]
+    ramps = phase_ramps(shift, length)
+    for row in rows_of(eeg, spread(len(eeg.channels)).tolist()):
+        volumes = cut_volumes(row, first, ramps, whole, length)[whole]
         even, odd = volumes[::2].mean(axis=0), volumes[1::2].mean(axis=0)
         if BEYOND * np.linalg.norm(even - odd) < np.linalg.norm(even + odd):
             halves.append((even, odd))
@@ -283,42 +182,3 @@ def _basis(
     _, sizes, shapes = np.linalg.svd((even + odd) / 2, full_matrices=False)
     chance = np.linalg.norm((even - odd) / 2, ord=2)
     return shapes[: min(components, np.sum(sizes > BEYOND * chance))]
-
-
-def _volumes(
-    series: Float32[np.ndarray, " time"],
-    first: Int64[np.ndarray, " volumes"],
-    turn: Complex64[np.ndarray, "volumes freqs"],
-    whole: Bool[np.ndarray, " volumes"],
-    length: int,
-) -> Volumes:
-    """Cut volumes with their margins out of a channel, without their slow course, and align them.
-
-    What was not recorded is 0.
-    """
-    begin = first - MARGIN
-    cut = sliding_window_view(np.pad(series, length), length)[begin + length]
-    means = cut[whole, MARGIN:-MARGIN].mean(axis=1, dtype=np.float64)
-    time = begin[:, None] + np.arange(length)
-    cut -= np.interp(time, first[whole] + length / 2 - MARGIN, means).astype(np.float32)
-    cut *= (time >= 0) & (time < len(series))
-    fade = np.sin(np.pi / 2 * (np.arange(MARGIN) + 0.5) / MARGIN) ** 2
-    cut[:, :MARGIN] *= fade.astype(np.float32)
-    cut[:, -MARGIN:] *= fade[::-1].astype(np.float32)
-    return _turned(cut, turn)
-
-
-def _turn(
-    by: Float64[np.ndarray, " volumes"], length: int
-) -> Complex64[np.ndarray, "volumes freqs"]:
-    """Tell what shifting to the left by some part of a sample makes of spectra."""
-    freqs = rfftfreq(next_fast_len(length, real=True))
-    return np.asarray(np.exp(2j * np.pi * freqs * by[:, None]), np.complex64)
-
-
-def _turned(volumes: Volumes, turn: Complex64[np.ndarray, "volumes freqs"]) -> Volumes:
-    """Shift each volume by what turns its spectrum so."""
-    size = next_fast_len(volumes.shape[1], real=True)
-    spectra = rfft(volumes, size)
-    spectra *= turn
-    return np.asarray(irfft(spectra, size)[:, : volumes.shape[1]])

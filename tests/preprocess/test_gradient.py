@@ -7,8 +7,9 @@ from mne.io import RawArray
 from mne.preprocessing import remove_fmri_gradient_artifact
 
 from bids_eeg2fmri.preprocess import thinning
+from bids_eeg2fmri.preprocess.channels import STANDING_FOR_ALL
 from bids_eeg2fmri.preprocess.comb import find_comb
-from bids_eeg2fmri.preprocess.gradient import MOST, find_scan, subtract
+from bids_eeg2fmri.preprocess.gradient import find_scan, subtract
 from bids_eeg2fmri.types import EEG, VolumeClock
 
 SFREQ, TR, VOLUMES, SLICES = 500.0, 2.0, 60, 25
@@ -246,7 +247,7 @@ def test_fast_eeg_comes_into_memory_part_by_part_while_lines_are_looked_for(monk
     found = find_comb(eeg, clock(np.arange(29) * TR))
     taken = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert taken < 0.5 * MOST * n * 4
+    assert taken < 0.5 * STANDING_FOR_ALL * n * 4
     np.testing.assert_allclose(found.power[16:].mean(), 2 / sfreq, rtol=0.1)  # of white noise
 
 
