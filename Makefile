@@ -13,7 +13,7 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 # Files of tests run side by side, each on one thread; the slow ones come first.
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help demo test fuzz faults launches lint docs pictures commands site notebook platforms \
+.PHONY: help demo test fuzz faults launches lint docs pictures commands tutorial site notebook platforms \
 	benchmarks wheel lock image clean
 
 help:  ## say what can be made
@@ -53,8 +53,10 @@ pictures: demo  ## draw the pictures of the documentation; needs chromium
 	$(BIN)/python docs/make_pictures.py demo
 	$(BIN)/python docs/make_figures.py
 
-commands: .venv/tested  ## run the commands of the documentation
+commands: .venv/tested  ## run the commands of the documentation on a small dataset
 	$(BIN)/python docs/tools/try_commands.py
+
+tutorial: .venv/tested  ## run the tutorial as it stands
 	$(BIN)/python docs/tools/try_commands.py --whole docs/tutorial.md
 
 site: .venv/documented  ## build the documentation into site/, without a warning

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -22,6 +23,9 @@ ELSEWHERE = {"README.md": "index.md"}
 CORE = ("types", "preprocess", "model", "search", "train", "evaluate", "explain")
 """Parts of the package with a page of what their docstrings say."""
 LINK = re.compile(r"(?<=\]\()(?!\w+:|#)([^)#\s]+)")
+FETCHED = re.compile(
+    r"<(?:script|img|iframe|source)[^>]+src=\W?(https?:[^\s>]+)|<link[^>]+(https?:[^\s>]+)"
+)
 LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml", ".json": "json", ".cff": "yaml"}
 
 
@@ -56,6 +60,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return posixpath.relpath(site_page(path), posixpath.dirname(here) or ".")
 
     return LINK.sub(relink, markdown)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Refuse a page that would ask the network for a script, a style, a font or a picture."""
+    if asked := [match[0] for match in FETCHED.finditer(output)]:
+        raise PluginError(f"{page.file.src_uri} would fetch {', '.join(asked)}")
+    return output
 
 
 def targets(text: str, path: str) -> Iterator[str]:
