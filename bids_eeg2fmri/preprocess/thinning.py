@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy.signal import firwin, kaiser_beta
+from scipy.signal import firwin, kaiserord
 
 from bids_eeg2fmri.types import typed
 
@@ -122,13 +122,14 @@ def thin_out(
 def low_pass(sfreq: float, highest: float, factor: int) -> Thinning:
     """Design the filter after which one sample of ``factor`` tells all up to ``highest`` hertz.
 
-    By a Kaiser window; what would be folded to there lies ``ATTENUATION`` lower.
+    By the window of Kaiser (1974): the gain is off by ``ATTENUATION`` at most, from one up to
+    ``highest``, and from zero where the first frequency lies that would be folded to there.
     """
-    width = (sfreq / factor - 2 * highest) / sfreq
-    n_taps = (ATTENUATION - 7.95) / (14.36 * width)
-    half = int(np.ceil(n_taps / 2 / factor))
-    window = ("kaiser", kaiser_beta(ATTENUATION))
-    taps = firwin(2 * half * factor + 1, sfreq / factor / 2, window=window, fs=sfreq)
+    width = sfreq / factor - 2 * highest
+    n_taps, beta = kaiserord(ATTENUATION, width / (sfreq / 2))
+    half = int(np.ceil((n_taps - 1) / 2 / factor))
+    cutoff = sfreq / factor / 2
+    taps = firwin(2 * half * factor + 1, cutoff, window=("kaiser", beta), fs=sfreq)
     return Thinning(factor, half, np.asarray(taps, np.float64))
 
 
