@@ -83,7 +83,7 @@ def network(name: str) -> Network:
         weights = torch.randn(n, *SHAPES.bold).double()
         levels, sizes = torch.randn(n).double(), torch.rand(n).double() + 1
         model.linear.solve(Response(0.5, 1.2), levels, sizes, weights)
-        model.linear.raise_logarithms(torch.randn(channels, freqs).double(), 1.5)
+        model.linear.expect_logarithms(torch.randn(channels, freqs).double(), 1.5)
     return model
 
 

@@ -93,7 +93,7 @@ class HaemodynamicPath(nn.Module):
 
         .. math:: \frac{1}{a} \log \sum_{f \in B} w_f e^{a x_f}
 
-        With what `raise_logarithms` sets this is the logarithm of the band's mean power; without,
+        With what `expect_logarithms` sets this is the logarithm of the band's mean power; without,
         at :math:`a = 0`, the mean of its bins.
         """
         if self.steepness == 0:
@@ -102,7 +102,7 @@ class HaemodynamicPath(nn.Module):
         return torch.log(power).flatten(1, 2) / self.steepness
 
     @torch.no_grad()
-    def raise_logarithms(self, levels: Float[Tensor, "channels freqs"], steepness: float) -> None:
+    def expect_logarithms(self, levels: Float[Tensor, "channels freqs"], steepness: float) -> None:
         """Average power where spectrograms hold its logarithm, instead of averaging that.
 
         Parameters

@@ -57,7 +57,7 @@ def solve_linear_path(
     scale = train.scale
     if value == "log" and not scale.across_electrodes:
         steepness = math.log(10) * scale.eeg_sd
-        model.linear.raise_logarithms(torch.from_numpy(scale.eeg_mean), steepness)
+        model.linear.expect_logarithms(torch.from_numpy(scale.eeg_mean), steepness)
     power = list(_power(model, train))
     mask = training_brain(train.runs, train.index)
     designs = [

@@ -199,7 +199,7 @@ def test_sparsemax_gives_products_without_a_score_no_relevance():
 
 def test_of_the_logarithm_of_mean_power_a_bin_gets_its_share_of_the_power_times_its_value():
     path = HaemodynamicPath(SHAPES).double()
-    path.raise_logarithms(draws(6, 8), 2.0)
+    path.expect_logarithms(draws(6, 8), 2.0)
     x = draws(2, *SHAPES.eeg)
     _, found = run(path.power, x)
     power = path.averages[None, ..., None] * torch.exp(2 * x)[:, :, None]
@@ -252,7 +252,7 @@ BALANCED = {
 def test_eeg_offsets_and_tangents_share_all_of_the_output_end_to_end(name):
     model = trained(name.split()[0], BALANCED[name])
     if name == "hybrid":
-        model.linear.raise_logarithms(draws(6, 8), 2.0)
+        model.linear.expect_logarithms(draws(6, 8), 2.0)
     eeg, offsets, tangents, output = balance(model, draws(1, *SHAPES.eeg).requires_grad_())
     assert eeg != 0
     assert eeg + offsets + tangents == pytest.approx(output)

@@ -73,7 +73,7 @@ def test_of_logarithms_it_takes_the_logarithm_of_the_mean_power_in_a_band():
     levels, sd = logarithm.mean(axis=(0, 3)), logarithm.std()
     scaled = torch.tensor((logarithm - levels[..., None]) / sd, dtype=torch.float32)
     path = HaemodynamicPath(SHAPES)
-    path.raise_logarithms(torch.tensor(levels), np.log(10) * sd)
+    path.expect_logarithms(torch.tensor(levels), np.log(10) * sd)
     bands = [power[:, :, first:last].mean(axis=2) for first, last in SHAPES.bands]
     wanted = np.log10(np.stack(bands, axis=2)).reshape(7, -1, SHAPES.eeg[2]) / sd
     found = path.power(scaled).numpy()
@@ -111,7 +111,7 @@ def test_training_moves_the_response_and_the_network_but_no_ridge_weight():
 
 def test_a_path_on_another_device_takes_over_what_the_processor_has_found():
     path = HaemodynamicPath(replace(SHAPES, brain=20)).to("meta")
-    path.raise_logarithms(torch.zeros(5, 6), 2.0)
+    path.expect_logarithms(torch.zeros(5, 6), 2.0)
     path.solve(Response(1.0, 1.5), torch.zeros(10), torch.ones(10), torch.zeros(10, 5, 6, 5))
     assert path.voxels(path.weights).shape == (10, 5, 6, 5)
     assert {tensor.device.type for tensor in path.state_dict().values()} == {"meta"}
