@@ -29,7 +29,7 @@ from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.examples import Examples
 from bids_eeg2fmri.train.fit import Epoch, Fitting, drawing, fit, start
 from bids_eeg2fmri.train.hybrid import settle, solve_linear_path
-from bids_eeg2fmri.train.near import bring_near
+from bids_eeg2fmri.train.resident import keep_on_gpu
 from bids_eeg2fmri.train.splits import Split, extents
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -160,7 +160,7 @@ def learn(
     parts = (Examples(pairs, split.train, scale), Examples(pairs, split.valid, scale))
     if isinstance(model, Hybrid):
         response = solve_linear_path(model, parts[0], job.config.spectrogram.value, gap, seed)
-    near = (bring_near(parts[0], model.device), bring_near(parts[1], model.device))
+    near = (keep_on_gpu(parts[0], model.device), keep_on_gpu(parts[1], model.device))
     _fit(job, owner, title or name, fitting, near, checkpoints, seed)
     if isinstance(model, Hybrid):
         settle(model, near[1], response)

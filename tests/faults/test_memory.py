@@ -21,7 +21,7 @@ from bids_eeg2fmri.search.bayes import attempt
 from bids_eeg2fmri.train.examples import Examples
 from bids_eeg2fmri.train.fit import fit, synthesise, train_epoch
 from bids_eeg2fmri.train.memory import Before, in_halves
-from bids_eeg2fmri.train.near import reside_if_possible
+from bids_eeg2fmri.train.resident import reside_if_possible
 
 CFG = TrainConfig(epochs=2, batch_size=8)
 OF = shapes()

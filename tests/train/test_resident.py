@@ -3,15 +3,14 @@ import torch
 from test_fit import CHOSEN, CONFIG, RUNS, SCALE, TRAIN, VALID, begin, losses, same_weights
 
 from bids_eeg2fmri.search.bayes import Reconstructions
-from bids_eeg2fmri.train import near
 from bids_eeg2fmri.train.fit import fit, synthesise
-from bids_eeg2fmri.train.near import bring_near, reside
+from bids_eeg2fmri.train.resident import keep_on_gpu, reside
 
 CPU = torch.device("cpu")
 
 
 def test_resident_examples_are_the_same_however_they_are_moved(monkeypatch):
-    monkeypatch.setattr(near, "BLOCK", 4)
+    monkeypatch.setattr("bids_eeg2fmri.train.resident.BLOCK", 4)
     chosen = np.array([10, 0, 14, 3])
     for examples in (TRAIN, Reconstructions(RUNS, CHOSEN, SCALE)):
         resident = reside(examples, CPU)
@@ -33,4 +32,4 @@ def test_a_training_on_resident_examples_is_the_same():
 
 
 def test_a_processor_reads_its_examples_from_disk():
-    assert bring_near(TRAIN, CPU) is TRAIN
+    assert keep_on_gpu(TRAIN, CPU) is TRAIN

@@ -1,4 +1,4 @@
-"""Examples kept where networks are trained, if there is room."""
+"""Examples that reside in the memory of the GPU on which networks are trained, if there is room."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Resident(Examples):
         return self.bold[torch.from_numpy(chosen).to(self.bold.device)].to(device)
 
 
-def bring_near(examples: Examples, device: torch.device) -> Examples:
+def keep_on_gpu(examples: Examples, device: torch.device) -> Examples:
     """Keep examples on the GPU that they are for, if they fit; the same numbers either way.
 
     On a processor they stay on disk, so that memory does not grow with their number.
