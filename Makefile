@@ -7,6 +7,9 @@ PYTHON := $(shell for p in python3.11 python3; do \
 endif
 DOCKER ?= docker
 VERSION := $(shell cat version)
+# Of the image: cpu, cuda, or a folder of PyTorch's index such as cu126.
+TORCH_BUILD ?= cpu
+IMAGE := bids-eeg2fmri:$(VERSION)$(addprefix -,$(filter-out cpu,$(TORCH_BUILD)))
 BIN := .venv/bin
 # Small enough for minutes; up to 20 Hz is where the simulated coupling lies.
 DEMO := --epochs 3 --set spectrogram.fmax=20
@@ -14,7 +17,7 @@ DEMO := --epochs 3 --set spectrogram.fmax=20
 SERIAL := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 .PHONY: help demo test fuzz faults launches lint docs pictures commands tutorial site notebook platforms \
-	benchmarks wheel lock image clean
+	benchmarks wheel lock image imagecheck clean
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 20
@@ -35,11 +38,12 @@ faults: .venv/tested  ## kill runs at 50 moments and damage 50 stored files
 launches: .venv/tested build/platforms/installed  ## launch the app as platforms do
 	PLATFORMS=build/platforms/bin $(SERIAL) $(BIN)/pytest tests/test_launches.py
 
-lint: .venv/tested  ## lint, check types and the import contract
+lint: .venv/tested  ## lint, check types, the import contract and the Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
 
 docs: .venv/installed  ## write the pages made of config.py, the arguments and errors.py
 	$(BIN)/python docs/make_settings.py
@@ -79,8 +83,12 @@ wheel: .venv/tested  ## build wheel and source distribution, into dist, and try 
 	$(BIN)/python -m build --no-isolation --outdir dist .
 	DIST=dist $(SERIAL) $(BIN)/pytest tests/release
 
-image:  ## build the container image
-	$(DOCKER) build --build-arg VERSION=$(VERSION) --tag bids-eeg2fmri:$(VERSION) .
+image:  ## build the container image; make image TORCH_BUILD=cuda for GPUs
+	$(DOCKER) build --build-arg TORCH_BUILD=$(TORCH_BUILD) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$(shell git rev-parse HEAD) --build-arg TAG=$(IMAGE) --tag $(IMAGE) .
+
+imagecheck:  ## run the image as an outsider would, and compare what it writes
+	tests/container/check_image.sh $(DOCKER) $(IMAGE)
 
 clean:  ## remove everything that was made here
 	rm -rf .venv demo build dist site .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

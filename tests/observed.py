@@ -22,6 +22,18 @@ def stamps(*folders):
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
+def files(out):
+    """Paths of what is there but for the work folder, without what differs from call to call."""
+    paths = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    call = re.compile(r"^logs/\d{8}T\d{6}_[^/]*_\d+(?=[_.])")
+    return {call.sub("logs/CALL", path) for path in paths if not path.startswith("work/")}
+
+
+def listed(level):
+    """Paths that a container image has to write when tests/container/check_image.sh runs it."""
+    return {*(Path(__file__).parent / "container" / f"{level}.txt").read_text().splitlines()}
+
+
 def results(out, participant="sub-*"):
     """A participant's scores, maps and volumes, bit for bit."""
     files = out.glob(f"{participant}/func/*")

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from observed import complaints, dead_links, issues_of, stamps
+from observed import complaints, dead_links, files, issues_of, listed, stamps
 
 from bids_eeg2fmri import cli
 from bids_eeg2fmri.bids.models import read_model, write_model
@@ -113,6 +113,10 @@ def test_the_table_of_electrodes_tells_where_each_came_from(applied):
 def test_the_validator_finds_nothing_and_links_lead_somewhere(applied):
     assert issues_of(applied) == []
     assert dead_links(applied / "sub-01_applied.html") == []
+
+
+def test_files_of_an_application_are_those_that_images_are_held_to(applied):
+    assert files(applied) == listed("apply")
 
 
 def test_bold_that_is_there_is_not_read(bids_dir, model, undisturbed, applied, tmp_path, app):

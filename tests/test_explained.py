@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from observed import dead_links, issues_of, stamps
+from observed import dead_links, files, issues_of, listed, stamps
 
 from bids_eeg2fmri import cli
 
@@ -34,6 +34,13 @@ def explained(simulated, undisturbed, fast, tmp_path_factory):
 
 def sidecar(out, name):
     return json.loads((out / f"{name}.json").read_text())
+
+
+def test_files_of_a_participant_are_those_that_images_are_held_to(explained):
+    found, wanted = files(explained), listed("participant")
+    assert {name for name in found if "sub-02" not in name} == {
+        name for name in wanted if "sub-02" not in name
+    }
 
 
 def test_the_tables_of_electrodes_and_of_the_spectrogram_tell_the_same(explained):

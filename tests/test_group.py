@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from observed import complaints, dead_links, issues_of, results, stamps
+from observed import complaints, dead_links, files, issues_of, listed, results, stamps
 from safetensors.numpy import load_file
 from scipy.signal import detrend
 from scipy.stats import ttest_1samp, ttest_rel
@@ -247,6 +247,10 @@ def test_relevance_is_the_mean_over_held_out_participants(each_left_out):
 
 def test_the_validator_finds_nothing_in_both_levels(each_left_out):
     assert issues_of(each_left_out) == []
+
+
+def test_files_of_a_group_are_those_that_images_are_held_to(each_left_out, undisturbed):
+    assert files(each_left_out) - files(undisturbed) == listed("group")
 
 
 def test_leaving_one_out_tests_each_of_two(each_left_out):

@@ -15,6 +15,8 @@ from bids_eeg2fmri.errors import OutputError
 
 CACHES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")
 """Folders that libraries write to; where unset they use the home folder."""
+TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+"""Variables that name a folder for temporary files."""
 SOFTWARE = ("torch", "mne", "mne-bids", "pybids", "nibabel", "nilearn", "numpy", "scipy")
 """Packages whose versions results depend on."""
 
@@ -37,10 +39,9 @@ def prepare_environment(work_dir: Path) -> None:
     for name in CACHES:
         if name in os.environ and not _is_writable(os.environ[name]):
             del os.environ[name]
-    try:
-        tempfile.gettempdir()
-    except FileNotFoundError:
+    if not _has_temporary_folder():
         os.environ["TMPDIR"] = _make(work_dir / "tmp")
+        tempfile.tempdir = None  # it has looked before
 
 
 def versions() -> dict[str, str]:
@@ -50,6 +51,16 @@ def versions() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: version(name) for name in SOFTWARE},
     }
+
+
+def _has_temporary_folder() -> bool:
+    """Tell whether there is one: the working folder, which tempfile takes last of all, is none."""
+    try:
+        found = tempfile.gettempdir()
+    except FileNotFoundError:
+        return False
+    named = [os.path.abspath(os.environ[name]) for name in TEMPORARY if name in os.environ]
+    return found in (*named, "/tmp", "/var/tmp", "/usr/tmp") or found != os.getcwd()  # noqa: S108
 
 
 def _is_writable(folder: str) -> bool:

@@ -1,4 +1,5 @@
 import os
+import tempfile
 
 import pytest
 
@@ -40,6 +41,24 @@ def test_a_cache_folder_that_cannot_be_written_to_gives_way_to_the_home(tmp_path
     monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path / "missing"))
     prepare_environment(tmp_path / "work")
     assert "MPLCONFIGDIR" not in os.environ
+
+
+def test_the_working_folder_is_no_place_for_temporary_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("TMPDIR", "TEMP", "TMP"):
+        monkeypatch.setenv(name, "")  # so that all is put back afterwards
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # found where no other can be written
+    prepare_environment(tmp_path / "work")
+    assert tempfile.gettempdir() == os.environ["TMPDIR"] == str(tmp_path / "work" / "tmp")
+
+
+def test_the_working_folder_is_fine_where_it_was_meant(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    prepare_environment(tmp_path / "work")
+    assert os.environ["TMPDIR"] == str(tmp_path)
 
 
 def test_no_writable_folder_at_all_is_refused(tmp_path, monkeypatch):
