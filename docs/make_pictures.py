@@ -15,7 +15,7 @@ from PIL import Image
 PICTURES = Path(__file__).parent / "pictures"
 PAGES = {
     "report-top": ("out/sub-01.html", 660),
-    "group-top": ("out/group.html", 1000),
+    "group-top": ("out/group.html", 720),
     "uncoupled-top": ("uncoupled-out/sub-01.html", 660),
 }
 """Reports by the name of their picture, each with how much of its top is shown, in pixels."""

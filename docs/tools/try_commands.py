@@ -25,11 +25,12 @@ from pathlib import Path
 import fences
 from fences import ROOT, Block, blocks
 
-SIMULATE = "--participants 4 --volumes 120 --grid 9 10 9 --channels 12 --sfreq 100 --coupling 0.9"
+SIMULATE = "--participants 3 --volumes 120 --grid 9 10 9 --channels 12 --sfreq 150 --coupling 0.9"
 QUICK = {
     "evaluate.null_draws": 20,
     "evaluate.phase_draws": 2,
     "model.latent": 5,
+    "explain.pairs": 4,
     "optimise.epochs": 1,
     "optimise.iterations": 2,
     "optimise.latent": [4, 5],
