@@ -16,6 +16,7 @@ from bids_eeg2fmri.evaluate.cross_validation import Design
 from bids_eeg2fmri.evaluate.ridge import Ridge, fit_ridge, predict
 from bids_eeg2fmri.preprocess.bands import Value, hrf_features
 from bids_eeg2fmri.preprocess.bold import grid_mask, training_brain
+from bids_eeg2fmri.preprocess.nuisance import motion_regressors
 from bids_eeg2fmri.preprocess.scale import own_scale, scale_bold, transfer, unscale_bold
 from bids_eeg2fmri.types import Pairs, Scale
 
@@ -88,8 +89,7 @@ def motion_design(
     volume
         Index of each pair's volume.
     """
-    change = np.diff(parameters, axis=0, prepend=parameters[:1])
-    return np.asarray(np.concatenate([parameters, change], axis=1)[volume])
+    return motion_regressors(parameters, 12)[volume]
 
 
 def global_signal(

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
-from nilearn.signal import clean
 from scipy.ndimage import gaussian_filter
 
 from bids_eeg2fmri.config import BoldConfig
@@ -99,6 +98,9 @@ def regress_out(
 
     All at once, so that none brings back what another took out (Lindquist et al. 2019).
     """
+    # Here, as it takes a second or two and few runs need it.
+    from nilearn.signal import clean
+
     slow = {"filter": "cosine", "high_pass": high_pass, "t_r": tr} if high_pass else {}
     left = clean(
         series,
