@@ -31,6 +31,7 @@ Label = Literal[
     "not distinguishable from shifted EEG",
     "near-constant output",
 ]
+"""What a model can be called; the rules are at the top of this file."""
 
 ALPHA = 0.05
 """p below which a score is above chance."""

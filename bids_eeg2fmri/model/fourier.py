@@ -34,8 +34,8 @@ def random_fourier_features(
 class FourierProjection(nn.Module):
     """Hold the frequencies and phases of `random_fourier_features`; nothing in it is trained."""
 
-    omega: Tensor
-    phase: Tensor
+    omega: Float[Tensor, "features latent"]
+    phase: Float[Tensor, " features"]
 
     def __init__(self, latent: int, features: int) -> None:
         super().__init__()

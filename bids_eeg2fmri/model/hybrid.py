@@ -63,11 +63,18 @@ class HaemodynamicPath(nn.Module):
     """
 
     averages: Float[Tensor, "channels bands freqs"]
+    """How much each bin counts in the mean of a band; they add up to one."""
     steepness: Float[Tensor, ""]
+    """What turns values into natural logarithms of power, see `expect_logarithms`; 0 where they are
+    none."""
     lags: Float[Tensor, " windows"]
+    """Seconds from each window to the volume."""
     levels: Float[Tensor, " features"]
+    """Mean of each feature, that is of each electrode and band, over the training pairs."""
     sizes: Float[Tensor, " features"]
+    """Standard deviation of each feature."""
     weights: Float[Tensor, "features voxels"]
+    """How much a voxel deviates with one standard deviation of each feature."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -170,6 +177,7 @@ class Hybrid(Network):
     """
 
     mix: Float[Tensor, ""]
+    """The share b."""
 
     def __init__(self, linear: HaemodynamicPath, network: Network) -> None:
         super().__init__()

@@ -8,9 +8,13 @@ from torch.nn.functional import interpolate
 from bids_eeg2fmri.model.network import Network, Prediction
 
 FILTERS = 16
+"""Channels of each convolution but the last ones."""
 SPATIAL_LAYERS = 12
+"""Convolutions over the sources of a window."""
 TEMPORAL_LAYERS = 6
+"""Convolutions over the windows of a source, the one that spans them all included."""
 SOURCE_GRID = (16, 16, 7)
+"""Sources along each axis."""
 
 
 class LiuSajda(Network):

@@ -12,14 +12,18 @@ from bids_eeg2fmri.model.planes import convolve, with_filters_last
 from bids_eeg2fmri.types import Architecture
 
 Triple = tuple[int, int, int]
+"""A size along each axis."""
 
 
 class Layer(NamedTuple):
     """One entry of an `Architecture`."""
 
     kernel: Triple
+    """Kernel size of the convolution."""
     stride: Triple
+    """Its stride."""
     pooling: Triple
+    """Max-pool size after it, at stride 1."""
 
 
 class ResBlock(nn.Module):

@@ -3,7 +3,7 @@
 from math import prod
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from bids_eeg2fmri.types import Grid
@@ -20,8 +20,10 @@ class Voxels(nn.Module):
         Number of voxels that are computed; which ones, `choose` says. 0 for all.
     """
 
-    index: Tensor
-    elsewhere: Tensor
+    index: Int64[Tensor, " voxels"]
+    """Which voxels of the flattened grid are computed."""
+    elsewhere: Float[Tensor, " all"]
+    """Values of the flattened grid, of which those that are not computed stay."""
 
     def __init__(self, grid: Grid, brain: int = 0) -> None:
         super().__init__()

@@ -30,9 +30,11 @@ def given_by_user(evidence: Evidence, cfg: ClockConfig) -> VolumeClock | str:
 
 
 Strategy = Callable[[Evidence, ClockConfig], VolumeClock | str]
+"""Gives a clock that has proved itself, or why there is none; empty where it does not apply."""
 OWN: tuple[Strategy, ...] = (given_by_user, volume_triggers, tabled_triggers)
 """Those that need no other recording of the EEG."""
 STRATEGIES: tuple[Strategy, ...] = (*OWN, other_recordings, partial_triggers, shared_trials)
+"""All of them, in the order in which they are asked."""
 
 
 def find_clock(

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 Following = Int64[np.ndarray, " markers_and_end"]
+"""A number for each marker, and one for the end, to which all chains of markers lead."""
 
 
 @dataclass(frozen=True)

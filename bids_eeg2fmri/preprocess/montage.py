@@ -19,6 +19,7 @@ _NAMED = 6
 """Electrodes that a message names at most."""
 
 Positions = Float64[np.ndarray, "channels 3"]
+"""In the head frame in metres; NaN where unknown."""
 Splines = Callable[
     [Float64[np.ndarray, "sites 3"], Bool[np.ndarray, " sites"]],
     Float64[np.ndarray, "lost kept"],
@@ -33,7 +34,7 @@ class Electrodes:
     sites: tuple[str, ...]
     """Name of each site in one spelling."""
     positions: Positions
-    """In the head frame in metres; NaN where unknown."""
+    """Where each of them is."""
 
 
 @typed

@@ -26,7 +26,9 @@ SHARED = 2
 """How many stretches a window must be part of on average to be transformed for itself."""
 
 Starts = Int64[np.ndarray, " windows"]
+"""First sample of each window, in ascending order."""
 Values = Float32[np.ndarray, "windows channels freqs"]
+"""What ``SpectrogramConfig.value`` says of each bin of some windows."""
 
 
 def spectrograms(

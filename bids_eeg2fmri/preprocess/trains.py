@@ -14,8 +14,11 @@ CHATTER = 0.01
 """Markers of one label closer than this are one, in seconds; excitations lie further apart."""
 
 HEARTBEAT = re.compile(r"SyncStatus/|Sync On$")
+"""Labels by which an amplifier says that it runs in step with the scanner's clock."""
 SCANNER = re.compile(r"(Response|Toggle|Scanner)/|(.*/)?R128$|.*\bTTL\b")
+"""Labels that a scanner's triggers mostly have."""
 STIMULUS = re.compile(r"Stimulus/")
+"""Labels that they have where a trigger comes in by the line of stimuli."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Train:
     """The markers of one label that follow each other from volume to volume."""
 
     label: str
+    """Type and description, e.g. ``Response/R128``."""
     period: float
     """Median time from one marker to the next in seconds; infinite if there is only one."""
     n_markers: int

@@ -40,7 +40,9 @@ ALIKE = 3
 """How many times as many events one side may have as the other."""
 
 Seen = Float64[np.ndarray, " seen"]
+"""Times of markers, in seconds of the EEG."""
 Told = Float64[np.ndarray, " told"]
+"""Times of trials, in seconds of the scan."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Fit:
     n_expected: int
     """Trials within the EEG."""
     n_rival: int
+    """Trials that fit the best of other shifts."""
     seen: Float64[np.ndarray, " matched"]
     """Markers that are trials, in seconds of the EEG."""
     residual: Float64[np.ndarray, " matched"]

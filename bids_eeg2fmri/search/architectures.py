@@ -25,6 +25,7 @@ PATIENCE = 200
 """Draws in a row without a new candidate after which the search gives up; about two seconds."""
 
 Shape = tuple[int, int, int]
+"""Size of each axis."""
 
 
 def conv_output_size(size: int, kernel: int, stride: int) -> int:

@@ -34,6 +34,7 @@ MARGIN = 1e-3
 lies a little below with steps of any size, however small."""
 
 Value = bool | int | float
+"""One setting's value."""
 Values = Mapping[str, Value]
 """One point of a space: settings by their names, e.g. ``train.learning_rate``."""
 

@@ -83,7 +83,9 @@ class Selection:
     logits: Float[Tensor, " candidates"]
     """Of which the weights are the softmax; minus infinity for a candidate that is out."""
     optimizer: torch.optim.Adam
+    """What moves them."""
     history: list[SearchEpoch] = field(default_factory=list)
+    """What each epoch gave, in their order."""
 
     @property
     def running(self) -> Bool[Tensor, " candidates"]:

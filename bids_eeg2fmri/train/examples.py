@@ -18,8 +18,11 @@ class Examples:
     """Chosen pairs of several runs, seen in the model's units; read from disk batch by batch."""
 
     runs: Sequence[Pairs]
+    """The runs, with all their pairs."""
     index: Sequence[Index]
+    """The chosen pairs of each run."""
     scale: Scale
+    """What brings them to the model's units."""
 
     def __len__(self) -> int:
         return sum(map(len, self.index))

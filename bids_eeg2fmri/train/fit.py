@@ -45,10 +45,15 @@ class Fitting:
     """A network under training: all that is needed to go on after an interruption."""
 
     model: Network
+    """The network, with its weights as they are now."""
     optimizer: torch.optim.Optimizer
+    """What moves them, with its moments."""
     history: list[Epoch] = field(default_factory=list)
+    """What each epoch gave, in their order."""
     best: dict[str, Tensor] = field(default_factory=dict)
+    """State of the network after the epoch that is kept so far."""
     keep: Literal["best", "last"] = "best"
+    """Which epoch is kept, see ``TrainConfig.keep``."""
     diverged: int | None = None
     """Epoch in which the loss was no longer a number, so that training stopped early."""
     parts: int = 1

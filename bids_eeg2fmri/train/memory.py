@@ -15,8 +15,11 @@ class Before:
     """What a step changes before its gradient is there: draws, and the statistics of batches."""
 
     drawn: Tensor
+    """State from which torch draws on the processor."""
     drawn_on_device: Tensor | None
+    """State from which it draws on the GPU; none without one."""
     statistics: list[Tensor]
+    """What batch normalisation has seen so far."""
 
     @classmethod
     def of(cls, model: Module) -> "Before":

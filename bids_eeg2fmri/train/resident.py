@@ -21,7 +21,9 @@ class Resident(Examples):
     """Examples in the model's units, in the memory of the device that trains."""
 
     eeg: Float32[Tensor, "pairs ..."]
+    """Spectrograms, or what stands for them."""
     bold: Float32[Tensor, "pairs x y z"]
+    """Volumes, or deviations."""
 
     def take_eeg(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
         """Return the spectrograms of some examples, counted over all runs."""

@@ -11,6 +11,7 @@ from bids_eeg2fmri.config import SplitConfig
 from bids_eeg2fmri.errors import DataError
 
 Index = Int64[np.ndarray, " _"]
+"""Some pairs of a run, in ascending order."""
 _EMPTY = np.arange(0)
 
 
@@ -19,8 +20,11 @@ class Split:
     """Indices into the pairs of each run, run by run."""
 
     train: tuple[Index, ...]
+    """Those that networks are fitted to."""
     valid: tuple[Index, ...]
+    """Those that choose the epoch."""
     test: tuple[Index, ...]
+    """Those that nobody looks at before the test."""
 
     @property
     def before_test(self) -> tuple[Index, ...]:
