@@ -89,7 +89,7 @@ def motion_design(
     volume
         Index of each pair's volume.
     """
-    return motion_regressors(parameters, 12)[volume]
+    return np.asarray(motion_regressors(parameters, 12)[volume])
 
 
 def global_signal(
