@@ -59,7 +59,8 @@ def cut_volumes(
     cut = sliding_window_view(np.pad(series, length), length)[begin + length]
     means = cut[whole, MARGIN:-MARGIN].mean(axis=1, dtype=np.float64)
     time = begin[:, None] + np.arange(length)
-    cut -= np.interp(time, first[whole] + length / 2 - MARGIN, means).astype(np.float32)
+    middles = first[whole] + (length - 1) / 2 - MARGIN
+    cut -= np.interp(time, middles, means).astype(np.float32)
     cut *= (time >= 0) & (time < len(series))
     fade = np.sin(np.pi / 2 * (np.arange(MARGIN) + 0.5) / MARGIN) ** 2
     cut[:, :MARGIN] *= fade.astype(np.float32)

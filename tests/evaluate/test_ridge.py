@@ -11,6 +11,7 @@ from bids_eeg2fmri.evaluate.cross_validation import (
     Design,
     blocked_folds,
     is_clear,
+    principal_axes,
     validation_error,
 )
 from bids_eeg2fmri.evaluate.ridge import (
@@ -116,6 +117,14 @@ def test_a_feature_that_never_changes_has_no_weight():
         rtol=1e-3,
         atol=1e-3,
     )
+
+
+@pytest.mark.parametrize("shape", [(40, 7), (7, 40)])
+def test_the_axes_put_the_products_of_features_together_again(shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    power, axes = principal_axes(x)
+    np.testing.assert_allclose((axes * power) @ axes.T, x.T @ x, atol=1e-10)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(7), atol=1e-10)
 
 
 @pytest.mark.parametrize("planted", [0.03, 1.0, 30.0])

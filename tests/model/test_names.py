@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from bids_eeg2fmri.errors import UsageError
-from bids_eeg2fmri.model.names import ALL_PAPER, MODELS, expand, with_style
+from bids_eeg2fmri.model.names import ALL_PAPER, MODELS, expand, first_encoding, with_style
 
 
 def test_the_names_are_known_without_torch():
@@ -57,3 +57,10 @@ def test_a_model_without_attention_takes_no_style(name):
 def test_the_hybrid_has_one_style_only():
     with pytest.raises(UsageError, match=r"'hybrid' has one style only.*among topo, topo-rff\.$"):
         with_style("hybrid", "prior")
+
+
+def test_encoders_are_searched_with_the_network_of_the_first_model_that_has_them():
+    assert first_encoding(["liu-sajda", "topo-prior", "linear"]) == "topo-prior"
+    assert first_encoding(["hybrid"]) == "topo-rff"
+    with pytest.raises(UsageError, match="--models liu-sajda: there is no encoder to search for"):
+        first_encoding(["liu-sajda"])

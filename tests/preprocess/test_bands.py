@@ -8,6 +8,7 @@ from bids_eeg2fmri.preprocess.bands import (
     BANDS,
     band_bins,
     band_power,
+    band_ranges,
     canonical_hrf,
     hrf_features,
     window_lags,
@@ -28,6 +29,12 @@ def spectrograms(value="magnitude", seed=0, shape=(3, 2, 134, 4)):
 def test_each_bin_is_in_one_band():
     assert (np.sum(list(band_bins(FREQS).values()), axis=0) == 1).all()
     assert tuple(band_bins(FREQS)) == tuple(BANDS)
+
+
+def test_bands_follow_each_other_bin_by_bin():
+    assert band_ranges(np.arange(1.0, 41)) == {
+        "delta": (0, 3), "theta": (3, 7), "alpha": (7, 12), "beta": (12, 29), "gamma": (29, 40),
+    }  # fmt: skip
 
 
 def test_a_band_that_the_spectrogram_does_not_reach_is_left_out():

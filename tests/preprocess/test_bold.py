@@ -15,6 +15,7 @@ from bids_eeg2fmri.preprocess.bold import (
     model_grid,
     resize,
     resize_matrix,
+    temporal_moments,
     training_brain,
 )
 from bids_eeg2fmri.types import BOLD, Pairs
@@ -95,6 +96,13 @@ def test_the_mask_is_the_brain_without_holes_and_crumbs(shape):
     assert not mask[0, 0, 0]
     assert mask[tuple(n // 2 for n in shape)]
     assert 2 * (mask & brain).sum() / (mask.sum() + brain.sum()) > 0.97
+
+
+def test_moments_over_volumes_are_those_of_all_at_once_however_large_the_mean():
+    data = (1e5 + noise(3, 4, 5, 30)).astype(np.float32)
+    mean, variance = temporal_moments(data)
+    np.testing.assert_allclose(mean, data.mean(axis=3, dtype=np.float64), rtol=1e-12)
+    np.testing.assert_allclose(variance, data.var(axis=3, dtype=np.float64), rtol=1e-9)
 
 
 def test_voxels_that_never_change_or_are_not_numbers_are_outside_the_mask():

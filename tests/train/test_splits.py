@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from bids_eeg2fmri.config import SplitConfig
 from bids_eeg2fmri.errors import DataError
-from bids_eeg2fmri.train.splits import hold_back, split_in_time, split_participants
+from bids_eeg2fmri.train.splits import (
+    fold_participants,
+    hold_back,
+    split_in_time,
+    split_participants,
+)
 
 WINDOW = 26.0
 CONFIG = SplitConfig()
@@ -98,3 +103,16 @@ def test_named_participants_are_held_out():
 def test_nobody_left_to_train_is_refused():
     with pytest.raises(DataError, match="1 usable, 1 held out"):
         split_participants(["01"], [], CONFIG, 0)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 5))
+def test_every_participant_is_held_out_in_one_fold_of_nearly_equal_ones(n, folds, seed):
+    labels = [f"{number:02d}" for number in range(n)]
+    if folds > n:
+        with pytest.raises(DataError, match=f"{n} usable participants .* into {folds} folds"):
+            fold_participants(labels, folds, seed)
+        return
+    parts = fold_participants(labels, folds, seed)
+    assert sorted(label for part in parts for label in part) == labels
+    assert {len(part) for part in parts} <= {n // folds, -(-n // folds)}
+    assert fold_participants(labels[::-1], folds, seed) == parts
