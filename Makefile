@@ -36,7 +36,7 @@ faults: .venv/tested  ## kill runs at 50 moments and damage 50 stored files
 	FAULTS=50 $(SERIAL) $(BIN)/pytest tests/faults tests/test_search.py tests/test_delivery.py
 
 launches: .venv/tested build/platforms/installed  ## launch the app as platforms do
-	PLATFORMS=build/platforms/bin $(SERIAL) $(BIN)/pytest tests/test_launches.py
+	PLATFORMS=build/platforms/bin $(SERIAL) $(BIN)/pytest tests/test_launches.py tests/test_babs.py
 
 lint: .venv/tested  ## lint, check types, the import contract and the Dockerfile
 	$(BIN)/ruff check

@@ -9,6 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PLATFORMS = ROOT / "platforms"
+VERSION = (ROOT / "version").read_text().strip()
 DESCRIPTOR = PLATFORMS / "boutiques" / "bids-eeg2fmri.json"
 
 

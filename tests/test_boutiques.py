@@ -7,7 +7,7 @@ from pathlib import Path
 import boutiques
 import make_descriptor
 import pytest
-from launched import DESCRIPTOR, PLATFORMS, ROOT, start
+from launched import DESCRIPTOR, PLATFORMS, VERSION, start
 
 from bids_eeg2fmri import errors
 from bids_eeg2fmri.arguments import make_parser
@@ -130,12 +130,13 @@ def test_all_documented_exit_codes_are_told():
 
 
 def test_platforms_name_one_image_of_this_version():
-    version = (ROOT / "version").read_text().strip()
-    image = f"{(PLATFORMS / 'image').read_text().strip()}:{version}"
+    image = f"{(PLATFORMS / 'image').read_text().strip()}:{VERSION}"
     container = json.loads(DESCRIPTOR.read_text())["container-image"]
     bundle = json.loads((PLATFORMS / "nipoppy" / "config.json").read_text())
     uri = bundle["CONTAINER_INFO"]["URI"].replace("[[PIPELINE_VERSION]]", bundle["VERSION"])
     assert (container["image"], uri) == (image, f"docker://{image}")
+    zipped = f'bids_eeg2fmri: "{VERSION.replace(".", "-")}"'
+    assert zipped in (PLATFORMS / "babs" / "bids-eeg2fmri.yaml").read_text()
 
 
 def launch(inputs, folder):

@@ -5,7 +5,7 @@ import json
 import shutil
 
 import pytest
-from launched import DESCRIPTOR, PLATFORMS, given, stand_in, start, tools
+from launched import DESCRIPTOR, PLATFORMS, VERSION, given, stand_in, start, tools
 from observed import results
 
 PIPELINE = ("--pipeline", "bids_eeg2fmri", "--pipeline-step")
@@ -73,8 +73,8 @@ class Study:
         folder.mkdir()
         self.call("init", "--bids-source", bids, "--default-config")
         self.call("pipeline", "install", "--skip-container", PLATFORMS / "nipoppy")
-        (folder / "containers" / "bids_eeg2fmri_0.1.0.sif").touch()
-        self.bundle = folder / "pipelines" / "processing" / "bids_eeg2fmri-0.1.0"
+        (folder / "containers" / f"bids_eeg2fmri_{VERSION}.sif").touch()
+        self.bundle = folder / "pipelines" / "processing" / f"bids_eeg2fmri-{VERSION}"
 
     def call(self, *words):
         done = start(["nipoppy", *words], self.folder, *self.programs)
@@ -124,7 +124,7 @@ def test_nipoppy_sees_who_is_done_where_there_are_no_sessions(
     programs, simulated, undisturbed, tmp_path
 ):
     study = Study(tmp_path / "study", simulated, programs=programs)
-    out = study.folder / "derivatives" / "bids_eeg2fmri" / "0.1.0" / "output"
+    out = study.folder / "derivatives" / "bids_eeg2fmri" / VERSION / "output"
     shutil.copytree(undisturbed, out, ignore=shutil.ignore_patterns("work", "sub-02*"))
     config = json.loads((study.bundle / "config.json").read_text())
     config["STEPS"][0]["TRACKER_CONFIG_FILE"] = "tracker-without-sessions.json"

@@ -36,7 +36,17 @@ ROOT = Path(__file__).parents[2]
 PAGES = tuple(
     sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
 )
-NEEDS = ("docker", "apptainer", "SLURM", "a GPU", "a dask cluster", "other data", "network")
+NEEDS = (
+    "docker",
+    "apptainer",
+    "SLURM",
+    "a GPU",
+    "a dask cluster",
+    "nipoppy",
+    "BABS",
+    "other data",
+    "network",
+)
 """What a title may say that commands need."""
 PRINTS = ("text", "prints")
 """Language and title of what the commands before it print."""

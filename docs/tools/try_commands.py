@@ -109,6 +109,8 @@ def prepare(place: Path, simulated: Path) -> None:
         shutil.copytree(simulated, place / name)
     options = [word for name, value in QUICK.items() for word in ("--set", f"{name}={value}")]
     (place / "run.py").write_text(APP.format(options=options), encoding="utf-8")
+    (place / "platforms").symlink_to(ROOT / "platforms")
+    put(place / "bin/bosh", f'exec "{Path(sys.executable).with_name("bosh")}" "$@"')
     put(place / "bin/python", f'exec "{sys.executable}" "$@"')
     put(place / "bin/bids-eeg2fmri", f'exec "{sys.executable}" "{place}/run.py" "$@"')
     put(place / "bin/make", f'exec "{shutil.which("make")}" -n -C "{ROOT}" "$@"')
