@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from bids_eeg2fmri.arguments import with_hyphens
 from bids_eeg2fmri.config import Config
@@ -72,7 +72,7 @@ def configure(args: argparse.Namespace) -> Config:
 
 @contextmanager
 def ready(
-    args: argparse.Namespace, argv: Sequence[str], stream: TextIO | None = None
+    args: argparse.Namespace, argv: Sequence[str], *, on_stdout: bool = False
 ) -> Iterator["Job"]:
     """Check the arguments, set up log and environment, and give the job to whoever carries it out.
 
@@ -84,8 +84,8 @@ def ready(
         As the parser gives them.
     argv
         The same as they were typed, for the record.
-    stream
-        Where to log in the place of stderr.
+    on_stdout
+        Whether to log there in the place of stderr.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def ready(
     from bids_eeg2fmri.runtime import log
     from bids_eeg2fmri.runtime.execute import interruptible
 
-    log.setup(None if args.dry_run else args.output_dir, args.verbose, stream)
+    log.setup(None if args.dry_run else args.output_dir, args.verbose, on_stdout=on_stdout)
     job = _make_job(args, argv, config, work)
     logs = None if args.dry_run else job.out / "logs"
     with interruptible(), log.keeping_crashes(logs, args.analysis_level):

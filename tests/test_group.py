@@ -16,7 +16,7 @@ from scipy.signal import detrend
 from scipy.stats import ttest_1samp, ttest_rel
 from spoilt import empty
 
-from bids_eeg2fmri import cli
+from bids_eeg2fmri import cli, load_results
 from bids_eeg2fmri.simulate import SimulationConfig, simulate
 
 MODELS = ("topo-rff", "linear")
@@ -416,3 +416,19 @@ def test_exchanged_eeg_is_scored_against_the_volumes_of_the_same_number(compared
 def temporal_r(y, y_hat):
     norms = np.linalg.norm(y, axis=0) * np.linalg.norm(y_hat, axis=0)
     return np.mean(np.sum(y * y_hat, axis=0) / norms)
+
+
+def test_python_reads_what_was_written(compared):
+    results = load_results(compared, "group")
+    assert results.groups == (GROUP,)
+    told = json.loads((compared / f"{GROUP}_metrics.json").read_text())["models"]
+    assert results.verdicts.loc[f"{GROUP} linear", "verdict"] == told["linear"]["verdict"]
+    scores = results.scores.reset_index()
+    assert scores["skill"].tolist() == table(compared)["skill"].tolist()
+    means = results.by_model()["skill"]
+    assert means["linear"] == pytest.approx(table(compared, "desc-models_metrics")["skill"][1])
+    assert {*results.comparisons()["first"]} <= {*means.index}
+    assert results.map("skill").shape == results.map("t", desc="TopoRffvsLinear").shape
+    assert results.report.name == "group.html"
+    assert {*results.models} == {path.name for path in compared.glob("models/*")}
+    assert f"{GROUP} linear" in results._repr_html_()

@@ -15,7 +15,8 @@ import pytest
 from apart import start
 from observed import complaints, issues_of, stamps
 
-from bids_eeg2fmri import cli
+from bids_eeg2fmri import Study, cli, load_results
+from bids_eeg2fmri.app.optimise import TITLES
 
 ONE = ("--participant-label", "01")
 CANDIDATES = ("--set", "search.candidates=3", "--set", "search.epochs=2")
@@ -234,6 +235,16 @@ def test_the_best_point_is_that_of_the_lowest_score(optimised):
             for name, value in values[section].items():
                 if (phase, name) != (2, "latent"):
                     assert row[f"{section}.{name}"] == value
+
+
+def test_python_reads_the_trials_and_hands_the_best_point_on(optimised, simulated):
+    results = load_results(optimised, "search")
+    assert results.searches == ("sub-01_phase-1", "sub-01_phase-2")
+    trials = results.trials(search="sub-01_phase-2")
+    text = results.best(search="sub-01_phase-2").read_text()
+    assert text.startswith(f"# {TITLES[2]}: trial {trials['score'].idxmin()}, ")
+    chosen = Study(simulated, optimised, config=results.best(search="sub-01_phase-2"))
+    assert f"--config {optimised}/search/sub-01_phase-2_best.toml" in chosen.command()
 
 
 def test_the_second_phase_keeps_the_latent_space_of_the_first(optimised):

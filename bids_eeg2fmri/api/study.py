@@ -167,6 +167,7 @@ class Study:
             If it cannot be done. A ``PartialFailureError`` is raised after all else is done: its
             ``failed`` says what failed and why, and ``study.results()`` gives what was done.
         """
+        __tracebackhide__ = True
         self._run("participant", labels)
         return self.results("participant", *labels)
 
@@ -190,6 +191,7 @@ class Study:
         AppError
             If it cannot be done; as :meth:`participant` where a part of it could.
         """
+        __tracebackhide__ = True
         self._run("group", folds=folds, test_participants=test_participants)
         return self.results("group")
 
@@ -208,6 +210,7 @@ class Study:
         AppError
             If it cannot be done; as :meth:`participant` where a part of it could.
         """
+        __tracebackhide__ = True
         folder = model.folder if isinstance(model, Model) else model
         self._run("participant", labels, apply=folder)
         return self.results("applied", *labels)
@@ -231,6 +234,7 @@ class Study:
         AppError
             If it cannot be done; as :meth:`participant` where a part of it could.
         """
+        __tracebackhide__ = True
         self._run(level, optimise=phases, iterations=iterations)
         return self.results("search")
 
@@ -255,6 +259,7 @@ class Study:
         AppError
             If the dataset cannot be read, or its participants cannot be divided.
         """
+        __tracebackhide__ = True
         folder = model.folder if isinstance(model, Model) else model
         return foresee(self._argv(level, apply=folder, dry_run=True), self.verbose)
 
@@ -315,6 +320,7 @@ class Study:
         return [*map(os.fspath, folders), level, *spell_options(given | more)]
 
     def _run(self, level: str, labels: Sequence[str] = (), **more: object) -> None:
+        __tracebackhide__ = True
         carry_out(self._argv(level, labels, **more), self.verbose)
 
 

@@ -184,8 +184,10 @@ class ParticipantResults(Results):
         return derivative_path(self.folder, entities, datatype, stat=stat, **names)
 
     def _overview(self) -> pd.DataFrame:
-        told = self.scores.rename(columns=_TOLD)
-        return told[[*_TOLD.values(), "verdict"]]
+        told = self.scores.rename(columns=_TOLD).reset_index()
+        told["model"] = told["model"].where(~told["oracle"], told["model"] + " (oracle)")
+        index = ["run", "model"] if len(self.runs) > 1 else ["model"]
+        return told.set_index(index)[[*_TOLD.values(), "verdict"]]
 
 
 def _labels(folder: Path, run: str) -> dict[str, str]:

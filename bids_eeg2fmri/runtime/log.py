@@ -41,12 +41,12 @@ class Place:
     """The log file; none where nothing is written."""
     verbosity: int
     """0 for the lines of the work, 1 for the details, −1 for warnings and errors only."""
+    on_stdout: bool = False
+    """Whether the console is stdout; else stderr."""
 
 
-def setup(out: Path | None, verbosity: int, stream: TextIO | None = None) -> logging.Logger:
+def setup(out: Path | None, verbosity: int, *, on_stdout: bool = False) -> logging.Logger:
     """Start to log to the console and, if ``out`` is given, to a new file in ``out/logs``.
-
-    The console is stderr, or ``stream`` where that is given.
 
     Raises
     ------
@@ -57,18 +57,18 @@ def setup(out: Path | None, verbosity: int, stream: TextIO | None = None) -> log
     if out is not None:
         stamp = time.strftime("%Y%m%dT%H%M%S")
         file = _folder(out / "logs") / f"{stamp}_{socket.gethostname()}_{os.getpid()}.log"
-    rich = stream is None and sys.stderr.isatty()
-    return _attach(Place(file, verbosity), rich=rich, stream=stream)
+    rich = not on_stdout and sys.stderr.isatty()
+    return _attach(Place(file, verbosity, on_stdout), rich=rich)
 
 
 def place() -> Place | None:
     """Tell where this process logs to; none before :func:`setup`."""
-    match _handlers():
-        case [console, logging.FileHandler(baseFilename=file)]:
-            return Place(Path(file), (logging.INFO - console.level) // 10)
-        case [console]:
-            return Place(None, (logging.INFO - console.level) // 10)
-    return None
+    if not (handlers := _handlers()):
+        return None
+    console, *others = handlers
+    files = [Path(one.baseFilename) for one in others if isinstance(one, logging.FileHandler)]
+    on_stdout = getattr(console, "stream", None) is sys.stdout
+    return Place(files[0] if files else None, (logging.INFO - console.level) // 10, on_stdout)
 
 
 def file_stem() -> str:
@@ -278,12 +278,14 @@ class _Screen(logging.Handler):
         )
 
 
-def _attach(where: Place, *, rich: bool, stream: TextIO | None = None) -> logging.Logger:
+def _attach(where: Place, *, rich: bool) -> logging.Logger:
     """Put a console and, if there is a place for it, a file on the logger in place of its own."""
     for old in _handlers():
         LOGGER.removeHandler(old)
         old.close()
-    console = _Screen() if rich else logging.StreamHandler(stream)
+    console = (
+        _Screen() if rich else logging.StreamHandler(sys.stdout if where.on_stdout else sys.stderr)
+    )
     console.setLevel(logging.INFO - 10 * where.verbosity)
     console.setFormatter(_Lines("%(message)s"))
     LOGGER.addHandler(console)

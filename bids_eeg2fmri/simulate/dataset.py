@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -44,7 +45,7 @@ region. What drives what, how strongly, and the true EEG time of each first volu
 """
 
 
-def simulate(out: Path, config: SimulationConfig) -> None:
+def simulate(out: str | os.PathLike[str], config: SimulationConfig) -> None:
     """Write a BIDS dataset of simultaneous EEG–fMRI with known coupling, one participant at a time.
 
     Parameters
@@ -61,7 +62,7 @@ def simulate(out: Path, config: SimulationConfig) -> None:
     OutputError
         If ``out`` cannot be written.
     """
-    head = make_head(config.grid)
+    out, head = Path(out), make_head(config.grid)
     truths = {}
     try:
         if out.exists() and any(out.iterdir()):

@@ -179,3 +179,18 @@ def test_workers_that_live_on_log_where_the_next_call_does(tmp_path):
         log.setup(tmp_path / name, 0)
         map_items(say, ["01", "02"], Pool(2))
         assert len(only_file(tmp_path / name / "logs").read_text().splitlines()) == 2
+
+
+def test_a_console_on_stdout_is_that_of_workers_too():
+    code = (
+        "from functools import partial\n"
+        "from bids_eeg2fmri.runtime import log\n"
+        "from bids_eeg2fmri.runtime.execute import Pool, map_items\n"
+        "log.setup(None, 0, on_stdout=True)\n"
+        "tell = partial(log.tell, stage='train', text='done')\n"
+        "tell('sub-00')\n"
+        "map_items(tell, ['sub-01', 'sub-02'], Pool(2))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    lines = [f"sub-0{i}            train   done" for i in range(3)]
+    assert (sorted(done.stdout.splitlines()), done.stderr) == (lines, "")
