@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from joblib.externals.loky import cpu_count, get_reusable_executor, process_executor
 
-from bids_eeg2fmri.errors import UsageError
+from bids_eeg2fmri.errors import OutputError, UsageError
 from bids_eeg2fmri.runtime.threads import variables
 
 Item = TypeVar("Item")
@@ -121,14 +121,22 @@ def _submit(
     ------
     BrokenProcessPool
         If one of them was killed.
+    OutputError
+        If the system has no place for what they wait at.
     """
-    executor = get_reusable_executor(
-        max_workers=max(1, min(workers, len(items))),
-        timeout=_IDLE,
-        initializer=_begin,
-        initargs=(os.getpid(), gpus),
-        env=variables(threads),
-    )
+    try:
+        executor = get_reusable_executor(
+            max_workers=max(1, min(workers, len(items))),
+            timeout=_IDLE,
+            initializer=_begin,
+            initargs=(os.getpid(), gpus),
+            env=variables(threads),
+        )
+    except OSError as error:  # no semaphores; those of Linux are files in /dev/shm
+        raise OutputError(
+            f"Processes cannot be started side by side ({error.strerror}). Let /dev/shm be written "
+            "to, as container engines do by default, or give --n-cpus 1."
+        ) from error
     try:
         with _bearing_idle_ends():
             futures = {executor.submit(call, item): index for index, item in items.items()}

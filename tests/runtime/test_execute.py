@@ -33,6 +33,22 @@ def slow_for_early_items(x):
     return x
 
 
+def test_without_room_for_semaphores_processes_are_refused_in_words():
+    code = (
+        "import resource\n"
+        "from bids_eeg2fmri.errors import OutputError\n"
+        "from bids_eeg2fmri.runtime.execute import Pool, map_items\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # as where /dev/shm is read-only\n"
+        "try:\n"
+        "    map_items(abs, [1, 2], Pool(2))\n"
+        "except OutputError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "cannot be started side by side (File too large)" in done.stdout
+    assert "--n-cpus 1" in done.stdout
+
+
 def test_workers_that_end_just_when_more_comes_are_no_error(monkeypatch):
     monkeypatch.setattr(workers, "_IDLE", 0.001)
     assert map_items(square, [1, 2, 3, 4, 5, 6], Pool(2)) == [1, 4, 9, 16, 25, 36]
