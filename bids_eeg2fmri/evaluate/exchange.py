@@ -16,7 +16,7 @@ class Exchange:
 
     participants: tuple[str, ...]
     """Who they are."""
-    r: Float64[np.ndarray, "people people"]
+    r: Float64[np.ndarray, "participants participants"]
     """Temporal correlation: a row for whose volumes they are, a column for whose EEG it is."""
 
 

@@ -87,9 +87,9 @@ def locked_share(eeg: EEG, beats: Beats) -> float:
     first = first[(first >= 0) & (first + size <= eeg.data.shape[1])]
     shares = []
     for series in eeg.data:
-        epochs = series[first[:, None] + np.arange(size)]
-        epochs = epochs - epochs.mean(axis=1, keepdims=True)
-        shares.append(epochs.mean(axis=0).var() / np.median(epochs.var(axis=1)))
+        windows = series[first[:, None] + np.arange(size)]
+        windows = windows - windows.mean(axis=1, keepdims=True)
+        shares.append(windows.mean(axis=0).var() / np.median(windows.var(axis=1)))
     return float(np.median(shares))
 
 
