@@ -31,7 +31,6 @@ from bids_eeg2fmri.preprocess.bold import training_brain
 from bids_eeg2fmri.preprocess.scale import expected, fit_scale, mean_volume
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.execute import Failure, map_items, seed_for
-from bids_eeg2fmri.search.bayes import Reconstructions
 from bids_eeg2fmri.search.darts import (
     Contender,
     Losses,
@@ -43,7 +42,7 @@ from bids_eeg2fmri.search.darts import (
     take_turn,
 )
 from bids_eeg2fmri.search.darts import start as start_selection
-from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.examples import Examples, Reconstructions
 from bids_eeg2fmri.train.fit import Fitting, drawing, start, train_epoch
 from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import Architecture, Scale

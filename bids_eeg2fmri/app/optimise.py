@@ -33,7 +33,7 @@ from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.search import bayes
 from bids_eeg2fmri.search.bayes import Space, Trial, Values
 from bids_eeg2fmri.settings import from_mapping, spell_value
-from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.examples import Examples, Reconstructions
 from bids_eeg2fmri.train.fit import Fitting, drawing, fit, start
 from bids_eeg2fmri.train.splits import Index, extents
 from bids_eeg2fmri.types import Pairs, Scale
@@ -170,7 +170,7 @@ class _Search:
     def mean_score(self) -> float:
         """What the training mean volume scores on the validation pairs."""
         pairs, scale, mean = self._measure()
-        return bayes.score_of_mean(bayes.Reconstructions(pairs, self.ground.valid, scale), mean)
+        return bayes.score_of_mean(Reconstructions(pairs, self.ground.valid, scale), mean)
 
     def check_space(self) -> None:
         """Compare the space with that of the search that is gone on with; write it if first."""
@@ -273,7 +273,7 @@ class _Search:
         """Train a network with the settings of one point; give its lowest validation loss."""
         cfg, ground = self._settings(values), self.ground
         pairs, scale, mean = self._measure()
-        kind = bayes.Reconstructions if self.phase == 1 else Examples
+        kind = Reconstructions if self.phase == 1 else Examples
         fitting = ready(
             cfg, PHASES[self.phase], pairs, ground.train, mean, self.seed, self.job.device
         )

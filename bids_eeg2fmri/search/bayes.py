@@ -14,12 +14,11 @@ from itertools import count
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 from scipy.stats import rankdata
 from skopt import Optimizer
 from skopt.sampler import Lhs
 from skopt.space import Categorical, Integer, Real
-from torch import Tensor
 
 from bids_eeg2fmri.config import OptimiseConfig
 from bids_eeg2fmri.errors import DataError, MemoryShortageError, UsageError, is_shortage
@@ -221,19 +220,6 @@ def check_same_space(space: Space, recorded: Mapping[str, Any]) -> None:
                 f"and cannot go on with {_spell(now.get(name))}. Set the domain back, or search "
                 "in another work folder."
             )
-
-
-class Reconstructions(Examples):
-    """Examples whose input is their target: what an `Autoencoder` is trained on."""
-
-    def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
-        """Return the volumes of some examples twice."""
-        bold = self.take_bold(chosen, device)
-        return bold, bold
-
-    def take_eeg(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
-        """Return the volumes in the place of spectrograms."""
-        return self.take_bold(chosen, device)
 
 
 def _dimension(name: str, domain: Domain) -> Real | Integer | Categorical:

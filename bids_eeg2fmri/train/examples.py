@@ -58,6 +58,19 @@ class Examples:
         return [(int(r), int(self.index[r][i])) for r, i in zip(run_of, within, strict=True)]
 
 
+class Reconstructions(Examples):
+    """Examples whose input is their target: what an `Autoencoder` is trained on."""
+
+    def take(self, chosen: Int64[np.ndarray, " batch"], device: str) -> tuple[Tensor, Tensor]:
+        """Return the volumes of some examples twice."""
+        bold = self.take_bold(chosen, device)
+        return bold, bold
+
+    def take_eeg(self, chosen: Int64[np.ndarray, " batch"], device: str) -> Tensor:
+        """Return the volumes in the place of spectrograms."""
+        return self.take_bold(chosen, device)
+
+
 def in_parts(
     order: Int64[np.ndarray, " chosen"], size: int
 ) -> Iterator[Int64[np.ndarray, " batch"]]:

@@ -14,7 +14,6 @@ from bids_eeg2fmri.preprocess.scale import fit_scale, mean_volume, scale_bold
 from bids_eeg2fmri.search.bayes import (
     DESIGN,
     Domain,
-    Reconstructions,
     Trial,
     attempt,
     beats,
@@ -28,7 +27,7 @@ from bids_eeg2fmri.search.bayes import (
     suggest,
 )
 from bids_eeg2fmri.settings import from_mapping, to_toml, validate
-from bids_eeg2fmri.train.examples import Examples
+from bids_eeg2fmri.train.examples import Examples, Reconstructions
 from bids_eeg2fmri.train.fit import fit, start, validation_loss
 from bids_eeg2fmri.types import Architecture, Pairs
 

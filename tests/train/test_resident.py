@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from test_fit import CHOSEN, CONFIG, RUNS, SCALE, TRAIN, VALID, begin, losses, same_weights
 
-from bids_eeg2fmri.search.bayes import Reconstructions
+from bids_eeg2fmri.train.examples import Reconstructions
 from bids_eeg2fmri.train.fit import fit, synthesise
 from bids_eeg2fmri.train.resident import keep_on_gpu, reside
 
