@@ -52,7 +52,7 @@ if __name__ == "__main__":
         sys.argv[1:1] = {options}
     run()
 """
-LIMIT = 900
+LIMIT = 3600
 """Seconds that one block may take."""
 
 
