@@ -41,8 +41,8 @@ from semisynthetic import (
 from bids_eeg2fmri.evaluate.evidence import Evidence
 from bids_eeg2fmri.evaluate.metrics import pearsoncorrelation, sd_ratio
 from bids_eeg2fmri.evaluate.null import correlation_by_shift, least_shift, skill_by_shift
-from bids_eeg2fmri.evaluate.parcels import parcel_means
 from bids_eeg2fmri.evaluate.verdict import judge
+from bids_eeg2fmri.preprocess.parcels import parcel_means
 from bids_eeg2fmri.presets import PRESETS
 from bids_eeg2fmri.settings import from_mapping, override
 

@@ -7,7 +7,7 @@ import pytest
 from semisynthetic import Coupling, eegbci, eegmat
 from semisynthetic.couple import SOURCES, drive
 
-from bids_eeg2fmri.evaluate.parcels import parcel_means
+from bids_eeg2fmri.preprocess.parcels import parcel_means
 from bids_eeg2fmri.types import EEG, VolumeClock
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "semisynthetic"

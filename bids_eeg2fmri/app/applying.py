@@ -16,7 +16,6 @@ from bids_eeg2fmri.bids.electrodes import site_of, spline_weights
 from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.config import ApplyConfig, Config
-from bids_eeg2fmri.evaluate.parcels import block_parcels, parcel_means
 from bids_eeg2fmri.preprocess.alone import (
     make_spectrograms,
     volume_times,
@@ -25,6 +24,7 @@ from bids_eeg2fmri.preprocess.alone import (
 from bids_eeg2fmri.preprocess.bold import temporal_moments
 from bids_eeg2fmri.preprocess.domain import share_outside
 from bids_eeg2fmri.preprocess.montage import Electrodes, Montage, map_electrodes
+from bids_eeg2fmri.preprocess.parcels import block_parcels, parcel_means
 from bids_eeg2fmri.preprocess.scale import meet
 from bids_eeg2fmri.report.words import counted
 from bids_eeg2fmri.runtime import arrays, log

@@ -22,7 +22,8 @@ from bids_eeg2fmri.bids.segmentation import find_segmentation
 from bids_eeg2fmri.bids.write import derivative_path, write_table
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.metrics import Metric
-from bids_eeg2fmri.evaluate.parcels import PARCEL_SCORES, block_parcels, score_parcels
+from bids_eeg2fmri.evaluate.parcels import PARCEL_SCORES, score_parcels
+from bids_eeg2fmri.preprocess.parcels import block_parcels
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
 from bids_eeg2fmri.types import Parcels, typed

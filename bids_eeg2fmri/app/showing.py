@@ -24,7 +24,8 @@ from bids_eeg2fmri.bids.write import derivative_path
 from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.metrics import Metric
 from bids_eeg2fmri.evaluate.null import admissible_shifts, range_of_shifted
-from bids_eeg2fmri.evaluate.parcels import PARCEL_SCORES, parcel_means
+from bids_eeg2fmri.evaluate.parcels import PARCEL_SCORES
+from bids_eeg2fmri.preprocess.parcels import parcel_means
 from bids_eeg2fmri.report.page import Outcome
 from bids_eeg2fmri.report.parcels import ParcelTable, reach_of_q
 from bids_eeg2fmri.report.result import RunResult, TimeCourse
