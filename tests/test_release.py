@@ -11,6 +11,12 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 VERSION = (ROOT / "version").read_text().strip()
+NAMING = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "platforms/**/*.json", "platforms/**/*.yaml")
+    for path in ROOT.glob(pattern)
+    if path.name != "CHANGES.md"
+)
 FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
 
 
@@ -41,6 +47,14 @@ def releases():
 def test_all_files_name_the_same_version(citation, zenodo, codemeta):
     number, _ = releases()[0]
     assert {VERSION, citation["version"], zenodo["version"], codemeta["version"]} == {number}
+
+
+@pytest.mark.parametrize("path", NAMING, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_names_an_image_or_a_tool_names_this_version(path):
+    text = path.read_text(encoding="utf-8")
+    tags = re.findall(r"bids[-_]eeg2fmri[:_-](\d+[.-]\d+[.-]\d+)", text)
+    fields = re.findall(r'"(?:tool-)?version": "([^"]+)"', text, re.IGNORECASE)
+    assert {*(tag.replace("-", ".") for tag in tags), *fields} <= {VERSION}
 
 
 def test_a_release_has_a_day_and_what_is_not_released_has_none(citation):
