@@ -5,14 +5,11 @@ import torch
 from torch import nn
 
 from bids_eeg2fmri.config import ModelConfig
+from bids_eeg2fmri.model.noddi import NODDI
 from bids_eeg2fmri.model.resnet import Encoder, Layer, ResBlock
 from bids_eeg2fmri.types import Architecture
 
 CONFIG = ModelConfig()
-EEG_CANDIDATE_2 = Architecture(((7, 37, 2), (7, 7, 2)), ((3, 5, 1), (2, 2, 1)), (2, 2, 1))
-BOLD_CANDIDATE_2 = Architecture(
-    ((14, 6, 12), (6, 4, 6), (12, 47, 5)), ((2, 1, 1), (1, 1, 1), (1, 1, 1)), (2, 2, 2)
-)
 
 
 def random_block(cfg: ModelConfig = CONFIG) -> ResBlock:
@@ -49,8 +46,8 @@ def test_pooling_and_normalisation_can_be_left_out(switched_off):
 @pytest.mark.parametrize(
     ("architecture", "shape", "sizes"),
     [
-        (EEG_CANDIDATE_2, (64, 134, 10), [(19, 19, 9), (6, 6, 8)]),
-        (BOLD_CANDIDATE_2, (64, 64, 30), [(25, 58, 18), (19, 54, 12), (7, 7, 7)]),
+        (NODDI.eeg_encoder, (64, 134, 10), [(19, 19, 9), (6, 6, 8)]),
+        (NODDI.bold_encoder, (64, 64, 30), [(25, 58, 18), (19, 54, 12), (7, 7, 7)]),
     ],
     ids=["eeg", "bold"],
 )
@@ -72,7 +69,7 @@ def test_an_encoder_leads_to_a_latent_of_k_cubed_numbers():
 
 
 def test_an_encoder_joins_whatever_its_blocks_leave():
-    encoder = Encoder(EEG_CANDIDATE_2, (64, 134, 10), CONFIG)
+    encoder = Encoder(NODDI.eeg_encoder, (64, 134, 10), CONFIG)
     assert encoder.head.in_features == 4 * 6 * 6 * 8
     assert encoder(torch.randn(2, 64, 134, 10)).shape == (2, 7**3)
 
