@@ -85,6 +85,21 @@ def test_all_files_say_the_same_of_the_project(citation, zenodo, codemeta):
     assert codemeta["name"] == project["name"] == zenodo["title"].partition(":")[0]
 
 
+def locked(name):
+    """Packages of a lock file and of those that it builds on, each as often as it is named."""
+    lines = read(name).splitlines()
+    own = [line.partition("==")[0].lower() for line in lines if "==" in line]
+    below = [line.split()[1] for line in lines if line.startswith("--requirement")]
+    return own + [package for other in below for package in locked(other)]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in ROOT.glob("requirements*.lock")))
+def test_no_package_is_locked_twice(name):
+    packages = locked(name)
+    assert sorted(packages) == sorted({*packages})
+    assert len(packages) > 50
+
+
 @pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_an_issue_form_is_one(path):
     form = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pandas as pd
 
 from bids_eeg2fmri.api.spelling import parse
-from bids_eeg2fmri.errors import AppError, PartialFailureError
+from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.jobs import ready
 from bids_eeg2fmri.runtime.borrowed import borrowed_process
 
@@ -38,11 +38,7 @@ def carry_out(argv: Sequence[str], verbose: bool | int) -> None:
     def do(job: "Job", args: Namespace) -> None:
         run_level(job, args.analysis_level, sorted(set(args.optimise)))
 
-    try:
-        _call(argv, verbose, do)
-    except PartialFailureError as error:
-        error.add_note("What was done can be had by study.results().")
-        raise
+    _call(argv, verbose, do)
 
 
 def foresee(argv: Sequence[str], verbose: bool | int) -> pd.DataFrame:

@@ -14,7 +14,12 @@ from bids_eeg2fmri.api.results import Results
 from bids_eeg2fmri.bids.sidecars import entities_of
 from bids_eeg2fmri.bids.write import derivative_path
 
-_TOLD = {"pearsoncorrelation": "temporal r", "skill": "skill", "sd_ratio": "deviation ratio"}
+_TOLD = {
+    "pearsoncorrelation": "temporal r",
+    "skill": "skill",
+    "sd_ratio": "deviation ratio",
+    "n_participants": "test participants",
+}
 """Scores that a notebook shows."""
 
 
@@ -106,6 +111,9 @@ class GroupResults(Results):
         return self.folder / f"{group}{label}_metrics.tsv"
 
     def _overview(self) -> pd.DataFrame:
-        tables = {one: self.by_model(group=one) for one in self._sidecars}
-        told = pd.concat(tables, names=["group"]).rename(columns=_TOLD)
-        return told[[*_TOLD.values(), "n_participants"]]
+        from bids_eeg2fmri.evaluate.baselines import BASELINES
+
+        oracles = {name: f"{name} (oracle)" for name, one in BASELINES.items() if one.oracle}
+        tables = {one: self.by_model(group=one).rename(index=oracles) for one in self._sidecars}
+        told = pd.concat(tables, names=["group"]).rename(columns=_TOLD)[[*_TOLD.values()]]
+        return told.droplevel("group") if len(tables) == 1 else told

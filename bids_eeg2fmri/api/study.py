@@ -17,6 +17,7 @@ from bids_eeg2fmri.api.results import Results
 from bids_eeg2fmri.api.searched import SearchResults
 from bids_eeg2fmri.api.spelling import parse, spell_options, spell_settings
 from bids_eeg2fmri.api.tested import ParticipantResults
+from bids_eeg2fmri.errors import PartialFailureError
 from bids_eeg2fmri.jobs import select
 
 Folder = str | os.PathLike[str]
@@ -168,7 +169,7 @@ class Study:
             ``failed`` says what failed and why, and ``study.results()`` gives what was done.
         """
         __tracebackhide__ = True
-        self._run("participant", labels)
+        self._run("participant", "participant", labels)
         return self.results("participant", *labels)
 
     def group(
@@ -192,7 +193,7 @@ class Study:
             If it cannot be done; as :meth:`participant` where a part of it could.
         """
         __tracebackhide__ = True
-        self._run("group", folds=folds, test_participants=test_participants)
+        self._run("group", "group", folds=folds, test_participants=test_participants)
         return self.results("group")
 
     def apply(self, model: Folder | Model, *labels: str) -> AppliedResults:
@@ -212,7 +213,7 @@ class Study:
         """
         __tracebackhide__ = True
         folder = model.folder if isinstance(model, Model) else model
-        self._run("participant", labels, apply=folder)
+        self._run("applied", "participant", labels, apply=folder)
         return self.results("applied", *labels)
 
     def optimise(
@@ -235,7 +236,7 @@ class Study:
             If it cannot be done; as :meth:`participant` where a part of it could.
         """
         __tracebackhide__ = True
-        self._run(level, optimise=phases, iterations=iterations)
+        self._run("search", level, optimise=phases, iterations=iterations)
         return self.results("search")
 
     def dry_run(
@@ -319,9 +320,16 @@ class Study:
         folders = [os.path.expanduser(one) for one in (self.bids_dir, self.output_dir)]
         return [*map(os.fspath, folders), level, *spell_options(given | more)]
 
-    def _run(self, level: str, labels: Sequence[str] = (), **more: object) -> None:
+    def _run(self, kind: Kind, level: Level, labels: Sequence[str] = (), **more: object) -> None:
+        """Make results of a kind."""
         __tracebackhide__ = True
-        carry_out(self._argv(level, labels, **more), self.verbose)
+        try:
+            carry_out(self._argv(level, labels, **more), self.verbose)
+        except PartialFailureError as error:
+            error.add_note(
+                f"What was done: study.results({kind!r}). Its `failed` says why the rest was not."
+            )
+            raise
 
 
 def _default(entry: "Field[object]") -> object:

@@ -184,7 +184,7 @@ def test_what_failed_is_told_with_its_reason_and_the_rest_can_be_had(bids_dir, s
     assert name == "sub-02"
     assert isinstance(reason, EEGError)
     assert "truncated" in str(reason)
-    assert "study.results()" in caught.value.__notes__[0]
+    assert "study.results('participant')" in caught.value.__notes__[0]
     assert "sub-01_task-rest" in torn.results().runs
     assert "truncated" in capsys.readouterr().err
 
