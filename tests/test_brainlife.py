@@ -213,6 +213,21 @@ def test_the_product_shows_a_small_picture_of_each_participant(tmp_path):
     told = product.describe(tmp_path, 70)
     failure, picture = told["brainlife"]
     assert failure["type"] == "error"
+    assert "exit code 70: Some participants failed" in failure["msg"]
     assert (picture["type"], picture["name"]) == ("image/png", "Temporal r, sub-01_task-rest")
     shown = Image.open(io.BytesIO(base64.b64decode(picture["base64"])))
     assert shown.size == (product.WIDTH, 120)
+
+
+def test_the_product_tells_the_verdict_on_the_group_and_draws_only_scores(tmp_path):
+    about = {"hybrid": {"verdict": "informative", "verdict_text": "It beats the mean volume."}}
+    (tmp_path / "group_task-rest_metrics.json").write_text(json.dumps({"models": about}))
+    (tmp_path / "group_task-rest_desc-models_metrics.json").write_text("{}")
+    told = product.describe(tmp_path, 0)
+    assert told["brainlife"] == [
+        {
+            "type": "success",
+            "msg": "group_task-rest, hybrid: informative. It beats the mean volume.",
+        }
+    ]
+    assert told["tags"] == ["informative"]

@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from bids_eeg2fmri import __version__
+from bids_eeg2fmri.errors import AppError
 
 SHOWN = ("pearsoncorrelation", "skill")
 """Scores to read; see *Scores* in docs/reference/outputs.md."""
@@ -40,7 +41,7 @@ def describe(out: Path, code: int, reason: str = "") -> dict[str, Any]:
         "brainlife": [
             *_ends(code, reason),
             *(message for name, scores in runs.items() for message in _messages(name, scores)),
-            *[_graph(name, scores) for name, scores in runs.items()][:MOST],
+            *[_graph(name, runs[name]) for name in runs if name.startswith("sub-")][:MOST],
             *[_picture(path) for path in sorted(out.glob(PICTURES))[:MOST]],
             *([{"type": "html", "name": "Reports", "path": "report"}] if _pages(out) else []),
         ],
@@ -81,10 +82,11 @@ def _pages(out: Path) -> list[Path]:
 
 
 def _runs(out: Path) -> Iterator[tuple[str, dict[str, dict[str, Any]]]]:
-    """Scores by model, of each recording."""
-    for path in sorted(out.glob("sub-*/**/*_desc-synth_metrics.json")):
-        scores = json.loads(path.read_text("utf-8")).get("models", {})
-        yield path.name.removesuffix("_desc-synth_metrics.json"), scores
+    """Scores by model, of each recording and, without scores, of the group."""
+    recordings = sorted(out.glob("sub-*/**/*_desc-synth_metrics.json"))
+    for path in [*recordings, *sorted(out.glob("group_*_metrics.json"))]:
+        if models := json.loads(path.read_text("utf-8")).get("models"):
+            yield path.name.removesuffix("_metrics.json").removesuffix("_desc-synth"), models
 
 
 def _verdicts(scores: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -93,7 +95,10 @@ def _verdicts(scores: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 def _ends(code: int, reason: str) -> Iterator[dict[str, str]]:
     if code:
-        said = reason or "see the log"
+        kinds = {
+            kind.exit_code: str(kind.__doc__).splitlines()[0] for kind in AppError.__subclasses__()
+        }
+        said = reason or f"{kinds.get(code, 'A mistake in the program.')} See the log."
         yield {"type": "error", "msg": f"The app ended with exit code {code}: {said}"}
 
 
