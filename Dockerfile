@@ -1,4 +1,4 @@
-# The app with all that it needs to run; docs/containers.md tells how to use it.
+# The app with all that it needs to run; docs/how-to/containers.md tells how to use it.
 #   docker build .                                torch for processors
 #   docker build --build-arg TORCH_BUILD=cuda .   torch for NVIDIA's GPUs too, several GB more
 FROM python:3.11-slim-bookworm
