@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import fences
 import pytest
+import try_commands
 
 from bids_eeg2fmri import errors
 from bids_eeg2fmri.arguments import make_parser
@@ -128,6 +129,22 @@ def test_what_is_not_well_formed_is_told(fence, reason, tmp_path, monkeypatch):
     page.write_text(f"# Page\n\n{fence}\n")
     (block,) = fences.blocks(page)
     assert reason in fences.fault(block)
+
+
+@pytest.mark.parametrize(
+    ("promised", "told"),
+    [
+        ("r 0.169 (p 0.007)\n…\nreport  …/out/a.html", []),
+        ("r 0.2 (p 0.01)", []),
+        ("r 0.169 (q 0.007)", ["r 0.169 (q 0.007)"]),
+        ("report  …/out/a.html\nr 0.169 (p 0.007)", ["r 0.169 (p 0.007)"]),  # the other order
+    ],
+)
+def test_lines_that_commands_do_not_print_are_told_but_numbers_may_differ(promised, told):
+    block = fences.Block(ROOT / "page.md", 1, "text", "prints", promised)
+    printed = "begin\nr  -0.131 (p 0.020)\nend\nreport /tmp/x/out/a.html\n"
+    problems = try_commands.missing(block, printed)
+    assert [problem.split(": was not printed here: ")[1] for problem in problems] == told
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
