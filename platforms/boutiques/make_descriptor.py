@@ -6,7 +6,7 @@
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from bids_eeg2fmri.arguments import UNKNOWN_LEVEL, make_parser
@@ -17,7 +17,10 @@ COPIES = ("boutiques/bids-eeg2fmri.json", "nipoppy/descriptor.json")
 """Where it is wanted; a bundle of nipoppy must hold its own."""
 MADE = ("output_dir", "work_dir", "bids_database_dir")
 """Folders that need not exist: a ``File`` of Boutiques has to."""
-NUMBERS = {int: {"type": "Number", "integer": True}, float: {"type": "Number"}}
+NUMBERS: Mapping[object, Mapping[str, object]] = {
+    int: {"type": "Number", "integer": True},
+    float: {"type": "Number"},
+}
 WORDS = {
     "json": "JSON",
     "bids": "BIDS",
@@ -136,7 +139,7 @@ def kind(action: argparse.Action) -> dict[str, object]:
         return {"type": "String" if action.dest in MADE else "File"}
     if action.type is int and action.choices:
         return {"type": "Number"}  # "integer" would hide the choices from Boutiques
-    return NUMBERS.get(action.type, {"type": "String"})
+    return dict(NUMBERS.get(action.type, {"type": "String"}))
 
 
 def flag(action: argparse.Action) -> dict[str, object]:
