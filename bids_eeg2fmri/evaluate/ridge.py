@@ -141,7 +141,8 @@ def choose_design(
         error = validation_error(x, sample, run_of(designs), folds, np.append(penalties, np.inf))
         errors.append(error[:, error[:, :-1].sum(axis=0).argmin()])
     best = int(np.argmin(np.sum(errors, axis=1)))
-    rivals = (errors[0], error[:, -1])  # of infinite penalty, which knows nothing
+    of_nothing = error[:, -1]  # at infinite penalty, where all designs predict the mean
+    rivals = (errors[0], of_nothing)
     return best if all(is_clear(rival - errors[best]) for rival in rivals) else 0
 
 
