@@ -14,7 +14,7 @@ import json
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -30,8 +30,16 @@ from bids_eeg2fmri.runtime.workers import run_in_workers
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_AT_WORK: ContextVar[bool] = ContextVar("_AT_WORK", default=False)
+_AT_WORK: ContextVar[bool] = ContextVar("at_work", default=False)
 """Whether this is a worker at work on an item."""
+_KILLED = (
+    "The worker was killed, and again with no other beside it, mostly for want of memory. Give "
+    "more memory or fewer --n-cpus, and run again."
+)
+_KILLED_ON_CLUSTER = (
+    "Every worker that took it was killed, mostly for want of memory. Give workers more memory, "
+    "and run again."
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +90,8 @@ def map_items(
     fn
         A function of a module or a ``functools.partial`` of one. It gets and gives store keys and
         labels rather than arrays. It must bear being run again: where the system kills a worker,
-        e.g. out of memory, the unfinished items run once more, one at a time and with no other
-        worker; one that is killed again gives a ``Failure`` with a ``TemporaryError``.
+        e.g. out of memory, the items that were at work run once more, one at a time and with no
+        other worker; one that is killed again gives a ``Failure`` with a ``TemporaryError``.
     pool
         Where they are worked on. A single item is worked on in this process, so that what it
         spreads itself has all workers; so is everything within a worker. Of a cluster one worker
@@ -108,9 +116,13 @@ def map_items(
 
     with interruptible():
         if not nested and pool.cluster is not None:
-            _on_cluster(fn, items, pool.threads, pool.cluster, take)
+            call = partial(_work, fn, threads=pool.threads, where=None)
+            lost = run_on_cluster(pool.cluster, call, items, take)
+            _give_up(items, lost, _KILLED_ON_CLUSTER, take)
         elif not nested and (apart or min(pool.workers, len(items)) > 1):
-            _in_workers(fn, items, pool, take)
+            call = partial(_work, fn, threads=pool.threads, where=log.place())
+            given = (dict(enumerate(items)), pool.workers, pool.threads, pool.gpus)
+            _give_up(items, run_in_workers(call, *given, take), _KILLED, take)
         else:
             for index, item in enumerate(items):
                 take(index, perform(fn, item, pool.threads))
@@ -170,38 +182,16 @@ def perform(fn: Callable[[Item], Result], item: Item, threads: int) -> Result | 
         return Failure(item, told, traceback.format_exc())
 
 
-def _in_workers(
-    fn: Callable[[Item], Result],
+def _give_up(
     items: Sequence[Item],
-    pool: Pool,
-    take: Callable[[int, Result | Failure[Item]], None],
+    lost: Iterable[int],
+    reason: str,
+    take: Callable[[int, Failure[Item]], None],
 ) -> None:
-    """Run items in processes of this machine; give those up that kill theirs again and again."""
-    call = partial(_work, fn, threads=pool.threads, where=log.place())
-    given = (call, dict(enumerate(items)), pool.workers, pool.threads, pool.gpus)
-    for index in run_in_workers(*given, take):
-        error = TemporaryError(
-            "The worker was killed, and again with no other beside it, mostly for want of "
-            "memory. Give more memory or fewer --n-cpus, and run again."
-        )
-        take(index, Failure(items[index], error, str(error), killed=True))
-
-
-def _on_cluster(
-    fn: Callable[[Item], Result],
-    items: Sequence[Item],
-    threads: int,
-    cluster: Cluster,
-    take: Callable[[int, Result | Failure[Item]], None],
-) -> None:
-    """Run items on a dask cluster; give those up whose workers are killed again and again."""
-    call = partial(_work, fn, threads=threads, where=None)
-    for index in run_on_cluster(cluster, call, items, take):
-        error = TemporaryError(
-            "Every worker that took it was killed, mostly for want of memory. Give workers more "
-            "memory, and run again."
-        )
-        take(index, Failure(items[index], error, str(error), killed=True))
+    """Tell of items whose workers are killed again and again."""
+    for index in lost:
+        error = TemporaryError(reason)
+        take(index, Failure(items[index], error, reason, killed=True))
 
 
 def _work(

@@ -10,13 +10,20 @@ import sys
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
-from joblib.externals.loky import cpu_count, get_reusable_executor, process_executor
+from joblib.externals.loky import (
+    ProcessPoolExecutor,
+    cpu_count,
+    get_reusable_executor,
+    process_executor,
+)
 
 from bids_eeg2fmri.errors import OutputError, UsageError
 from bids_eeg2fmri.runtime.threads import variables
@@ -82,51 +89,74 @@ def run_in_workers(
     gpus: tuple[str, ...],
     take: Callable[[int, Any], None],
 ) -> list[int]:
-    """Run items in processes that may be killed; what a kill leaves undone, once more and alone.
+    """Run items in processes that may be killed; what a kill interrupts, once more and alone.
+
+    With each kill there is one process fewer for what still waits, as mostly memory was too short
+    for so many.
 
     Returns
     -------
     The items whose process was killed though no other was beside it.
     """
-    left = dict(items)
-
-    def tick_off(index: int, result: Any) -> None:
-        del left[index]
-        take(index, result)
-
-    try:
-        _submit(call, items, workers, threads, gpus, tick_off)
-    except BrokenProcessPool:
-        lost = []
-        for index, item in left.copy().items():
-            try:
-                _submit(call, {index: item}, 1, threads, gpus, tick_off)
-            except BrokenProcessPool:
-                lost.append(index)
-        return lost
-    return []
+    work_off = partial(_work_off, call, threads=threads, gpus=gpus, take=take)
+    waiting, lost = deque(items.items()), list[int]()
+    while waiting:
+        for interrupted in work_off(waiting, workers):
+            lost += [index for index, _ in work_off(deque([interrupted]), 1)]
+        workers = max(1, workers - 1)
+    return lost
 
 
-def _submit(
+def _work_off(
     call: Callable[[Item], Any],
-    items: Mapping[int, Item],
+    waiting: deque[tuple[int, Item]],
     workers: int,
+    *,
     threads: int,
     gpus: tuple[str, ...],
     take: Callable[[int, Any], None],
-) -> None:
+) -> list[tuple[int, Item]]:
     """Hand items to worker processes, those of an earlier call where they live on.
+
+    A process is given one item at a time: when one of them is killed, all end, and nobody tells
+    which items they were at.
+
+    Returns
+    -------
+    What was at work when a process was killed; all else still waits.
+    """
+    workers = max(1, min(workers, len(waiting)))
+    executor = _executor(workers, threads, gpus)
+    at_work: dict[Future[Any], tuple[int, Item]] = {}
+    try:
+        with _bearing_idle_ends():
+            while waiting or at_work:
+                while waiting and len(at_work) < workers:
+                    at_work[executor.submit(call, waiting[0][1])] = waiting[0]
+                    waiting.popleft()
+                for future in wait(at_work, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    index, _ = at_work.pop(future)
+                    take(index, result)
+    except BrokenProcessPool:
+        executor.shutdown(kill_workers=True)
+    except BaseException:
+        executor.shutdown(kill_workers=True)
+        raise
+    return [*at_work.values()]
+
+
+def _executor(workers: int, threads: int, gpus: tuple[str, ...]) -> ProcessPoolExecutor:
+    """Start worker processes, or find those of an earlier call.
 
     Raises
     ------
-    BrokenProcessPool
-        If one of them was killed.
     OutputError
         If the system has no place for what they wait at.
     """
     try:
-        executor = get_reusable_executor(
-            max_workers=max(1, min(workers, len(items))),
+        return get_reusable_executor(
+            max_workers=workers,
             timeout=_IDLE,
             initializer=_begin,
             initargs=(os.getpid(), gpus),
@@ -137,14 +167,6 @@ def _submit(
             f"Processes cannot be started side by side ({error.strerror}). Let /dev/shm be written "
             "to, as container engines do by default, or give --n-cpus 1."
         ) from error
-    try:
-        with _bearing_idle_ends():
-            futures = {executor.submit(call, item): index for index, item in items.items()}
-            for future in as_completed(futures):
-                take(futures[future], future.result())
-    except BaseException:
-        executor.shutdown(kill_workers=True)
-        raise
 
 
 @contextmanager

@@ -172,6 +172,26 @@ def test_an_item_that_kills_every_worker_fails_alone(tmp_path):
     assert results[2].killed
 
 
+def kill_or_meet(folder, x):
+    """Kill the process that this runs in if x is 0; of later items, wait for the other one."""
+    if x == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if x < 3:
+        time.sleep(0.5)  # so that none of the later ones is at work when it is killed
+        return x
+    (Path(folder) / str(x)).touch()
+    until = time.monotonic() + 20
+    while len(list(Path(folder).iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    return len(list(Path(folder).iterdir()))
+
+
+def test_what_waits_when_a_worker_is_killed_goes_on_side_by_side(tmp_path):
+    results = map_items(functools.partial(kill_or_meet, str(tmp_path)), [0, 1, 2, 3, 4], Pool(3))
+    assert results[0].killed
+    assert results[1:] == [1, 2, 2, 2]
+
+
 def test_one_worker_apart_is_killed_in_the_place_of_this_process(tmp_path):
     fn = functools.partial(die_in_a_worker, str(tmp_path), os.getpid(), 99)
     results = map_items(fn, [0, 1, 2, 3], Pool(1), apart=True)
