@@ -181,7 +181,7 @@ class _Search:
             write_json(record, bayes.describe(self.space))
 
     def evaluate(
-        self, points: Mapping[int, Values], advance: Callable[..., None]
+        self, points: Mapping[int, Values], advance: Callable[[int], None]
     ) -> Sequence[Trial]:
         """Try points in worker processes; keep as failed whose worker is killed, even alone."""
         trials: dict[int, Trial] = {}

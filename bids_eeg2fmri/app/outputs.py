@@ -271,13 +271,12 @@ def write_choices(job: Job, owner: str, encoders: Encoders) -> None:
 
 def publish_model(
     job: Job, owner: str, trained: Trained, tests: Sequence[Tested], verdict: Verdict
-) -> Path:
+) -> None:
     """Copy a trained model to where users look for it, with what its tests have shown."""
     folder = job.out / model_folder(owner, trained)
     tensors, card = read_model(trained.unit.folder)
     shown = {**verdict.summary(), "runs": {one.run.files.name: _shown_by(one) for one in tests}}
     write_model(folder, tensors, {**card, "dataset": job.dataset_name, "tested": shown})
-    return folder
 
 
 def _shown_by(tested: Tested) -> dict[str, object]:

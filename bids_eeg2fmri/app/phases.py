@@ -106,7 +106,7 @@ def _predict_surrogates(job: Job, tests: dict[Path, Tested | Beside], seed: int)
                 batches = predict(pairs, index - index[0])
                 predicted = np.concatenate([batch[:, mask] for batch in batches])
                 r[folder].append(correlate(predicted))
-            advance()
+            advance(1)
     for folder, of_model in r.items():
         arrays.save(folder, "drawn", Drawn({run.files.name: np.array(of_model)}))
 

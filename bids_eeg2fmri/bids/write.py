@@ -80,13 +80,12 @@ def derivative_path(
     extension: str,
     desc: str | None = None,
     stat: str | None = None,
-    space: str | None = None,
 ) -> Path:
     """Name a derivative of the recording with these entities (short names, in the order of BIDS).
 
     Without ``sub`` the datatype's folder stands directly in ``out``.
     """
-    own = {"space": space, "stat": stat, "desc": desc}
+    own = {"stat": stat, "desc": desc}
     named = {**entities, **{key: value for key, value in own.items() if value is not None}}
     if datatype == "eeg":  # which lies in no space of the BOLD
         named = {key: label for key, label in named.items() if key not in _SPACE}

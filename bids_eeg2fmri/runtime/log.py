@@ -45,7 +45,7 @@ class Place:
     """Whether the console is stdout; else stderr."""
 
 
-def setup(out: Path | None, verbosity: int, *, on_stdout: bool = False) -> logging.Logger:
+def setup(out: Path | None, verbosity: int, *, on_stdout: bool = False) -> None:
     """Start to log to the console and, if ``out`` is given, to a new file in ``out/logs``.
 
     Raises
@@ -58,7 +58,7 @@ def setup(out: Path | None, verbosity: int, *, on_stdout: bool = False) -> loggi
         stamp = time.strftime("%Y%m%dT%H%M%S")
         file = _folder(out / "logs") / f"{stamp}_{socket.gethostname()}_{os.getpid()}.log"
     rich = not on_stdout and sys.stderr.isatty()
-    return _attach(Place(file, verbosity, on_stdout), rich=rich)
+    _attach(Place(file, verbosity, on_stdout), rich=rich)
 
 
 def place() -> Place | None:
@@ -138,7 +138,7 @@ def tell_end(error: AppError) -> None:
 
 
 @contextmanager
-def progress(total: int, description: str) -> Iterator[Callable[..., None]]:
+def progress(total: int, description: str) -> Iterator[Callable[[int], None]]:
     """Show on a terminal how far a loop is and how long it will take.
 
     Elsewhere the loop's own lines tell it.
@@ -146,20 +146,16 @@ def progress(total: int, description: str) -> Iterator[Callable[..., None]]:
     Yields
     ------
     advance
-        To be called as ``advance(steps=1, text="")``; ``text`` stands beside the count.
+        To be called with the number of steps that are done.
     """
     console = next((h.console for h in LOGGER.handlers if isinstance(h, _Screen)), None)
     if console is None:
-        yield lambda steps=1, text="": None
+        yield lambda steps: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
         task = bar.add_task(description, total=total)
-
-        def advance(steps: int = 1, text: str = "") -> None:
-            bar.update(task, advance=steps, description=f"{description}  {text}".rstrip())
-
-        yield advance
+        yield lambda steps: bar.advance(task, steps)
 
 
 @contextmanager
@@ -278,7 +274,7 @@ class _Screen(logging.Handler):
         )
 
 
-def _attach(where: Place, *, rich: bool) -> logging.Logger:
+def _attach(where: Place, *, rich: bool) -> None:
     """Put a console and, if there is a place for it, a file on the logger in place of its own."""
     for old in _handlers():
         LOGGER.removeHandler(old)
@@ -296,7 +292,6 @@ def _attach(where: Place, *, rich: bool) -> logging.Logger:
     LOGGER.setLevel(logging.DEBUG)
     LOGGER.propagate = False
     _silence()
-    return LOGGER
 
 
 def _handlers() -> list[logging.Handler]:

@@ -122,9 +122,10 @@ def test_json_holds_null_for_what_is_not_finite_and_takes_numpy_values(tmp_path)
 
 def test_derivatives_take_their_name_from_the_recording(tmp_path):
     entities = {"sub": "01", "ses": "a", "task": "rest", "acq": "x", "run": "02", "chunk": "1"}
+    entities |= {"space": "MNI152NLin6Asym"}
     path = derivative_path(
         tmp_path, entities, "func", suffix="boldmap", extension=".nii.gz", desc="synth",
-        stat="rmse", space="MNI152NLin6Asym",
+        stat="rmse",
     )  # fmt: skip
     assert path == tmp_path / "sub-01/ses-a/func" / (
         "sub-01_ses-a_task-rest_acq-x_run-02_space-MNI152NLin6Asym_chunk-1_stat-rmse_desc-synth"
