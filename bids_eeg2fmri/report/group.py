@@ -173,7 +173,7 @@ class GroupReport:
 
 
 def write_group_report(
-    path: Path, report: GroupReport, save: Save, figures_dir: Path | None = None
+    path: Path, report: GroupReport, save: Save, figures_dir: Path
 ) -> list[Path]:
     """Write one self-contained page and, below ``figures_dir``, each figure as a file.
 

@@ -223,9 +223,9 @@ def _environment() -> Environment:
     return environment
 
 
-def folder_link(page: Path, figures_dir: Path | None) -> str:
-    """Give the path from a page to the folder of its figures; empty where they are not written."""
-    return "" if figures_dir is None else f"{figures_dir.relative_to(page.parent).as_posix()}/"
+def folder_link(page: Path, figures_dir: Path) -> str:
+    """Give the path from a page to the folder of its figures."""
+    return f"{figures_dir.relative_to(page.parent).as_posix()}/"
 
 
 def write(
@@ -233,10 +233,10 @@ def write(
     html: str,
     drawings: Iterable[Drawing],
     save: Save,
-    figures_dir: Path | None,
+    figures_dir: Path,
 ) -> list[Path]:
-    """Write a page and, where a folder for them is given, its pictures; return all paths."""
-    files = {figures_dir / p.file_name: p.data for p in drawn(drawings)} if figures_dir else {}
+    """Write a page and its pictures; return all paths."""
+    files = {figures_dir / p.file_name: p.data for p in drawn(drawings)}
     for file, content in {path: html.encode(errors="replace"), **files}.items():
         save(file, content)
     return [path, *files]

@@ -94,7 +94,7 @@ class ParticipantReport:
 
 
 def write_participant_report(
-    path: Path, report: ParticipantReport, save: Save, figures_dir: Path | None = None
+    path: Path, report: ParticipantReport, save: Save, figures_dir: Path
 ) -> list[Path]:
     """Write one self-contained page and, below ``figures_dir``, each figure as a file.
 

@@ -95,7 +95,9 @@ def test_names_of_electrodes_cannot_become_markup(tmp_path, participant, explana
     named = dataclasses.replace(explanation, channels=(*NAMES[:3], EVIL, "O2"), remarks=(EVIL,))
     name = participant.results[0].name
     report = dataclasses.replace(participant, runs=(make_run(name),), explanations={name: (named,)})
-    path, *_ = write_participant_report(tmp_path / "page.html", report, write_bytes)
+    path, *_ = write_participant_report(
+        tmp_path / "page.html", report, write_bytes, tmp_path / "figures"
+    )
     page = Page(path.read_text(encoding="utf-8"))
     assert "script" not in page.tags
     assert page.text.count(EVIL) >= 4

@@ -62,7 +62,9 @@ def test_one_participant_is_said_to_allow_no_test():
 def test_the_table_stands_in_the_report_of_the_run(tmp_path, participant, result):
     result = dataclasses.replace(result, parcels=table([0.1, 0.3]))
     report = dataclasses.replace(participant, results=(result,))
-    path, *_ = write_participant_report(tmp_path / "sub-01.html", report, write_bytes)
+    path, *_ = write_participant_report(
+        tmp_path / "sub-01.html", report, write_bytes, tmp_path / "figures"
+    )
     page = Page(path.read_text(encoding="utf-8"))
     assert "#run-1-parcels" in page.links
     assert "run-1-parcels" in page.ids
@@ -81,5 +83,7 @@ def test_a_group_has_the_table_or_the_reason_why_not(tmp_path, group):
         (dataclasses.replace(group, maps=None, parcels=table([0.1])), "1 parcel: AAL2.nii."),
         (dataclasses.replace(group, maps=None, no_parcels="They differ."), "They differ."),
     ):
-        path, *_ = write_group_report(tmp_path / "group.html", report, write_bytes)
+        path, *_ = write_group_report(
+            tmp_path / "group.html", report, write_bytes, tmp_path / "figures"
+        )
         assert words in Page(path.read_text(encoding="utf-8")).text

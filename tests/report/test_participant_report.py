@@ -25,7 +25,9 @@ def page(files):
 @pytest.fixture
 def write(tmp_path):
     def write(report):
-        path, *_ = write_participant_report(tmp_path / "page.html", report, write_bytes)
+        path, *_ = write_participant_report(
+            tmp_path / "page.html", report, write_bytes, tmp_path / "figures"
+        )
         return Page(path.read_text(encoding="utf-8"))
 
     return write
@@ -133,6 +135,8 @@ def test_the_same_report_gives_the_same_bytes(tmp_path, participant, files):
 
 def test_a_report_of_64_by_64_by_30_voxels_is_small_and_quick(tmp_path, large_participant):
     began = time.process_time()
-    page, *_ = write_participant_report(tmp_path / "sub-01.html", large_participant, write_bytes)
+    page, *_ = write_participant_report(
+        tmp_path / "sub-01.html", large_participant, write_bytes, tmp_path / "figures"
+    )
     assert time.process_time() - began < 20
     assert page.stat().st_size < 5e6
