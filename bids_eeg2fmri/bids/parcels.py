@@ -5,7 +5,6 @@ of themselves and by how far atlas and brain overlap. The latter finds only what
 an atlas of a template overlaps with most of any brain.
 """
 
-import warnings
 from pathlib import Path
 
 import nibabel as nib
@@ -17,17 +16,16 @@ from nilearn.image import resample_img
 from scipy.spatial import KDTree
 
 from bids_eeg2fmri.bids.atlas import Atlas, read_atlas, shorten
+from bids_eeg2fmri.bids.guard import warn
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.references import cite
 from bids_eeg2fmri.bids.segmentation import read_segmentation
 from bids_eeg2fmri.bids.sidecars import entities_of
-from bids_eeg2fmri.errors import DataError, DataWarning
+from bids_eeg2fmri.errors import DataError
 from bids_eeg2fmri.types import Parcels
 
-SPHERES = {"dosenbach": "dosenbach2010", "power": "power2011", "seitzman": "seitzman2020"}
-"""Sets of spheres in MNI space that nilearn brings with it, and the work that each is from."""
 RADIUS = 5.0
-"""Of a sphere whose authors' table names none, in millimetres."""
+"""Of a sphere, in millimetres; the authors' table names none."""
 LEAST = 0.5
 """Share of the atlas in the brain, or of the brain in the atlas: one of the two must reach it."""
 SAME = 1e-3
@@ -78,43 +76,30 @@ def find_parcels(
     """
     segmentation = _segmentation_parcels(run, mask, affine)
     if segmentation is None and _in_mni(run) and voxel_sizes(affine).max() <= RADIUS:
-        return sphere_parcels("dosenbach", run, mask, affine)
+        return sphere_parcels(run, mask, affine)
     return segmentation
 
 
 def sphere_parcels(
-    name: str,
-    run: RunFiles,
-    mask: Bool[np.ndarray, "x y z"],
-    affine: Float64[np.ndarray, "4 4"],
+    run: RunFiles, mask: Bool[np.ndarray, "x y z"], affine: Float64[np.ndarray, "4 4"]
 ) -> Parcels:
-    """Draw one of the sets of ``SPHERES`` into the brain of a run in MNI space.
+    """Draw the spheres of Dosenbach et al. (2010), which nilearn ships, into a brain in MNI space.
 
-    Dosenbach et al. (2010), Power et al. (2011) or Seitzman et al. (2020), as nilearn ships them. A
-    voxel belongs to the nearest centre, so that spheres never overlap.
-
-    Raises
-    ------
-    DataError
-        The series does not say that it is in MNI space, in which these coordinates stand.
+    A voxel belongs to the nearest centre, so that spheres never overlap.
     """
-    if not _in_mni(run):
-        raise DataError(
-            f"{run.relative(run.bold)}: does not say that it is in MNI space, where the spheres "
-            f"{name} are. Give an atlas in the space of this series."
-        )
-    centres, radii, names = _centres(name)
+    found = datasets.fetch_coords_dosenbach_2010()
+    networks = zip(found.networks, found.labels, strict=True)
+    names = tuple(f"{network}: {label}" for network, label in networks)
     places = apply_affine(affine, np.argwhere(mask))
-    distance, nearest = KDTree(centres).query(places)
+    distance, nearest = KDTree(found.rois[["x", "y", "z"]].to_numpy(np.float64)).query(places)
     labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = np.where(distance <= radii[nearest], nearest + 1, 0)
-    size = f"{radii.min():g}–{radii.max():g}" if np.ptp(radii) else f"{radii[0]:g}"
+    labels[mask] = np.where(distance <= RADIUS, nearest + 1, 0)
     origin = (
-        f"{len(names)} spheres of {size} mm radius in MNI space ({cite(SPHERES[name])}) from "
+        f"{len(names)} spheres of {RADIUS:g} mm radius in MNI space ({cite('dosenbach2010')}) from "
         f"Nilearn ({cite('abraham2014')})"
     )
     parcels = Parcels(labels, np.arange(1, len(names) + 1), names, origin)
-    _tell_empty(parcels, f"the spheres {name}", run, mask)
+    _tell_empty(parcels, "the spheres dosenbach", run, mask)
     return parcels
 
 
@@ -172,11 +157,11 @@ def _check_space(image: Path, run: RunFiles) -> None:
     """Compare what the atlas and the series say of their spaces."""
     theirs, ours = space_of(image), space_of(run.bold)
     if theirs is None:
-        _warn(run, f"{image.name} names no space and is taken to be in that of the BOLD")
+        warn(run, f"{image.name} names no space and is taken to be in that of the BOLD")
     elif theirs == ours:
         return
     elif ours and theirs.startswith("MNI") and ours.startswith("MNI"):
-        _warn(run, f"{image.name} is in {theirs} and the BOLD in {ours}, some millimetres apart")
+        warn(run, f"{image.name} is in {theirs} and the BOLD in {ours}, some millimetres apart")
     else:
         raise DataError(
             f"{image}: in the space {theirs}, but {run.relative(run.bold)} is in "
@@ -193,27 +178,8 @@ def _segmentation_parcels(
         atlas = read_segmentation(run)
         return to_grid(atlas, run, mask, affine) if atlas else None
     except DataError as error:
-        _warn(run, f"the segmentation of fMRIPrep is left aside: {str(error).rstrip('.')}")
+        warn(run, f"the segmentation of fMRIPrep is left aside: {str(error).rstrip('.')}")
         return None
-
-
-def _centres(
-    name: str,
-) -> tuple[Float64[np.ndarray, "spheres 3"], Float64[np.ndarray, " spheres"], tuple[str, ...]]:
-    """Give centres and radii in millimetres, and names with the network where it is known."""
-    if name == "dosenbach":
-        found = datasets.fetch_coords_dosenbach_2010()
-        names = [f"{n}: {label}" for n, label in zip(found.networks, found.labels, strict=True)]
-    elif name == "power":
-        found = datasets.fetch_coords_power_2011()
-        names = [f"Power {roi}" for roi in found.rois["roi"]]
-    else:
-        found = datasets.fetch_coords_seitzman_2018()
-        parts = zip(found.networks, found.regions, strict=True)
-        names = [f"{n}: {region} {i}" for i, (n, region) in enumerate(parts, start=1)]
-    radii = found.get("radius", np.full(len(names), RADIUS))
-    centres = found.rois[["x", "y", "z"]].to_numpy(np.float64)
-    return centres, np.asarray(radii, np.float64), tuple(names)
 
 
 def _on_grid(
@@ -255,12 +221,8 @@ def _tell_empty(
     present = np.isin(np.arange(1, len(parcels.names) + 1), parcels.labels[mask])
     empty = [name for name, there in zip(parcels.names, present, strict=True) if not there]
     if empty:
-        _warn(
+        warn(
             run,
             f"{len(empty)} of {len(present)} parcels of {atlas} have no voxel in the brain mask "
             f"and no score: {shorten(empty)}",
         )
-
-
-def _warn(run: RunFiles, text: str) -> None:
-    warnings.warn(f"{run.name}: {text}.", DataWarning, stacklevel=4)

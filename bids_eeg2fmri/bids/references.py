@@ -273,14 +273,6 @@ REFERENCES: Mapping[str, Reference] = {
         "Magnetic Resonance in Medicine, 42(1), 87–97",
         "https://doi.org/10.1002/(SICI)1522-2594(199907)42:1%3C87::AID-MRM13%3E3.0.CO;2-O",
     ),
-    "power2011": Reference(
-        "article",
-        "Power, Jonathan D. and others",
-        2011,
-        "Functional Network Organization of the Human Brain",
-        "Neuron, 72(4), 665–678",
-        "https://doi.org/10.1016/j.neuron.2011.09.006",
-    ),
     "prichard1994": Reference(
         "article",
         "Prichard, Dean and Theiler, James",
@@ -304,15 +296,6 @@ REFERENCES: Mapping[str, Reference] = {
         "Picture Thresholding Using an Iterative Selection Method",
         "IEEE Transactions on Systems, Man, and Cybernetics, 8(8), 630–632",
         "https://doi.org/10.1109/TSMC.1978.4310039",
-    ),
-    "seitzman2020": Reference(
-        "article",
-        "Seitzman, Benjamin A. and others",
-        2020,
-        "A set of functionally-defined brain regions with improved representation of the "
-        "subcortex and cerebellum",
-        "NeuroImage, 206, 116290",
-        "https://doi.org/10.1016/j.neuroimage.2019.116290",
     ),
     "wang2004": Reference(
         "article",
