@@ -28,11 +28,11 @@ from hydrated import hydrate, truth_of
 
 from bids_eeg2fmri.app.clocks import tie
 from bids_eeg2fmri.bids.query import find_runs
-from bids_eeg2fmri.bids.read import read_eeg
+from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ClockConfig, ReadConfig
-from bids_eeg2fmri.types import EEG
+from bids_eeg2fmri.types import Signal
 
 NAMES = (
     "bids-examples_eeg_rest_fmri",
@@ -87,18 +87,18 @@ def correlations(
     """Correlate the region with alpha power on each clock, where the EEG tells it."""
     regions = np.asarray(nib.load(root / "sourcedata/hydrate_regions.nii.gz").dataobj)
     series = np.asarray(nib.load(run.bold).dataobj)[regions == 1].mean(axis=0)
-    driver = response(read_eeg(run, ReadConfig()))
+    driver = response(open_eeg(run, ReadConfig()))
     time = (np.arange(len(driver)) + 0.5) / RATE
     for label, onset in clocks.items():
         known = (onset > 32) & (onset < time[-1])
         yield label, np.corrcoef(series[known], np.interp(onset[known], time, driver))[0, 1]
 
 
-def response(eeg: EEG) -> Float64[np.ndarray, " time"]:
+def response(eeg: Signal) -> Float64[np.ndarray, " time"]:
     """Posterior alpha power, ten times a second, through a haemodynamic response."""
     chosen = [i for i, name in enumerate(eeg.channels) if name.upper() in POSTERIOR]
     sos = butter(4, [8, 12], "bandpass", fs=eeg.sfreq, output="sos")
-    power = (sosfiltfilt(sos, eeg.data[chosen].astype(float), axis=1) ** 2).mean(axis=0)
+    power = (sosfiltfilt(sos, eeg.rows(chosen).astype(float), axis=1) ** 2).mean(axis=0)
     edges = np.arange(0, len(power) - 1, eeg.sfreq / RATE).astype(int)
     power = np.add.reduceat(power, edges) / np.diff(np.append(edges, len(power)))
     power = power.clip(max=np.percentile(power, 98))

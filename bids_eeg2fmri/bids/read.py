@@ -120,23 +120,11 @@ def _tabled(run: EEGFiles, sfreq: float) -> Markers:
     return Markers.none()
 
 
-def read_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> EEG:
-    """Read the scalp channels; flat, non-finite and bad ones are interpolated from the others.
-
-    Where the position of such a channel is unknown, it is left out. ``allocate`` is called once.
-
-    Raises
-    ------
-    EEGError
-        The recording cannot be read, is truncated or epoched, or too many channels are bad.
-    """
-    return _read(run, _find_channels(run), cfg, allocate)
-
-
 def open_eeg(run: EEGFiles, cfg: ReadConfig, allocate: Allocate = np.empty) -> EEG | FileEEG:
-    """Open the scalp channels as ``read_eeg`` reads them, and leave the signal where it is.
+    """Open the scalp channels; flat, non-finite and bad ones are interpolated from the others.
 
-    Only where it cannot be read from any sample on is it read at once, and ``allocate`` called.
+    Where the position of such a channel is unknown, it is left out. The signal stays where it is;
+    only where it cannot be read from any sample on is it read at once, and ``allocate`` called.
 
     Raises
     ------
@@ -165,7 +153,7 @@ class _InMemory(EEGFiles):
 
 
 def take_eeg(raw: mne.io.BaseRaw, cfg: ReadConfig, name: str = "EEG") -> EEG:
-    """Take the scalp channels of a recording in memory, as ``read_eeg`` reads those of a file.
+    """Take the scalp channels of a recording in memory, as ``open_eeg`` does those of a file.
 
     Parameters
     ----------

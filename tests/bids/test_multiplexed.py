@@ -10,8 +10,8 @@ import pybv
 import pytest
 
 from bids_eeg2fmri.bids.multiplexed import FileEEG, open_multiplexed
-from bids_eeg2fmri.bids.opening import open_scalp
-from bids_eeg2fmri.bids.read import open_eeg, read_eeg
+from bids_eeg2fmri.bids.opening import open_recording, open_scalp
+from bids_eeg2fmri.bids.read import open_eeg, take_eeg
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import DataWarning, EEGError
 from bids_eeg2fmri.types import EEG, Signal
@@ -34,10 +34,15 @@ def write(dataset, form, flat=()):
     return dataset.run(NAME)
 
 
+def by_mne(run):
+    """The same EEG from MNE, which reads the whole signal into memory."""
+    return take_eeg(open_recording(run), ReadConfig(), run.name)
+
+
 @FORMS
 def test_eeg_that_stays_in_its_file_is_that_which_is_read(dataset, form):
     run = write(dataset, form)
-    read, left = read_eeg(run, ReadConfig()), open_eeg(run, ReadConfig())
+    read, left = by_mne(run), open_eeg(run, ReadConfig())
     assert isinstance(left, FileEEG)
     assert isinstance(left, Signal)
     assert isinstance(read, Signal)
@@ -63,7 +68,7 @@ def test_eeg_that_stays_in_its_file_is_that_which_is_read(dataset, form):
 def test_lost_channels_are_made_from_the_others_whenever_they_are_read(dataset, form):
     run = write(dataset, form, flat=("C3", "Fz"))
     with pytest.warns(DataWarning, match="C3, Fz flat"):
-        read = read_eeg(run, ReadConfig())
+        read = by_mne(run)
     with pytest.warns(DataWarning, match="C3, Fz flat"):
         left = open_eeg(run, ReadConfig())
     assert left.bad == read.bad == ("C3", "Fz")
@@ -85,9 +90,9 @@ def test_a_value_that_is_no_number_loses_its_channel(dataset):
 
 def test_too_many_lost_channels_are_refused_alike(dataset):
     run = write(dataset, "binary_int16", flat=dataset.scalp[:6])
-    for read in (read_eeg, open_eeg):
+    for read in (by_mne, lambda run: open_eeg(run, ReadConfig())):
         with pytest.raises(EEGError, match="6 of 13 channels are flat or bad"):
-            read(run, ReadConfig())
+            read(run)
 
 
 def test_what_does_not_agree_with_mne_is_not_left_in_its_file(dataset):
@@ -102,7 +107,7 @@ def test_what_does_not_agree_with_mne_is_not_left_in_its_file(dataset):
 @pytest.mark.parametrize("how", ["vectorized", "fif"])
 def test_other_forms_are_read_at_once(dataset, how):
     run = write(dataset, "binary_float32")
-    expected = read_eeg(run, ReadConfig()).data
+    expected = by_mne(run).data
     header, signal = run.eeg, run.eeg.with_suffix(".eeg")
     values = np.fromfile(signal, "<f4").reshape(-1, 14)
     if how == "vectorized":
@@ -128,7 +133,7 @@ def test_other_forms_are_read_at_once(dataset, how):
 
 def test_a_signal_that_lies_in_a_subfolder_stays_in_its_file(dataset):
     run = write(dataset, "binary_int16")
-    expected = read_eeg(run, ReadConfig()).data
+    expected = by_mne(run).data
     signal = run.eeg.with_suffix(".eeg")
     (signal.parent / "raw").mkdir()
     signal.rename(signal.parent / "raw" / "signal.eeg")

@@ -7,11 +7,12 @@ import mne
 import numpy as np
 import pytest
 from test_eeglab import write_set
+from whole import read_whole
 
 from bids_eeg2fmri.bids.bold import read_bold
 from bids_eeg2fmri.bids.electrodes import spline_weights
 from bids_eeg2fmri.bids.query import find_runs
-from bids_eeg2fmri.bids.read import read_ecg, read_eeg, read_markers
+from bids_eeg2fmri.bids.read import read_ecg, read_markers
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig
@@ -36,25 +37,11 @@ def test_eeg_comes_in_volts_without_the_channels_off_the_scalp(dataset):
     channels = (*dataset.scalp, "ECG", "VEOGu", "EMG1", "Status", "A2-A1", "CWL3", "EXG1")
     data = noise(len(channels), 7001)  # in three chunks, the last of them short
     dataset.eeg(NAME, data, channels)
-    eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    eeg = read_whole(dataset.run(NAME))
     assert eeg.channels == dataset.scalp
     assert eeg.sfreq == dataset.sfreq
     assert eeg.bad == ()
     np.testing.assert_allclose(eeg.data, data[: len(dataset.scalp)], atol=1e-11)
-
-
-def test_eeg_is_read_into_what_the_caller_allocates(dataset, tmp_path):
-    dataset.eeg(NAME)
-    asked = []
-
-    def allocate(shape, dtype):
-        asked.append((shape, dtype))
-        return np.memmap(tmp_path / "eeg.dat", dtype, "w+", shape=shape)
-
-    eeg = read_eeg(dataset.run(NAME), ReadConfig(), allocate)
-    assert asked == [((len(dataset.scalp), 1000), np.float32)]
-    assert isinstance(eeg.data, np.memmap)
-    np.testing.assert_array_equal(eeg.data, read_eeg(dataset.run(NAME), ReadConfig()).data)
 
 
 def test_the_heart_is_read_from_its_own_channel_where_there_is_one(dataset):
@@ -81,7 +68,7 @@ def test_channels_tsv_tells_types_and_bad_channels_even_when_aligned_by_spaces(d
     lines = [("   " if aligned else "\t").join(row) for row in rows]
     dataset.text("task-rest_channels.tsv", "\n".join(lines))
     with pytest.warns(DataWarning, match=r"C3 flat, not finite or marked bad; interpolated"):
-        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+        eeg = read_whole(dataset.run(NAME))
     assert eeg.channels == dataset.scalp[:-1]
     assert eeg.bad == ("C3",)
 
@@ -91,17 +78,17 @@ def test_a_recording_that_mne_bids_refuses_is_read_all_the_same(dataset):
     dataset.text(f"sub-01/eeg/{NAME}_channels.tsv", "name\ttype\nFp1\tMISC\nXY\tEEG\n")
     dataset.text("task-rest_events.tsv", "value\n3\n")
     with pytest.warns(DataWarning, match="mne-bids cannot read the EEG .KeyError: 'onset'"):
-        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+        eeg = read_whole(dataset.run(NAME))
     assert eeg.channels == dataset.scalp[1:]
 
 
 @pytest.mark.filterwarnings("ignore:.*mne-bids cannot read:bids_eeg2fmri.errors.DataWarning")
 def test_an_empty_table_is_told_by_name(dataset):
     dataset.eeg(NAME, markers=[])
-    for suffix, read in (("events", read_markers), ("channels", read_eeg)):
+    for suffix, read in (("events", read_markers), ("channels", read_whole)):
         file = dataset.text(f"task-rest_{suffix}.tsv", "")
         with pytest.raises(EEGError, match=rf"task-rest_{suffix}\.tsv: cannot be read"):
-            read(dataset.run(NAME), *([ReadConfig()] if suffix == "channels" else []))
+            read(dataset.run(NAME))
         file.unlink()
 
 
@@ -111,27 +98,27 @@ def test_the_same_potential_everywhere_is_interpolated_exactly(dataset):
     data[3] = 0
     dataset.eeg(NAME, data, dataset.scalp)
     with pytest.warns(DataWarning, match="F4 flat"):
-        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+        eeg = read_whole(dataset.run(NAME))
     assert eeg.bad == ("F4",)
     np.testing.assert_allclose(eeg.data[3], expected, atol=1e-10)
 
 
 def test_a_dipole_field_is_interpolated_closely_and_nan_is_no_value(dataset):
     dataset.eeg(NAME)
-    positions = read_eeg(dataset.run(NAME), ReadConfig()).positions
+    positions = read_whole(dataset.run(NAME)).positions
     field = positions @ [1.0, 2.0, 3.0]
     data = 1e-4 * np.outer(field, np.sin(np.arange(1000) / 20))
     expected = data[11].copy()
     data[11, 500] = np.nan
     dataset.eeg(NAME, data, dataset.scalp)
     with pytest.warns(DataWarning, match="Cz flat, not finite"):
-        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+        eeg = read_whole(dataset.run(NAME))
     np.testing.assert_allclose(eeg.data[11], expected, atol=0.15 * np.abs(expected).max())
 
 
 def test_spline_weights_agree_with_what_mne_interpolates(dataset):
     dataset.eeg(NAME)
-    eeg = read_eeg(dataset.run(NAME), ReadConfig())
+    eeg = read_whole(dataset.run(NAME))
     lost = np.isin(eeg.channels, ["Fp1", "Pz"])
     info = mne.create_info(list(eeg.channels), eeg.sfreq, "eeg")
     places = dict(zip(eeg.channels, eeg.positions, strict=True))
@@ -151,7 +138,7 @@ def test_a_flat_channel_of_unknown_place_is_left_out(dataset):
     data[-1] = 3e-6
     dataset.eeg(NAME, data, (*dataset.scalp, "X1", "X2"))
     with pytest.warns(DataWarning, match="X2 flat.*left out"):
-        eeg = read_eeg(dataset.run(NAME), ReadConfig())
+        eeg = read_whole(dataset.run(NAME))
     assert eeg.channels == (*dataset.scalp, "X1")
     assert eeg.bad == ()
     assert np.isnan(eeg.positions[-1]).all()
@@ -163,19 +150,19 @@ def test_too_many_bad_channels_refuse_the_recording(dataset):
     data[:4] = 0
     dataset.eeg(NAME, data, dataset.scalp)
     with pytest.raises(EEGError, match="4 of 13 channels are flat or bad"):
-        read_eeg(dataset.run(NAME), ReadConfig(max_bad_channels=0.3))
+        read_whole(dataset.run(NAME), ReadConfig(max_bad_channels=0.3))
 
 
 def test_a_recording_without_scalp_channels_is_refused(dataset):
     dataset.eeg(NAME, noise(2), ("ECG", "EOG"))
     with pytest.raises(EEGError, match="no channel measures the scalp"):
-        read_eeg(dataset.run(NAME), ReadConfig())
+        read_whole(dataset.run(NAME))
 
 
 @pytest.mark.parametrize("name", ["fp1", "EEG Fp1", "EEG Fp1-REF", "Fp1."])
 def test_sites_are_recognised_however_they_are_spelt(dataset, name):
     dataset.eeg(NAME, noise(14), (name, *dataset.scalp[1:], "Fp1-F7"))
-    positions = read_eeg(dataset.run(NAME), ReadConfig()).positions
+    positions = read_whole(dataset.run(NAME)).positions
     right, forward, _ = positions[0]
     assert right < 0 < forward
     assert np.isnan(positions[-1]).all()  # a bipolar channel sits nowhere
@@ -185,7 +172,7 @@ def test_the_letters_and_numbers_of_biosemi_are_no_sites_of_the_10_05_system(dat
     dataset.eeg(
         NAME, noise(64), [f"{letter}{number}" for letter in "ABCF" for number in range(1, 17)]
     )
-    assert np.isnan(read_eeg(dataset.run(NAME), ReadConfig()).positions).all()
+    assert np.isnan(read_whole(dataset.run(NAME)).positions).all()
 
 
 def test_measured_positions_rank_above_standard_ones(dataset):
@@ -200,13 +187,13 @@ def test_measured_positions_rank_above_standard_ones(dataset):
         "sub-01/eeg/sub-01_coordsystem.json",
         {"EEGCoordinateSystem": "CapTrak", "EEGCoordinateUnits": "m"},
     )
-    positions = read_eeg(dataset.run(NAME), ReadConfig()).positions
+    positions = read_whole(dataset.run(NAME)).positions
     np.testing.assert_allclose(positions, places, atol=1e-6)
     electrodes.write_text(
         "name\tx\ty\tz\n" + "\n".join(f"{name}\t1\t0\t0" for name in dataset.scalp)
     )
     with pytest.warns(DataWarning, match="which is no head"):
-        assert read_eeg(dataset.run(NAME), ReadConfig()).positions[0, 0] < 0
+        assert read_whole(dataset.run(NAME)).positions[0, 0] < 0
 
 
 # Markers
@@ -249,7 +236,7 @@ def both_refuse(run, match):
     with pytest.raises(EEGError, match=match) as first:
         read_markers(run)
     with pytest.raises(EEGError, match=match):
-        read_eeg(run, ReadConfig())
+        read_whole(run)
     assert "\n" not in str(first.value)
 
 
@@ -339,7 +326,7 @@ def as_bdf(raw, folder):
 def test_signal_and_markers_are_the_same_in_every_format(tmp_path, write):
     raw = recorded(n_times=300_000 if "split" in write.__name__ else 3000)
     run = run_of(tmp_path, write(raw, tmp_path))
-    eeg, info = read_eeg(run, ReadConfig()), read_markers(run)
+    eeg, info = read_whole(run), read_markers(run)
     np.testing.assert_allclose(eeg.data, raw.get_data(), atol=2e-9)
     assert (eeg.channels, eeg.sfreq, info.duration) == (tuple(raw.ch_names), 100, raw.duration)
     assert (info.markers.label, info.markers.time.tolist()) == (("R128",), [1.0])
@@ -374,7 +361,7 @@ def test_eeg_of_a_derivative_is_read_without_mne_bids_beside_its_own_tables(data
     dataset.text("task-rest_channels.tsv", "name\ttype\nFp1\tEEG\n")
     dataset.text("derivatives/sub-01/eeg_pp/task-rest_channels.tsv", "name\ttype\nFp1\tMISC\n")
     run = replace(dataset.run(NAME), eeg=home / header.name)
-    assert read_eeg(run, ReadConfig()).channels == dataset.scalp[1:]
+    assert read_whole(run).channels == dataset.scalp[1:]
     assert read_markers(run).markers.label == ("Response/R128",)
 
 
@@ -396,7 +383,7 @@ def test_real_recordings_of_every_format_are_read(ingest, file, channels, sfreq,
     if "hdf5" in file:
         pytest.importorskip("pymatreader")
     run = run_of(ingest, file)
-    eeg, info = read_eeg(run, ReadConfig()), read_markers(run)
+    eeg, info = read_whole(run), read_markers(run)
     assert (len(eeg.channels), eeg.sfreq) == (channels, sfreq)
     assert 1e-7 < np.median(eeg.data.std(axis=1)) < 1e-3
     assert eeg.duration == info.duration
@@ -443,6 +430,6 @@ def test_real_layouts_give_signals_and_the_true_first_trigger(hydrate, name, sca
         ]
         assert abs(triggers[0] - true["first_volume_eeg_s"]) < 0.01
         assert len(triggers) == true["n_volumes"] + true["triggers_minus_volumes"]
-        eeg, bold = read_eeg(run, ReadConfig()), read_bold(run)
+        eeg, bold = read_whole(run), read_bold(run)
         assert (len(eeg.channels), eeg.duration) == (scalp, info.duration)
         assert (bold.n_volumes, bold.tr) == (true["n_volumes"], true["tr_s"])

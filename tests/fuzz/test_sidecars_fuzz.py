@@ -15,7 +15,7 @@ from bids_eeg2fmri.bids.confounds import MOTION, read_motion
 from bids_eeg2fmri.bids.dataset import write_participants
 from bids_eeg2fmri.bids.matching import read_matches
 from bids_eeg2fmri.bids.query import Refusal, find_runs
-from bids_eeg2fmri.bids.read import read_eeg, read_markers
+from bids_eeg2fmri.bids.read import open_eeg, read_markers
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig
@@ -125,7 +125,7 @@ def read_everything(root: Path) -> None:
     for run in runs:
         lines += [line_of(step, run) for step in (bold_metadata, bold_delay, read_markers)]
         lines += [line_of(read_bold_header, run), line_of(read_bold, run, weigh=echo_weights)]
-        lines += [line_of(read_eeg, run, ReadConfig()), line_of(read_motion, run, 5)]
+        lines += [line_of(open_eeg, run, ReadConfig()), line_of(read_motion, run, 5)]
     assert not any("\n" in line for line in lines)
 
 
