@@ -57,7 +57,7 @@ def clean(job: Job, files: RunFiles, reading: Unit) -> Cleaned:
                 cfg.spectrogram.fmax,
                 excitations(files),
                 files.name,
-                partial(read_ecg, files),
+                partial(read_ecg, files, eeg),
                 partial(arrays.allocate, folder, "eeg.data"),
             )
         if isinstance(cleaned, EEG) and cleaned is not eeg:

@@ -160,6 +160,21 @@ class FileEEG:
                 break
         return np.asarray((varies & finite)[column])
 
+    def check_unchanged(self) -> None:
+        """Make sure, after something was read of the file, that it is still what it was.
+
+        Raises
+        ------
+        EEGError
+            It is gone, or has changed since it was looked at first.
+        """
+        path = self.run.eeg.parent / self.layout.file
+        with reading(self.run, path, EEGError):
+            seen = path.stat()
+        if (seen.st_size, seen.st_mtime_ns) != (self.layout.size, self.layout.mtime_ns):
+            name = self.run.relative(path)
+            raise EEGError(f"{name}: the EEG has changed since it was read. Run again.")
+
     def _blocks(self, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
         """Read a stretch as it is stored, part by part, with the first sample of each."""
         step = max(1, _BLOCK // self.layout.width)
@@ -171,10 +186,7 @@ class FileEEG:
         n, path = (stop - start) * width, self.run.eeg.parent / self.layout.file
         with reading(self.run, path, EEGError):
             found = np.fromfile(path, dtype, n, offset=start * width * dtype.itemsize)
-            seen = path.stat()  # after reading, so that nothing read slips through
-            if (seen.st_size, seen.st_mtime_ns) != (self.layout.size, self.layout.mtime_ns):
-                name = self.run.relative(path)
-                raise EEGError(f"{name}: the EEG has changed since it was read. Run again.")
+            self.check_unchanged()
             if len(found) < n:
                 raise ValueError(f"it ends {n - len(found)} numbers too early")
         return found.reshape(-1, width)

@@ -23,7 +23,7 @@ from bids_eeg2fmri.bids.opening import declared, open_bare, open_recording, open
 from bids_eeg2fmri.bids.recording import EEGFiles
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import DataWarning, EEGError
-from bids_eeg2fmri.types import EEG, Allocate, Markers, Recorded, typed
+from bids_eeg2fmri.types import EEG, Allocate, Markers, Recorded, Signal, typed
 
 _CHUNK = 30.0
 """Seconds of EEG that are read at once."""
@@ -171,13 +171,18 @@ def take_eeg(raw: mne.io.BaseRaw, cfg: ReadConfig, name: str = "EEG") -> EEG:
     return _read(run, found, cfg, np.empty)
 
 
-def read_ecg(run: EEGFiles) -> Float32[np.ndarray, " time"] | None:
+def read_ecg(run: EEGFiles, eeg: Signal) -> Float32[np.ndarray, " time"] | None:
     """Read the channel that records the heart, in volts; none where there is none.
+
+    Parameters
+    ----------
+    eeg
+        The scalp channels of the same recording.
 
     Raises
     ------
     EEGError
-        The recording cannot be read.
+        The recording cannot be read, or its EEG stays in the file, which has changed since.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)  # told when the EEG was read
@@ -186,7 +191,10 @@ def read_ecg(run: EEGFiles) -> Float32[np.ndarray, " time"] | None:
     if not names:
         return None
     with reading(run, run.eeg, EEGError):
-        return np.asarray(raw.get_data(picks=names[:1], verbose="ERROR")[0], np.float32)
+        ecg = np.asarray(raw.get_data(picks=names[:1], verbose="ERROR")[0], np.float32)
+    if isinstance(eeg, FileEEG):
+        eeg.check_unchanged()
+    return ecg
 
 
 def _hopeless(

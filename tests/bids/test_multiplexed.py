@@ -11,7 +11,7 @@ import pytest
 
 from bids_eeg2fmri.bids.multiplexed import FileEEG, open_multiplexed
 from bids_eeg2fmri.bids.opening import open_recording, open_scalp
-from bids_eeg2fmri.bids.read import open_eeg, take_eeg
+from bids_eeg2fmri.bids.read import open_eeg, read_ecg, take_eeg
 from bids_eeg2fmri.config import ReadConfig
 from bids_eeg2fmri.errors import DataWarning, EEGError
 from bids_eeg2fmri.types import EEG, Signal
@@ -172,7 +172,10 @@ def test_a_signal_that_has_changed_is_told_however_it_is_read(dataset, change, l
     eeg.stretch(0, 100)
     change(file.resolve())
     said = rf"{file.name}: the EEG has changed since it was read\. Run again\.$"
-    for read in (lambda: eeg.stretch(0, 100), lambda: eeg.rows([0]), eeg.usable):
+    ways = (lambda: eeg.stretch(0, 100), lambda: eeg.rows([0]), eeg.usable)
+    if change is of_the_same_length:  # what is shorter, MNE has nothing of
+        ways += (lambda: read_ecg(run, eeg),)
+    for read in ways:
         with pytest.raises(EEGError, match=said):
             read()
 

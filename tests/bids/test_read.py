@@ -12,7 +12,7 @@ from whole import read_whole
 from bids_eeg2fmri.bids.bold import read_bold
 from bids_eeg2fmri.bids.electrodes import spline_weights
 from bids_eeg2fmri.bids.query import find_runs
-from bids_eeg2fmri.bids.read import read_ecg, read_markers
+from bids_eeg2fmri.bids.read import open_eeg, read_ecg, read_markers
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.selection import Selection
 from bids_eeg2fmri.config import ReadConfig
@@ -44,17 +44,21 @@ def test_eeg_comes_in_volts_without_the_channels_off_the_scalp(dataset):
     np.testing.assert_allclose(eeg.data, data[: len(dataset.scalp)], atol=1e-11)
 
 
+def ecg_of(run):
+    return read_ecg(run, open_eeg(run, ReadConfig()))
+
+
 def test_the_heart_is_read_from_its_own_channel_where_there_is_one(dataset):
     data = noise(len(dataset.scalp) + 1)
     dataset.eeg(NAME, data, (*dataset.scalp, "EKG1"))
-    np.testing.assert_allclose(read_ecg(dataset.run(NAME)), data[-1], atol=1e-11)
+    np.testing.assert_allclose(ecg_of(dataset.run(NAME)), data[-1], atol=1e-11)
     rows = [("name", "type"), *((name, "EEG") for name in dataset.scalp), ("EKG1", "MISC")]
     rows[1] = (dataset.scalp[0], "ECG")
     dataset.text("task-rest_channels.tsv", "\n".join("\t".join(row) for row in rows))
-    np.testing.assert_allclose(read_ecg(dataset.run(NAME)), data[0], atol=1e-11)
+    np.testing.assert_allclose(ecg_of(dataset.run(NAME)), data[0], atol=1e-11)
     dataset.eeg("sub-02_task-rest", data[:-1], dataset.scalp)
     (dataset.root / "task-rest_channels.tsv").unlink()
-    assert read_ecg(dataset.run("sub-02_task-rest")) is None
+    assert ecg_of(dataset.run("sub-02_task-rest")) is None
 
 
 @pytest.mark.parametrize("aligned", [False, True])
