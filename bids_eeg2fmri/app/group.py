@@ -21,6 +21,7 @@ from bids_eeg2fmri.app.members import Members, draw_folds, whole_runs
 from bids_eeg2fmri.app.outputs import publish_model, write_choices
 from bids_eeg2fmri.app.parcels import parcellate
 from bids_eeg2fmri.app.phases import randomise_phases
+from bids_eeg2fmri.app.plan import Plan
 from bids_eeg2fmri.app.recordings import PairedRun, Recording, common_ground, pair_all, read_all
 from bids_eeg2fmri.app.retraining import hold_against_retrained, retrain
 from bids_eeg2fmri.app.testing import headline, tell_few_draws, test
@@ -29,7 +30,6 @@ from bids_eeg2fmri.app.triage import attempt, conclude, find, merged
 from bids_eeg2fmri.bids.behind import writing_behind
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.errors import AppError
-from bids_eeg2fmri.model.network import Shapes
 from bids_eeg2fmri.runtime import log
 from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.splits import Split, hold_back
@@ -41,14 +41,11 @@ class Work:
     """A training."""
 
     fold: int
+    """Division of the participants, from zero."""
     repeat: int
-    owner: str
-    """Whose it is."""
-    model: str
-    split: Split
-    """That of its fold alone: those of many folds would be much to send with every training."""
-    shapes: Shapes
-    """What its network is built from."""
+    """Which training of the same model, from zero."""
+    plan: Plan
+    """With the pairs of its fold alone: those of many folds would be much to send every time."""
 
 
 def run_group(job: Job) -> None:
@@ -140,8 +137,19 @@ def run_task(
         *chain(*(found for _, found in beside.values())),
     ]
     parcels = score_all(job, parcellations, results, besides)
-    given = (runs, folds, splits, encoders, results, besides, exchanges, parcels)
-    experiment = Experiment(job, owner, task, *given)
+    experiment = Experiment(
+        job=job,
+        owner=owner,
+        task=task,
+        runs=runs,
+        folds=folds,
+        splits=splits,
+        encoders=encoders,
+        results=results,
+        beside=besides,
+        exchanges=exchanges,
+        parcels=parcels,
+    )
     page = job.out / ("group.html" if alone else f"{owner}.html")
     _deliver(experiment, told, page)
     for one in results:
@@ -156,7 +164,9 @@ def _trainings(
 ) -> dict[str, Work]:
     """List what is to be trained: every model in every fold, as often as is asked for."""
     return {
-        f"{owner} {model}": Work(fold, repeat, owner, model, splits[fold], encoders[fold].shapes)
+        f"{owner} {model}": Work(
+            fold, repeat, Plan(owner, model, splits[fold], encoders[fold].shapes)
+        )
         for fold, name in enumerate(names)
         for repeat, owner in enumerate(_repeat_names(name, job.config.split.repeats))
         for model in job.config.models
@@ -172,17 +182,16 @@ class _Training:
     def __call__(
         self, job: Job, _label: str, work: Work
     ) -> tuple[list[Result], list[Exchanged], dict[str, AppError]]:
-        owner, split = work.owner, work.split
-        trained = train(job, owner, work.model, self.runs, split, work.shapes)
-        parts = zip(self.runs, split.test, strict=True)
+        trained = train(job, work.plan, self.runs)
+        parts = zip(self.runs, work.plan.split.test, strict=True)
         tests = [test(job, trained, run, index) for run, index in parts if len(index)]
         tested = [held for one in tests for held in randomise_phases(job, [one])]
-        exchanged = exchange(job, owner, work.fold, tested)
+        exchanged = exchange(job, work.plan.owner, work.fold, tested)
         results: list[Result] = []
         unexplained: dict[str, AppError] = {}
         for one in tested:
             explained, failed = explain_all(job, [one])
-            results.append(Result(work.fold, work.repeat, one, explained.get(work.model)))
+            results.append(Result(work.fold, work.repeat, one, explained.get(trained.name)))
             unexplained |= failed
         return results, exchanged, unexplained
 
@@ -193,10 +202,9 @@ class _Retraining:
 
     runs: Sequence[PairedRun]
 
-    def __call__(self, job: Job, _label: str, work: tuple[str, Work, int]) -> tuple[str, Unit]:
-        label, training, draw = work
-        given = (self.runs, training.split, training.shapes)
-        return label, retrain(job, training.owner, training.model, *given, draw)
+    def __call__(self, job: Job, _label: str, work: tuple[str, Plan, int]) -> tuple[str, Unit]:
+        label, plan, draw = work
+        return label, retrain(job, plan, self.runs, draw)
 
 
 def _retrain(
@@ -205,7 +213,7 @@ def _retrain(
     """Repeat each training as often as is asked for; give what failed too."""
     draws = range(job.config.evaluate.retrained_draws)
     work = {
-        f"{label} retrained {draw + 1}": (label, training, draw)
+        f"{label} retrained {draw + 1}": (label, training.plan, draw)
         for label, training in trainings.items()
         for draw in draws
     }

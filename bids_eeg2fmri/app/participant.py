@@ -13,6 +13,7 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.outputs import publish_model, write_choices, write_results
 from bids_eeg2fmri.app.parcels import parcellate, score_run, write_parcel_scores
 from bids_eeg2fmri.app.phases import randomise_phases_of_run
+from bids_eeg2fmri.app.plan import Plan
 from bids_eeg2fmri.app.recordings import PairedRun, prepare
 from bids_eeg2fmri.app.relevances import write_relevance
 from bids_eeg2fmri.app.reports import report_participant
@@ -91,9 +92,11 @@ def _learn_and_test(
     chosen = [(run, index) for run, index in zip(runs, split.test, strict=True) if len(index)]
     parcellations, unfit = parcellate(job, [run.recording for run, _ in chosen])
     encoders = choose_encoders(job, owner, runs, split)
-    learn = partial(train, job, owner, runs=runs, split=split, shapes=encoders.shapes)
+    plans = {name: Plan(owner, name, split, encoders.shapes) for name in job.config.models}
     trained, untrained = attempt_side_by_side(
-        job, learn, {f"{owner} {name}": name for name in job.config.models}
+        job,
+        partial(train, job, runs=runs),
+        {f"{owner} {name}": plan for name, plan in plans.items()},
     )
     baselines, unfitted = attempt(
         lambda _: test_baselines(job, owner, runs, split), {f"{owner} baselines": None}
@@ -101,14 +104,12 @@ def _learn_and_test(
     fitted = {name: one for found in baselines for name, one in found.items()}
     tested: dict[str, list[Tested]] = {}
     besides: dict[str, Beside] = {}
-    for name, of_run in {
-        run.files.name: [test(job, model, run, index) for model in trained] for run, index in chosen
-    }.items():
+    for run, index in chosen:
+        name, of_run = run.files.name, [test(job, model, run, index) for model in trained]
         tested[name], beside = randomise_phases_of_run(job, of_run, fitted.get(name))
         if beside is not None:
             besides[name] = beside
-    names = [one.name for one in trained]
-    retrained, unrepeated = retrain_all(job, owner, names, runs, split, encoders.shapes)
+    retrained, unrepeated = retrain_all(job, [plans[one.name] for one in trained], runs)
     problems = {**failed, **untrained, **unfitted, **unrepeated, **unfit}
     explained: dict[str, dict[str, Explained]] = {}
     for name, of_run in tested.items():
@@ -120,8 +121,19 @@ def _learn_and_test(
         name: score_run(job, parcellation, tested[name], besides.get(name))
         for name, parcellation in parcellations.items()
     }
-    given = (runs, split, encoders, trained, tested, besides, parcels, explained, problems)
-    return Findings(job, owner, *given)
+    return Findings(
+        job=job,
+        owner=owner,
+        runs=runs,
+        split=split,
+        encoders=encoders,
+        trained=trained,
+        tested=tested,
+        besides=besides,
+        parcels=parcels,
+        explained=explained,
+        problems=problems,
+    )
 
 
 def _deliver(findings: Findings) -> None:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float64
 
 from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.plan import Plan
 from bids_eeg2fmri.app.preparing import UNITS
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference
@@ -26,7 +27,6 @@ from bids_eeg2fmri.preprocess.domain import Range
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.settings import from_mapping
 from bids_eeg2fmri.train.fit import Fitting
-from bids_eeg2fmri.train.splits import Split
 from bids_eeg2fmri.types import Grid, Scale, typed
 
 CARD = 2
@@ -43,23 +43,16 @@ _IN_USE = ("model", "shapes", "channels", "positions_m", "freqs_hz", "tr_s", "af
 """What else of a card its output depends on."""
 
 
-def card_of(
-    job: Job,
-    name: str,
-    runs: Sequence[PairedRun],
-    split: Split,
-    shapes: Shapes,
-    fitting: Fitting,
-) -> dict[str, Any]:
+def card_of(job: Job, plan: Plan, runs: Sequence[PairedRun], fitting: Fitting) -> dict[str, Any]:
     """Write down what one must know to use a model, and on what it rests."""
-    first = runs[0]
+    first, split = runs[0], plan.split
     pairs, eeg = first.pairs, first.recording.eeg
     parts = {"train": split.train, "valid": split.valid, "test": split.test}
     return {
         "form": CARD,
-        "model": name,
+        "model": plan.model,
         "software": versions(),
-        "shapes": asdict(shapes),
+        "shapes": asdict(plan.shapes),
         "channels": pairs.channels,
         "positions_m": eeg.positions[[eeg.channels.index(one) for one in pairs.channels]],
         "freqs_hz": pairs.freqs,
