@@ -28,6 +28,7 @@ from bids_eeg2fmri.evaluate.compare import (
 from bids_eeg2fmri.evaluate.evidence import Chance, Evidence, average
 from bids_eeg2fmri.evaluate.metrics import METRICS
 from bids_eeg2fmri.evaluate.verdict import Verdict, judge
+from bids_eeg2fmri.runtime.store import Unit
 from bids_eeg2fmri.train.splits import Split
 
 
@@ -77,6 +78,18 @@ class Experiment:
     """What models made of the EEG of other test participants."""
     parcels: Sequence[ParcelTest] = ()
     """What models and baselines made of the parcels of each test."""
+
+    @property
+    def units(self) -> list[Unit]:
+        """Everything in the store that these rest on."""
+        tests = [one.tested for one in self.results]
+        units = [unit for one in tests for unit in (*one.units, one.run.unit, one.trained.unit)]
+        units += [one.explained.unit for one in self.results if one.explained]
+        units += [unit for _, one in self.beside for unit in one.units]
+        units += [one.unit for one in self.exchanges]
+        units += [unit for one in self.parcels for unit in one.units.values()]
+        units += [choice.unit for one in self.encoders for choice in one.choices]
+        return units
 
     @property
     def models(self) -> list[str]:

@@ -83,54 +83,62 @@ def report_group(
     links
         Pages of participants, by name.
     """
-    job, prefix = experiment.job, f"group_{_task(experiment)}"
-    by_run, values, intervals = _by_run(experiment), experiment.values(), experiment.intervals()
-    pictures = leaving_out_pictures(unless=job.config.report.figures)
+    pictures = leaving_out_pictures(unless=experiment.job.config.report.figures)
     with log.capture_warnings() as notes, pictures:
-        report = GroupReport(
-            dataset=job.dataset_name,
-            task=_task(experiment),
-            folds=len(experiment.folds),
-            repeats=job.config.split.repeats,
-            train_participants=_participants(experiment, "train"),
-            valid_participants=_participants(experiment, "valid"),
-            test_participants=_participants(experiment, "test"),
-            model=experiment.models[0],
-            outcomes={name: _outcome(tested) for name, tested in by_run.items()},
-            values={shown(name): row for name, row in values.items()},
-            intervals={shown(name): row for name, row in intervals.items()},
-            rivals=experiment.rivals,
-            verdicts={
-                name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()
-            },
-            spread=experiment.spread(),
-            rows=_rows(experiment),
-            metrics=METRICS,
-            training=tuple(map(training, experiment.published)),
-            provenance=_provenance(experiment),
-            maps=found.maps,
-            parcels=_parcels(experiment, found.parcels) if found.parcels else None,
-            no_parcels=found.no_parcels,
-            models=_comparison_drawings(experiment, prefix, found.maps, found.duels),
-            coverage=found.coverage,
-            search=search_pictures(job, prefix, experiment.encoders[0], len(experiment.folds)),
-            choices=_choices(experiment.encoders),
-            problems=told(problems),
-            explanations=found.explanations,
-            data=tuple(map(summarise_data, experiment.runs)),
-            stand_in=stand_in(job, experiment.models[0]),
-            links={**links, **_links_of_rows(experiment, links)},
-            members=_members(experiment),
-            standings=tuple(
-                standings.of_evidence(name, average([one.evidence for one in tested]))
-                for name, tested in by_run.items()
-            ),
-            model_standings=standings.of_means(values, intervals, experiment.models),
-            chances=standings.chances(experiment.verdicts),
-        )
-        write_group_report(page, report, write_bytes, job.out / "group" / "figures")
+        report = _gather(experiment, found, problems, links)
+        write_group_report(page, report, write_bytes, experiment.job.out / "group" / "figures")
     for note in notes:
         log.tell(page.stem, "report", note, logging.WARNING)
+
+
+def _gather(
+    experiment: Experiment,
+    found: SummedUp,
+    problems: Mapping[str, AppError],
+    links: Mapping[str, str],
+) -> GroupReport:
+    """Gather what the report shows."""
+    job, prefix = experiment.job, f"group_{_task(experiment)}"
+    by_run, values, intervals = _by_run(experiment), experiment.values(), experiment.intervals()
+    return GroupReport(
+        dataset=job.dataset_name,
+        task=_task(experiment),
+        folds=len(experiment.folds),
+        repeats=job.config.split.repeats,
+        train_participants=_participants(experiment, "train"),
+        valid_participants=_participants(experiment, "valid"),
+        test_participants=_participants(experiment, "test"),
+        model=experiment.models[0],
+        outcomes={name: _outcome(tested) for name, tested in by_run.items()},
+        values={shown(name): row for name, row in values.items()},
+        intervals={shown(name): row for name, row in intervals.items()},
+        rivals=experiment.rivals,
+        verdicts={name: (one.label, one.paragraph) for name, one in experiment.verdicts.items()},
+        spread=experiment.spread(),
+        rows=_rows(experiment),
+        metrics=METRICS,
+        training=tuple(map(training, experiment.published)),
+        provenance=_provenance(experiment),
+        maps=found.maps,
+        parcels=_parcels(experiment, found.parcels) if found.parcels else None,
+        no_parcels=found.no_parcels,
+        models=_comparison_drawings(experiment, prefix, found.maps, found.duels),
+        coverage=found.coverage,
+        search=search_pictures(job, prefix, experiment.encoders[0], len(experiment.folds)),
+        choices=_choices(experiment.encoders),
+        problems=told(problems),
+        explanations=found.explanations,
+        data=tuple(map(summarise_data, experiment.runs)),
+        stand_in=stand_in(job, experiment.models[0]),
+        links={**links, **_links_of_rows(experiment, links)},
+        members=_members(experiment),
+        standings=tuple(
+            standings.of_evidence(name, average([one.evidence for one in tested]))
+            for name, tested in by_run.items()
+        ),
+        model_standings=standings.of_means(values, intervals, experiment.models),
+        chances=standings.chances(experiment.verdicts),
+    )
 
 
 def _task(experiment: Experiment) -> str:
