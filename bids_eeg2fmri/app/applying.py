@@ -11,7 +11,7 @@ from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
 from bids_eeg2fmri.app.saved import SavedModel
 from bids_eeg2fmri.app.signals import keep_signal, kept_signal
-from bids_eeg2fmri.app.testing import keep_synthesised
+from bids_eeg2fmri.app.synthesising import keep_synthesised
 from bids_eeg2fmri.bids.electrodes import site_of, spline_weights
 from bids_eeg2fmri.bids.read import open_eeg
 from bids_eeg2fmri.bids.recording import EEGFiles

@@ -12,14 +12,7 @@ from jaxtyping import Float32
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.reference import Reference, measure, units
-from bids_eeg2fmri.app.testing import (
-    BASELINE,
-    Nulls,
-    observed_volumes,
-    recipe,
-    weigh,
-    with_nulls,
-)
+from bids_eeg2fmri.app.testing import BASELINE, Nulls, observed_volumes, recipe, weigh, with_nulls
 from bids_eeg2fmri.bids.confounds import find_confounds, read_motion
 from bids_eeg2fmri.evaluate.baselines import (
     BASELINES,
@@ -38,6 +31,11 @@ from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit, fingerprint
 from bids_eeg2fmri.train.splits import Index, Split, extents
 from bids_eeg2fmri.types import Pairs, Scale, Scores
+
+FROM_EEG = "hrf-ridge"
+"""The baseline that looks at the EEG."""
+ORACLES = frozenset(name for name, one in BASELINES.items() if one.oracle)
+"""The baselines that look at the test volumes."""
 
 
 @dataclass(frozen=True)

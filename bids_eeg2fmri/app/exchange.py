@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float32, Float64
 
-from bids_eeg2fmri.app.baselines import Beside, predict_from_eeg
+from bids_eeg2fmri.app.baselines import FROM_EEG, Beside, predict_from_eeg
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.evaluate.evidence import Chance
@@ -50,13 +50,13 @@ def exchange_beside(job: Job, owner: str, fold: int, tests: Sequence[Beside]) ->
     """Let the baseline that looks at the EEG do so."""
     fitted = tests[0].fitted
     parents = [fitted.unit, *(one.unit for one in tests)]
-    ridge = fitted.ridges["hrf-ridge"]
+    ridge = fitted.ridges[FROM_EEG]
 
     def predict(one: Beside) -> Float32[np.ndarray, "volumes x y z"]:
         volumes = predict_from_eeg(job, ridge, one.run.pairs, one.run.clock.tr)
         return np.asarray(volumes[one.index])
 
-    return _exchange(job, owner, fold, "hrf-ridge", tests, parents, predict)
+    return _exchange(job, owner, fold, FROM_EEG, tests, parents, predict)
 
 
 def _exchange(

@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 
-from bids_eeg2fmri.app.baselines import Beside
+from bids_eeg2fmri.app.baselines import ORACLES, Beside
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.exchange import Exchanged, weigh_exchanges
 from bids_eeg2fmri.app.explaining import Explained
@@ -225,9 +225,6 @@ class Experiment:
                 found.setdefault(name, {}).setdefault(test, []).append(evidence)
         others = weigh_exchanges(self.job, self.exchanges)
         return {name: _judge(tests, others.get(name, {})) for name, tests in found.items()}
-
-
-ORACLES = frozenset(name for name, one in BASELINES.items() if one.oracle)
 
 
 def _judge(

@@ -10,11 +10,11 @@ from jaxtyping import Bool, Float64
 from torch import Tensor
 
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import verdicts_of
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained, load_model
 from bids_eeg2fmri.app.triage import try_each
+from bids_eeg2fmri.app.verdicts import verdicts_of
 from bids_eeg2fmri.errors import AppError, UsageError
 from bids_eeg2fmri.evaluate.verdict import Verdict
 from bids_eeg2fmri.explain.graph import electrode_graph

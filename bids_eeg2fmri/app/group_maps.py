@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from bids_eeg2fmri.app.experiment import Experiment
-from bids_eeg2fmri.app.outputs import model_label, own_label, sources_of
+from bids_eeg2fmri.app.labels import model_label, own_label, sources_of
 from bids_eeg2fmri.app.showing import glass_space
 from bids_eeg2fmri.app.testing import BASELINE, Tested
 from bids_eeg2fmri.bids.images import write_image

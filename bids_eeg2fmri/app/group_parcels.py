@@ -10,7 +10,7 @@ import pandas as pd
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.experiment import Experiment, Result
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import sources_of
+from bids_eeg2fmri.app.labels import sources_of
 from bids_eeg2fmri.app.parcels import (
     Parcellation,
     ParcelTest,

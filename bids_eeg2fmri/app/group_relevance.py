@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.explaining import Explained, describe
-from bids_eeg2fmri.app.outputs import model_folder, sources_of
+from bids_eeg2fmri.app.labels import model_folder, sources_of
 from bids_eeg2fmri.app.relevances import linked, write_explanation
 from bids_eeg2fmri.explain.relevance import average
 from bids_eeg2fmri.report.explanation import Explanation

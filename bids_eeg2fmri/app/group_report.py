@@ -14,7 +14,6 @@ from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.experiment import Experiment
 from bids_eeg2fmri.app.group_maps import Pair
 from bids_eeg2fmri.app.group_parcels import GroupParcels, group_parcels_path
-from bids_eeg2fmri.app.outputs import shown, summaries_of
 from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.quality import summarise_data
 from bids_eeg2fmri.app.reports import (
@@ -26,6 +25,7 @@ from bids_eeg2fmri.app.reports import (
 )
 from bids_eeg2fmri.app.showing import beside_baselines
 from bids_eeg2fmri.app.testing import Tested
+from bids_eeg2fmri.app.verdicts import shown, summaries_of
 from bids_eeg2fmri.bids.write import write_bytes
 from bids_eeg2fmri.errors import AppError
 from bids_eeg2fmri.evaluate.evidence import Evidence, average

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from bids_eeg2fmri.app.experiment import Experiment
-from bids_eeg2fmri.app.outputs import metric_columns, sources_of
+from bids_eeg2fmri.app.labels import sources_of
+from bids_eeg2fmri.app.outputs import metric_columns
 from bids_eeg2fmri.bids.write import write_table
 from bids_eeg2fmri.evaluate.compare import TableCell
 from bids_eeg2fmri.evaluate.metrics import METRICS

@@ -13,20 +13,21 @@ from jaxtyping import Float32
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.choosing import Encoders
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.labels import model_folder, own_label, sources_of
 from bids_eeg2fmri.app.preparing import UNITS, preparation
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.app.testing import BASELINE, Tested
+from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.app.training import Trained
+from bids_eeg2fmri.app.verdicts import summaries_of, verdicts_of
 from bids_eeg2fmri.bids.bold import bold_metadata
 from bids_eeg2fmri.bids.images import write_image, write_mask, write_series
 from bids_eeg2fmri.bids.models import read_model, write_model
 from bids_eeg2fmri.bids.recording import RunFiles
 from bids_eeg2fmri.bids.write import derivative_path, write_table
 from bids_eeg2fmri.evaluate.baselines import BASELINES
-from bids_eeg2fmri.evaluate.evidence import Evidence
 from bids_eeg2fmri.evaluate.metrics import MAPS, METRICS
 from bids_eeg2fmri.evaluate.surrogates import NULLS
-from bids_eeg2fmri.evaluate.verdict import Verdict, judge
+from bids_eeg2fmri.evaluate.verdict import Verdict
 
 Volumes = Iterable[Float32[np.ndarray, "x y z"]]
 """Volumes of a series, one after the other."""
@@ -105,25 +106,6 @@ def _reference(files: RunFiles) -> dict[str, str]:
     return {"SpatialReference": files.uri(files.bold)}
 
 
-def own_label(asked: Sequence[str], name: str) -> str:
-    """Tell a model's files from others'; those of the first that was asked for have no label."""
-    return "" if name == asked[0] else model_label(name)
-
-
-def model_label(name: str) -> str:
-    """Spell a model's name as a label of BIDS, e.g. ``topo-rff`` as ``TopoRff``."""
-    return "".join(map(str.capitalize, name.split("-")))
-
-
-def sources_of(runs: Sequence[PairedRun]) -> dict[str, object]:
-    """Name the recordings that a file rests on, for its sidecar."""
-    files = [run.files for run in runs]
-    sources = [one.uri(path) for one in files for path in one.sources]
-    if any("res" in one.entities for one in files):
-        return {"Sources": sources, "Resolution": "That of the BOLD among the Sources"}
-    return {"Sources": sources}
-
-
 def _maps(tested: Tested) -> dict[str, tuple[np.ndarray, str, str]]:
     maps = tested.scores[tested.trained.name].maps
     named = {
@@ -174,34 +156,6 @@ def _write_by_model(
             **_circumstances(tested[0].run),
         },
     )
-
-
-def summaries_of(
-    tested: Sequence[Tested], beside: Beside | None = None
-) -> dict[str, dict[str, float]]:
-    """Gather the scores of one run by model, what needs no EEG at the end."""
-    rows = {name: one.summary for tested_ in tested for name, one in tested_.scores.items()}
-    mean = rows.pop(BASELINE)
-    if beside is not None:
-        rows |= {name: one.summary for name, one in beside.scores.items()}
-    return rows | {BASELINE: mean}
-
-
-def shown(model: str) -> str:
-    """Name a row for people, who are told which is an oracle."""
-    is_oracle = model in BASELINES and BASELINES[model].oracle
-    return f"{model} (oracle)" if is_oracle else model
-
-
-def verdicts_of(tested: Sequence[Tested], beside: Beside | None = None) -> dict[str, Verdict]:
-    """Judge, by one run, each model and each baseline that looks at the EEG."""
-    return {name: judge([[own]]) for name, own in evidence_of(tested, beside).items()}
-
-
-def evidence_of(tested: Sequence[Tested], beside: Beside | None = None) -> dict[str, Evidence]:
-    """Gather what the verdicts of one run rest on."""
-    evidence = {one.trained.name: one.evidence for one in tested}
-    return evidence if beside is None else evidence | beside.evidence
 
 
 def _circumstances(run: PairedRun) -> dict[str, object]:
@@ -287,8 +241,3 @@ def _shown_by(tested: Tested) -> dict[str, object]:
         "r_shifted_eeg": float(null.mean()) if null.size else None,
         "scores": summaries_of([tested]),
     }
-
-
-def model_folder(owner: str, trained: Trained) -> str:
-    """Say where in the output folder a trained model stands."""
-    return f"models/{owner}_{trained.name}"

@@ -11,8 +11,8 @@ from jaxtyping import Float32, Float64
 
 from bids_eeg2fmri.app.baselines import Beside
 from bids_eeg2fmri.app.job import Job
+from bids_eeg2fmri.app.labels import model_folder, sources_of
 from bids_eeg2fmri.app.notes import keep_notes, notes_of
-from bids_eeg2fmri.app.outputs import model_folder, sources_of
 from bids_eeg2fmri.app.recordings import Recording
 from bids_eeg2fmri.app.testing import Tested, observed_volumes
 from bids_eeg2fmri.app.triage import try_each

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 from jaxtyping import Float32
 
-from bids_eeg2fmri.app.baselines import Beside, predict_from_eeg
+from bids_eeg2fmri.app.baselines import FROM_EEG, Beside, predict_from_eeg
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.testing import Nulls, Tested, observed_volumes, synthesise_natively
+from bids_eeg2fmri.app.synthesising import synthesise_natively
+from bids_eeg2fmri.app.testing import Nulls, Tested, observed_volumes
 from bids_eeg2fmri.app.training import load_model
 from bids_eeg2fmri.evaluate.evidence import Drawn
 from bids_eeg2fmri.evaluate.phases import phase_randomised_pairs
@@ -123,7 +124,7 @@ def _ahead(surrogates: Iterator[Pairs]) -> Iterator[Pairs]:
 def _model(test: Tested | Beside) -> tuple[str, Unit]:
     """Name the model that looks at the EEG, and give the unit that holds it."""
     if isinstance(test, Beside):
-        return "hrf-ridge", test.fitted.unit
+        return FROM_EEG, test.fitted.unit
     return test.trained.name, test.trained.unit
 
 
@@ -136,7 +137,7 @@ def _load(job: Job, test: Tested | Beside) -> Predict:
 def _predict_beside(
     job: Job, beside: Beside, pairs: Pairs, index: Index
 ) -> Iterable[Float32[np.ndarray, "batch x y z"]]:
-    ridge = beside.fitted.ridges["hrf-ridge"]
+    ridge = beside.fitted.ridges[FROM_EEG]
     for volume in predict_from_eeg(job, ridge, pairs, beside.run.clock.tr)[index]:
         yield resize(volume[None], pairs.mask.shape)
 

@@ -7,7 +7,7 @@ from jaxtyping import Float32, Float64
 
 from bids_eeg2fmri.app.applying import heard_pairs, listen
 from bids_eeg2fmri.app.saved import SavedModel
-from bids_eeg2fmri.app.testing import synthesise_into
+from bids_eeg2fmri.app.synthesising import synthesise_into
 from bids_eeg2fmri.config import Config
 from bids_eeg2fmri.preprocess.domain import share_outside
 from bids_eeg2fmri.preprocess.montage import Montage

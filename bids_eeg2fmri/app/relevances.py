@@ -9,7 +9,7 @@ import numpy as np
 
 from bids_eeg2fmri.app.explaining import Explained, describe_test
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import model_folder, own_label, sources_of
+from bids_eeg2fmri.app.labels import model_folder, own_label, sources_of
 from bids_eeg2fmri.app.testing import Tested
 from bids_eeg2fmri.bids.images import write_image
 from bids_eeg2fmri.bids.write import derivative_path, write_table, write_text

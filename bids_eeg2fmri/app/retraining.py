@@ -13,12 +13,8 @@ from jaxtyping import Int64
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.plan import Plan
 from bids_eeg2fmri.app.recordings import PairedRun
-from bids_eeg2fmri.app.testing import (
-    Tested,
-    observed_volumes,
-    synthesise_natively,
-    window_volumes,
-)
+from bids_eeg2fmri.app.synthesising import synthesise_natively
+from bids_eeg2fmri.app.testing import Tested, observed_volumes, window_volumes
 from bids_eeg2fmri.app.training import Learnt, learn
 from bids_eeg2fmri.app.triage import attempt_side_by_side
 from bids_eeg2fmri.errors import AppError

@@ -8,9 +8,9 @@ from jaxtyping import Float, Float64, Int64
 from nibabel.affines import voxel_sizes
 
 from bids_eeg2fmri.app import standings
-from bids_eeg2fmri.app.baselines import Beside
+from bids_eeg2fmri.app.baselines import ORACLES, Beside
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.outputs import evidence_of, own_label, shown, summaries_of, verdicts_of
+from bids_eeg2fmri.app.labels import own_label
 from bids_eeg2fmri.app.parcels import (
     ParcelTest,
     ScoreOfParcels,
@@ -19,6 +19,7 @@ from bids_eeg2fmri.app.parcels import (
 )
 from bids_eeg2fmri.app.recordings import PairedRun
 from bids_eeg2fmri.app.testing import BASELINE, Tested
+from bids_eeg2fmri.app.verdicts import evidence_of, shown, summaries_of, verdicts_of
 from bids_eeg2fmri.bids.anatomy import find_t1w, read_anatomy
 from bids_eeg2fmri.bids.write import derivative_path
 from bids_eeg2fmri.evaluate.baselines import BASELINES
@@ -56,7 +57,7 @@ def show(
     middle = len(tested.index) // 2
     onset = run.pairs.onset[tested.index]
     mask, affine = run.pairs.mask, run.recording.bold.affine
-    honest = [name for name in (beside.names if beside else []) if not BASELINES[name].oracle]
+    honest = [name for name in (beside.names if beside else []) if name not in ORACLES]
     rows, verdicts = summaries_of(of_run, beside), verdicts_of(of_run, beside)
     check = tested.check
     anatomy, template = background(run, affine)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from bids_eeg2fmri.app.baselines import ORACLES
 from bids_eeg2fmri.app.testing import BASELINE
 from bids_eeg2fmri.evaluate.baselines import BASELINES
 from bids_eeg2fmri.evaluate.evidence import Evidence, sum_up
@@ -96,5 +97,4 @@ def chances(verdicts: Mapping[str, Verdict]) -> dict[str, dict[str, Chance]]:
 
 def _honest(rows: Iterable[str]) -> list[str]:
     """Leave out oracles, and the mean volume, whose r is undefined and whose skill is 0."""
-    oracles = {name for name, one in BASELINES.items() if one.oracle}
-    return [name for name in rows if name not in oracles | {BASELINE}]
+    return [name for name in rows if name not in ORACLES | {BASELINE}]

@@ -12,6 +12,7 @@ from jaxtyping import Float32, Float64
 
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.recordings import PairedRun
+from bids_eeg2fmri.app.synthesising import keep_synthesised
 from bids_eeg2fmri.app.training import Trained, load_model
 from bids_eeg2fmri.evaluate.baselines import mean_volume_prediction
 from bids_eeg2fmri.evaluate.evidence import Drawn, Evidence, hold_against
@@ -28,23 +29,16 @@ from bids_eeg2fmri.evaluate.null import (
 from bids_eeg2fmri.evaluate.statistics import false_discovery_q
 from bids_eeg2fmri.evaluate.surrogates import permuted_correlation
 from bids_eeg2fmri.evaluate.verdict import ALPHA
-from bids_eeg2fmri.model.network import Network
 from bids_eeg2fmri.preprocess.bold import resize
-from bids_eeg2fmri.preprocess.scale import from_model, meet
 from bids_eeg2fmri.runtime import arrays, log
 from bids_eeg2fmri.runtime.store import Unit
-from bids_eeg2fmri.train.examples import Examples
-from bids_eeg2fmri.train.fit import synthesise
 from bids_eeg2fmri.train.splits import Index
-from bids_eeg2fmri.types import Pairs, Scale, Scores, typed
+from bids_eeg2fmri.types import Scores, typed
 
 Nulls = Mapping[str, tuple[Unit, ...]]
 """Units with draws of the nulls that cost runs of the model, by name in ``surrogates.NULLS``."""
 BASELINE = "mean-volume"
 """The row of scores that no EEG is needed for."""
-SYNTHESISED = 32
-"""Volumes synthesised at a time: the weights of the last layers, which have one for each voxel, are
-read once for all of them."""
 DRAWS = ("null_draws", "phase_draws", "retrained_draws")
 """The settings that say how often nulls are drawn."""
 
@@ -164,40 +158,6 @@ def recipe(job: Job, index: Index) -> list[dict[str, object]]:
     """List what a test depends on, beside what is tested."""
     draws = {"null_draws": job.config.evaluate.null_draws, "seed": job.config.seed}
     return [{**draws, "test_pairs": index.tolist()}]
-
-
-def keep_synthesised(
-    folder: Path, model: Network, scale: Scale, pairs: Pairs, index: Index
-) -> Float32[np.ndarray, "volumes x y z"]:
-    """Synthesise the volumes of some pairs into a unit of the store."""
-    shape = (len(index), *pairs.mask.shape)
-    volumes = arrays.allocate(folder, "synthesised", shape, np.float32)
-    synthesise_into(volumes, model, scale, pairs, index)
-    volumes.flush()
-    return volumes
-
-
-def synthesise_into(
-    volumes: Float32[np.ndarray, "volumes x y z"],
-    model: Network,
-    scale: Scale,
-    pairs: Pairs,
-    index: Index,
-) -> None:
-    """Synthesise the volumes of some pairs on their native grid."""
-    done = 0
-    for native in synthesise_natively(model, scale, pairs, index):
-        volumes[done : done + len(native)] = native
-        done += len(native)
-
-
-def synthesise_natively(
-    model: Network, scale: Scale, pairs: Pairs, index: Index
-) -> Iterator[Float32[np.ndarray, "batch x y z"]]:
-    """Yield the synthesised volumes of some pairs in order, on their native grid."""
-    scale = meet(scale, pairs, index)
-    for batch in synthesise(model, Examples([pairs], [index], scale), SYNTHESISED):
-        yield resize(from_model(batch, scale, pairs.run), pairs.mask.shape)
 
 
 def with_nulls(evidence: Evidence, nulls: Nulls, run: PairedRun) -> Evidence:
