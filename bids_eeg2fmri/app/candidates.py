@@ -93,7 +93,7 @@ class _Candidate:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Candidates:
     """What candidates are, and what they learn from; travels to workers."""
 
     job: Job
@@ -102,7 +102,7 @@ class Ground:
     runs: Sequence[PairedRun]
     split: Split
     shapes: Shapes
-    candidates: tuple[Architecture, ...]
+    architectures: tuple[Architecture, ...]
     seed: int
     scratch: Path
     """Where their states are kept between epochs."""
@@ -120,10 +120,10 @@ class Measure:
     """Their brain."""
 
     @classmethod
-    def of(cls, ground: Ground) -> "Measure":
+    def of(cls, candidates: Candidates) -> "Measure":
         """Measure the training pairs."""
-        pairs, split = [run.pairs for run in ground.runs], ground.split
-        scale = fit_scale(pairs, split.train, ground.job.config.scale, split.before_test)
+        pairs, split = [run.pairs for run in candidates.runs], candidates.split
+        scale = fit_scale(pairs, split.train, candidates.job.config.scale, split.before_test)
         start_at = expected(mean_volume(pairs, split.train, scale), scale)
         return cls(scale, start_at, training_brain(pairs, split.train))
 
@@ -144,27 +144,32 @@ class Measure:
 class Search:
     """The candidates of one encoder in training."""
 
-    ground: Ground
+    candidates: Candidates
     measure: Measure
     held: dict[int, _Candidate] = field(default_factory=dict)
     """Those that stay in memory between their turns."""
+    cfg: TrainConfig = field(init=False)
+    train: Examples = field(init=False)
+    valid: Examples = field(init=False)
+    targets: "_Targets" = field(init=False)
 
     def __post_init__(self) -> None:
-        ground = self.ground
-        pairs, scale = [run.pairs for run in ground.runs], self.measure.scale
-        kind = Examples if ground.kind == "eeg" else Reconstructions
-        self.train = kind(pairs, ground.split.train, scale)
-        self.valid = kind(pairs, ground.split.valid, scale)
-        self.cfg = training_of(ground.job.config)
+        candidates = self.candidates
+        pairs, scale = [run.pairs for run in candidates.runs], self.measure.scale
+        kind = Examples if candidates.kind == "eeg" else Reconstructions
+        self.train = kind(pairs, candidates.split.train, scale)
+        self.valid = kind(pairs, candidates.split.valid, scale)
+        self.cfg = training_of(candidates.job.config)
         self.targets = _Targets(self.valid, self.cfg.batch_size)
 
     def run(self) -> Selection:
         """Train all candidates, epoch by epoch; go on where an interruption left off."""
-        ground, cfg = self.ground, self.ground.job.config.search
-        selection, saved = start_selection(len(ground.candidates), cfg), ground.scratch / "weights"
-        candidates = [self._saved(i) for i in range(len(ground.candidates))]
-        sweep_half_written(ground.scratch)
-        drop_if_damaged([saved, *candidates], ground.owner, f"{ground.kind} encoders")
+        candidates, cfg = self.candidates, self.candidates.job.config.search
+        selection = start_selection(len(candidates.architectures), cfg)
+        saved = candidates.scratch / "weights"
+        kept = [self._saved(i) for i in range(len(candidates.architectures))]
+        sweep_half_written(candidates.scratch)
+        drop_if_damaged([saved, *kept], candidates.owner, f"{candidates.kind} encoders")
         if saved.exists():
             tensors, history = read_checkpoint(saved)
             selection.restore(tensors, [read_epoch(row) for row in history])
@@ -175,10 +180,10 @@ class Search:
             mean_absolute_error,
             cfg,
             math.ceil(len(self.train) / self.cfg.batch_size),
-            ground.seed,
-            lambda name, shape, dtype: arrays.allocate(ground.scratch, name, shape, dtype),
+            candidates.seed,
+            lambda name, shape, dtype: arrays.allocate(candidates.scratch, name, shape, dtype),
         )
-        with log.progress(cfg.epochs, f"{ground.owner} {ground.kind} encoders") as advance:
+        with log.progress(cfg.epochs, f"{candidates.owner} {candidates.kind} encoders") as advance:
             advance(len(selection.history))
             for epoch in epochs:
                 history = [plain(asdict(one)) for one in selection.history]
@@ -189,9 +194,9 @@ class Search:
 
     def _turns(self) -> Turns:
         """Train candidates in the worker processes, where there are some that are free."""
-        if not self.ground.job.pool.is_shared():
+        if not self.candidates.job.pool.is_shared():
             return one_after_the_other(self.lend, self.targets, mean_absolute_error)
-        return _SideBySide(self.ground, self.measure)
+        return _SideBySide(self.candidates, self.measure)
 
     @contextmanager
     def lend(self, i: int) -> Iterator[Contender]:
@@ -203,30 +208,30 @@ class Search:
             candidate.fitting.restore(tensors, [])
         yield candidate
         write_checkpoint(saved, candidate.fitting.tensors(), candidate.losses)
-        if not self.ground.job.config.search.one_at_a_time:
+        if not self.candidates.job.config.search.one_at_a_time:
             self.held[i] = candidate
 
     def _saved(self, i: int) -> Path:
-        return self.ground.scratch / f"candidate-{i}"
+        return self.candidates.scratch / f"candidate-{i}"
 
     def _build(self, i: int) -> _Candidate:
-        ground, seed = self.ground, seed_for(self.ground.seed, str(i))
+        candidates, seed = self.candidates, seed_for(self.candidates.seed, str(i))
         with drawing(seed):
-            shapes = with_encoder(ground.shapes, ground.kind, ground.candidates[i])
+            shapes = with_encoder(candidates.shapes, candidates.kind, candidates.architectures[i])
             model = self._network(shapes)
         beginning = (self.measure.start_at, self.measure.brain)
-        fitting = start(model.to(ground.job.device), self.cfg, *beginning)
+        fitting = start(model.to(candidates.job.device), self.cfg, *beginning)
         return _Candidate(fitting, self.train, self.valid, self.cfg, seed)
 
     def _network(self, shapes: Shapes) -> Network:
-        cfg = self.ground.job.config
-        if self.ground.kind == "bold":
+        cfg = self.candidates.job.config
+        if self.candidates.kind == "bold":
             return Autoencoder(shapes, cfg.model)
         return build(first_encoding(cfg.models), shapes, cfg.model)
 
     def _tell(self, epoch: SearchEpoch) -> None:
-        owner, kind = self.ground.owner, self.ground.kind
-        if self.ground.job.config.search.choose == "darts":
+        owner, kind = self.candidates.owner, self.candidates.kind
+        if self.candidates.job.config.search.choose == "darts":
             best = int(np.argmax(epoch.weights))
             leads = f"{epoch.weights[best]:.3f}, mixture {epoch.mixture_loss:.4f}"
         else:
@@ -243,11 +248,11 @@ class Search:
 class _SideBySide:
     """Candidates that have their turn in worker processes; states go through the disk."""
 
-    ground: Ground
+    candidates: Candidates
     measure: Measure
 
     def __call__(
-        self, number: int, candidates: Sequence[int], kept: Sequence[np.ndarray]
+        self, number: int, turns: Sequence[int], kept: Sequence[np.ndarray]
     ) -> list[Losses]:
         """Give each its turn in an epoch, and gather what they predicted.
 
@@ -256,14 +261,14 @@ class _SideBySide:
         AppError
             If a turn failed.
         """
-        ground, job = self.ground, self.ground.job
-        self.measure.save(ground.scratch)
+        candidates, job = self.candidates, self.candidates.job
+        self.measure.save(candidates.scratch)
         losses: list[Losses] = []
-        told = map_items(_Turn(ground, number), candidates, job.pool, apart=True)
-        for i, one in zip(candidates, told, strict=True):
+        told = map_items(_Turn(candidates, number), turns, job.pool, apart=True)
+        for i, one in zip(turns, told, strict=True):
             if isinstance(one, Failure):
-                raise job.explain(ground.owner, one)
-            predicted = np.load(ground.scratch / f"{_predicted(i)}.npy", mmap_mode="r")
+                raise job.explain(candidates.owner, one)
+            predicted = np.load(candidates.scratch / f"{_predicted(i)}.npy", mmap_mode="r")
             ends = np.cumsum([len(batch[i]) for batch in kept])
             for batch, rows in zip(kept, np.split(predicted, ends[:-1]), strict=True):
                 batch[i] = rows
@@ -275,13 +280,14 @@ class _SideBySide:
 class _Turn:
     """Train one candidate for an epoch and keep what it predicts; travels to workers."""
 
-    ground: Ground
+    candidates: Candidates
     number: int
 
     def __call__(self, i: int) -> Losses:
-        ground, search = self.ground, Search(self.ground, Measure.load(self.ground.scratch))
+        candidates = self.candidates
+        search = Search(candidates, Measure.load(candidates.scratch))
         shape = (len(search.valid), *search.targets[0].shape[1:])
-        predicted = arrays.allocate(ground.scratch, _predicted(i), shape, np.float32)
+        predicted = arrays.allocate(candidates.scratch, _predicted(i), shape, np.float32)
         size = search.cfg.batch_size
         rows = [predicted[b * size : (b + 1) * size] for b in range(len(search.targets))]
         with search.lend(i) as contender:

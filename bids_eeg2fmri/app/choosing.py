@@ -1,13 +1,12 @@
 """Which encoders a network gets: the first that fit, or the best of several candidates."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from bids_eeg2fmri.app.candidates import (
-    Ground,
+    Candidates,
     Kind,
     Measure,
     Search,
@@ -157,12 +156,6 @@ def draw_candidates(cfg: Config, kind: Kind, shape: Shape, n: int) -> tuple[Arch
     return tuple(generate(*given, n=n, axes=axes))
 
 
-def read_architecture(card: Mapping[str, Any]) -> Architecture:
-    """Read an architecture from JSON."""
-    kernels, strides = (tuple(map(tuple, card[name])) for name in ("kernels", "strides"))
-    return Architecture(kernels, strides, tuple(card["pooling"]))
-
-
 def _choose(
     job: Job,
     owner: str,
@@ -188,9 +181,18 @@ def _choose(
 
     def make(folder: Path) -> None:
         scratch = job.store.scratch("search", key)
-        given = (job, owner, kind, runs, split, shapes, tuple(candidates), seed, scratch)
-        ground = Ground(*given)
-        selection = Search(ground, Measure.of(ground)).run()
+        these = Candidates(
+            job=job,
+            owner=owner,
+            kind=kind,
+            runs=runs,
+            split=split,
+            shapes=shapes,
+            architectures=tuple(candidates),
+            seed=seed,
+            scratch=scratch,
+        )
+        selection = Search(these, Measure.of(these)).run()
         best = {"darts": selection.largest_weight, "best-validation": selection.best_validation}
         told = {"best": best, "history": [plain(asdict(epoch)) for epoch in selection.history]}
         (folder / "choice.json").write_text(json.dumps(told, allow_nan=False))

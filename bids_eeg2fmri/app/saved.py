@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float64
 
-from bids_eeg2fmri.app.choosing import read_architecture
 from bids_eeg2fmri.app.job import Job
 from bids_eeg2fmri.app.plan import Plan
 from bids_eeg2fmri.app.preparing import UNITS
@@ -27,7 +26,7 @@ from bids_eeg2fmri.preprocess.domain import Range
 from bids_eeg2fmri.runtime.environment import versions
 from bids_eeg2fmri.settings import from_mapping
 from bids_eeg2fmri.train.fit import Fitting
-from bids_eeg2fmri.types import Grid, Scale, typed
+from bids_eeg2fmri.types import Architecture, Grid, Scale, typed
 
 CARD = 2
 """Form of the card; raised when an older program could no longer read it."""
@@ -100,8 +99,8 @@ def rebuild(
     shapes = Shapes(
         eeg=tuple(told["eeg"]),
         bold=tuple(told["bold"]),
-        eeg_encoder=read_architecture(told["eeg_encoder"]),
-        bold_encoder=read_architecture(told["bold_encoder"]),
+        eeg_encoder=_read_architecture(told["eeg_encoder"]),
+        bold_encoder=_read_architecture(told["bold_encoder"]),
         bands=tuple(map(tuple, told["bands"])),
         lags=tuple(told["lags"]),
         brain=told["brain"],
@@ -257,3 +256,9 @@ def _scale_of(tensors: Mapping[str, np.ndarray], config: Config) -> Scale:
         across_electrodes=bool(tensors["scale.across_electrodes"]),
         anatomy=tensors.get("scale.anatomy"),
     )
+
+
+def _read_architecture(card: Mapping[str, Any]) -> Architecture:
+    """Read an architecture from JSON."""
+    kernels, strides = (tuple(map(tuple, card[name])) for name in ("kernels", "strides"))
+    return Architecture(kernels, strides, tuple(card["pooling"]))
