@@ -1,6 +1,6 @@
 # The app with all that it needs to run; docs/how-to/containers.md tells how to use it.
 #   docker build .                                torch for processors
-#   docker build --build-arg TORCH_BUILD=cuda .   torch for NVIDIA's GPUs too, several GB more
+#   docker build --build-arg TORCH_BUILD=cuda .   torch for NVIDIA's GPUs too, 4 GB more
 FROM python:3.11-slim-bookworm
 
 # Which build of the locked torch: cpu; cuda, which is what PyPI has for Linux on x86-64; or another folder of
