@@ -48,5 +48,5 @@ def test_prepared_bold_is_what_is_learnt_from_and_every_file_says_so(moved, fast
 def test_without_a_table_of_head_motion_confounds_are_refused(simulated, fast, app, tmp_path):
     call = (simulated, tmp_path / "out", "participant", *ONE, *fast, "--bold-clean", "confounds")
     told = app(*call)
-    assert told.code != 0
+    assert told.code == 65
     assert "no table of head motion that fits. Name the folder of the pipeline" in told.err

@@ -9,7 +9,7 @@ import numpy as np
 from bids_eeg2fmri.app.applied_outputs import path_of
 from bids_eeg2fmri.app.applying import Applied, Synthesis, domain_note, montage_in_words, parcels_of
 from bids_eeg2fmri.app.job import Job
-from bids_eeg2fmri.app.reports import told
+from bids_eeg2fmri.app.reports import reasons_of
 from bids_eeg2fmri.app.saved import SavedModel
 from bids_eeg2fmri.bids.methods import applied_text
 from bids_eeg2fmri.bids.references import REFERENCES
@@ -54,7 +54,7 @@ def report_applied(
             runs=tuple(_run(job, model, one) for one in applied),
             training=_training(model),
             provenance=_provenance(job, model, applied),
-            problems=told(problems),
+            problems=reasons_of(problems),
         )
         write_applied_report(page, report, write_bytes, job.out / f"sub-{label}" / "figures")
     for note in notes:

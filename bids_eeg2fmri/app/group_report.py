@@ -18,9 +18,9 @@ from bids_eeg2fmri.app.provenance import provenance
 from bids_eeg2fmri.app.quality import summarise_data
 from bids_eeg2fmri.app.reports import (
     encoder_name,
+    reasons_of,
     search_pictures,
     stand_in,
-    told,
     training,
 )
 from bids_eeg2fmri.app.showing import beside_baselines
@@ -126,7 +126,7 @@ def _gather(
         coverage=found.coverage,
         search=search_pictures(job, prefix, experiment.encoders[0], len(experiment.folds)),
         choices=_choices(experiment.encoders),
-        problems=told(problems),
+        problems=reasons_of(problems),
         explanations=found.explanations,
         data=tuple(map(summarise_data, experiment.runs)),
         stand_in=stand_in(job, experiment.models[0]),

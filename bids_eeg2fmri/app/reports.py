@@ -61,7 +61,7 @@ def report_participant(findings: Findings, page: Path) -> None:
             search=search_pictures(job, page.stem, findings.encoders),
             metrics=METRICS,
             provenance=provenance(job, trained, runs, findings.split, parcels=parcels.values()),
-            problems=told(findings.problems),
+            problems=reasons_of(findings.problems),
             stand_in=stand_in(job, trained[0].name),
             explanations={
                 name: _explanations(job, of_run, findings.explained[name])
@@ -146,7 +146,7 @@ def encoder_name(choice: Choice) -> str:
     return f"{choice.kind.upper()} encoder"
 
 
-def told(problems: Mapping[str, AppError]) -> tuple[str, ...]:
+def reasons_of(problems: Mapping[str, AppError]) -> tuple[str, ...]:
     """Say of each failure what failed, where the reason does not."""
     reasons = {name: str(error) for name, error in problems.items()}
     return tuple(

@@ -4,15 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Float, Int8
+from jaxtyping import Float, Int8
 
 from bids_eeg2fmri.report import experiment_figures, figures, mosaic
 from bids_eeg2fmri.report.pictures import Picture, in_words
+from bids_eeg2fmri.report.views import Affine, Mask, Volume
 from bids_eeg2fmri.report.words import counted, percent
-
-Volume = Float[np.ndarray, "x y z"]
-Mask = Bool[np.ndarray, "x y z"]
-Affine = Float[np.ndarray, "4 4"]
 
 SIGNIFICANT = 0.05
 """q below which a difference counts."""

@@ -36,7 +36,7 @@ DARK = {
     "#e4e7ea": "#2c343e",
 }
 OBSERVED, SYNTHESISED, SHIFTED = INK, BLUE, FILL
-BASELINES = {
+COLOURS_OF_BASELINES = {
     "hrf-ridge": ORANGE,
     "global-signal": PINK,
     "drift": BROWN,

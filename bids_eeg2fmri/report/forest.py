@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory
 
 from bids_eeg2fmri.report.figures import (
-    BASELINES,
+    COLOURS_OF_BASELINES,
     GREY,
     SHIFTED,
     STYLE,
@@ -97,7 +97,7 @@ def forest(rows: Sequence[Standing]) -> Figure:
     """Draw one row each, temporal r on the left and skill on the right."""
     figure = Figure(figsize=(WHOLE, 1.0 + 0.28 * len(rows)), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
-    colours = [BASELINES.get(row.name.split(" ")[0], SYNTHESISED) for row in rows]
+    colours = [COLOURS_OF_BASELINES.get(row.name.split(" ")[0], SYNTHESISED) for row in rows]
     tells = [row.tells for row in rows]
     _draw(left, [row.r for row in rows], colours, tells)
     _draw(right, [row.skill for row in rows], colours, tells)

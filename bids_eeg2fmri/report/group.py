@@ -20,10 +20,10 @@ from bids_eeg2fmri.report.page import (
     Provenance,
     Save,
     Verdict,
+    as_sentence,
     columns,
     folder_link,
     render,
-    told,
     write,
 )
 from bids_eeg2fmri.report.parcels import ParcelTable
@@ -225,7 +225,7 @@ def _headline(report: GroupReport) -> tuple[str, ...]:
         report.repeats > 1
     )
     text = f"Its skill is above that of the mean volume and of shifted EEG in {better}."
-    return (*told(report.verdicts[report.model]), text)
+    return (*as_sentence(report.verdicts[report.model]), text)
 
 
 def _above_both(outcomes: Mapping[str, Outcome]) -> int:

@@ -71,7 +71,7 @@ Chance = tuple[float, int]
 """A p and the draws behind it."""
 
 
-def told(verdict: Verdict) -> tuple[str, str]:
+def as_sentence(verdict: Verdict) -> tuple[str, str]:
     """Begin the few words of a verdict as a sentence."""
     label, text = verdict
     return f"{label[0].upper()}{label[1:]}.", text

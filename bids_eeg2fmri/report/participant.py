@@ -11,11 +11,11 @@ from bids_eeg2fmri.report.page import (
     Metric,
     Provenance,
     Save,
+    as_sentence,
     columns,
     folder_link,
     headline,
     render,
-    told,
     write,
 )
 from bids_eeg2fmri.report.pictures import Drawing, Training, draw, training_picture
@@ -136,4 +136,4 @@ def _headline(result: RunResult) -> tuple[str, ...]:
     """Open with the verdict on the model that is shown."""
     if result.model not in result.verdicts:
         return headline(result.outcome)
-    return told(result.verdicts[result.model])
+    return as_sentence(result.verdicts[result.model])

@@ -99,5 +99,6 @@ def test_real_tables_are_read_whole(ingest, file, column, label):
 
 
 def test_real_sidecars_are_read(ingest):
-    for path in ingest.glob("markers_*/*.json"):
-        assert read_json(ingest, path)
+    found = [*ingest.glob("markers_*/*.json")]
+    assert found
+    assert all(read_json(ingest, path) for path in found)

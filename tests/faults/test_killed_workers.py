@@ -12,7 +12,10 @@ from clusters import scheduling, working
 from observed import results
 from same import differences, outputs
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+    pytest.mark.usefixtures("many_faults"),
+]
 
 TWO = ("--n-cpus", "2")
 LEVELS = {"participants": "participant", "trainings": "group"}
@@ -24,12 +27,6 @@ def cluster(tmp_path):
     folder = tmp_path / "cluster"
     folder.mkdir()
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _slow(faults):
-    if faults < 10:
-        pytest.skip("workers that load torch again and again are for `make faults`")
 
 
 def at_work(out, stage):
