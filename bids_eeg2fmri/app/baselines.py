@@ -122,9 +122,12 @@ class Beside:
 
     run: PairedRun
     index: Index
+    """Its pairs that are tested."""
     fitted: Fitted
     unit: Unit
+    """Where the scores are stored."""
     nulls: Nulls = field(default_factory=dict)
+    """Draws of further nulls, where any were asked for."""
 
     @property
     def units(self) -> list[Unit]:

@@ -32,6 +32,7 @@ class Recording:
 
     files: RunFiles
     unit: Unit
+    """Where what was read is stored."""
     prepared: Unit | None = None
     """The BOLD as it was prepared, if not as it was read."""
 
@@ -63,6 +64,7 @@ class PairedRun:
     recording: Recording
     cleaned: Cleaned
     unit: Unit
+    """Where the pairs are stored."""
 
     @property
     def files(self) -> RunFiles:

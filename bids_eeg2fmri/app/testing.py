@@ -65,9 +65,12 @@ class Tested:
 
     run: PairedRun
     index: Index
+    """Its pairs that are tested."""
     trained: Trained
     unit: Unit
+    """Where the synthesised volumes and the scores are stored."""
     nulls: Nulls = field(default_factory=dict)
+    """Draws of further nulls, where any were asked for."""
 
     @property
     def units(self) -> list[Unit]:
