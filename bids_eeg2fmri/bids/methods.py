@@ -112,7 +112,7 @@ onset of each volume, which is t below{% endif %}. {% endif %}
 full width at half maximum. {% endif %}
 {%- if cfg.bold.clean != "none" %}From each voxel
 {%- if cfg.bold.clean == "confounds" %} {{ cfg.bold.motion }} regressors of head motion
-({{ cite("friston1996") }}),{% endif %} linear trends
+({{ cite("friston1996", "satterthwaite2013") }}),{% endif %} linear trends
 {%- if cfg.bold.high_pass %} and cosines slower than {{ "%g" % cfg.bold.high_pass }} Hz{% endif %}
 were regressed out at once ({{ cite("lindquist2019") }}) with Nilearn ({{ cite("abraham2014") }}),
 with coefficients from all volumes of the run. {% endif %}

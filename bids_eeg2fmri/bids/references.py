@@ -297,6 +297,15 @@ REFERENCES: Mapping[str, Reference] = {
         "IEEE Transactions on Systems, Man, and Cybernetics, 8(8), 630–632",
         "https://doi.org/10.1109/TSMC.1978.4310039",
     ),
+    "satterthwaite2013": Reference(
+        "article",
+        "Satterthwaite, Theodore D. and others",
+        2013,
+        "An improved framework for confound regression and filtering for control of motion "
+        "artifact in the preprocessing of resting-state functional connectivity data",
+        "NeuroImage, 64, 240–256",
+        "https://doi.org/10.1016/j.neuroimage.2012.08.052",
+    ),
     "wang2004": Reference(
         "article",
         "Wang, Zhou and others",
