@@ -6,6 +6,8 @@ import sys
 from multiprocessing import get_context
 from pathlib import Path
 
+from joblib.externals.loky import get_reusable_executor
+
 RUN = Path(__file__).parents[1] / "run.py"
 FORKS = get_context("forkserver")
 # The imports that take seconds are made once, in the process from which all others are forked.
@@ -31,4 +33,15 @@ def _run(said, argv):
     with said.open("w") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
     sys.argv = [str(RUN), *argv]
-    runpy.run_path(str(RUN), run_name="__main__")
+    try:
+        runpy.run_path(str(RUN), run_name="__main__")
+    finally:
+        end_workers()
+
+
+def end_workers():
+    """End idle workers, as python does with a program's, but not with those of its children.
+
+    The process would wait for them to end by themselves, which takes a minute.
+    """
+    get_reusable_executor(reuse=True).shutdown(kill_workers=True)
