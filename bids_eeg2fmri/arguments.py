@@ -28,7 +28,7 @@ class Parser(argparse.ArgumentParser):
         )
 
 
-def make_parser(kind: type[Parser] = Parser) -> Parser:
+def make_parser(kind: type[argparse.ArgumentParser] = Parser) -> argparse.ArgumentParser:
     """Describe the command line; both ``--a-b`` and ``--a_b`` are understood."""
     parser = kind(
         prog="bids-eeg2fmri",

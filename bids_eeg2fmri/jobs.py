@@ -239,7 +239,7 @@ def _check_together(args: argparse.Namespace, config: Config) -> None:
             "--atlas: a search for hyperparameters scores no parcels; drop one of them.",
         ),
         (
-            len(args.atlas) > len(("image", "table")),
+            len(args.atlas) > 2,
             f"--atlas: {len(args.atlas)} files; give one image and, at most, one table.",
         ),
     ):

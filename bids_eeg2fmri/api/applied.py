@@ -9,17 +9,16 @@ import nibabel as nib
 import pandas as pd
 
 from bids_eeg2fmri.api.reading import existing, find, only, read_sidecar, read_table
-from bids_eeg2fmri.api.results import Results
+from bids_eeg2fmri.api.results import RunResults
 from bids_eeg2fmri.bids.selection import bare
 from bids_eeg2fmri.bids.sidecars import entities_of
-from bids_eeg2fmri.bids.write import derivative_path
 
 _SERIES = "_desc-synth_bold.json"
 _SHOWN = ("ModelVerdict", "Model", "StartTime")
 
 
 @dataclass(frozen=True, repr=False)
-class AppliedResults(Results):
+class AppliedResults(RunResults):
     """What a model made of EEG alone; where there are several recordings, ``run`` names one."""
 
     @property
@@ -82,20 +81,8 @@ class AppliedResults(Results):
         labels = bare(chosen.participants, "sub-")
         return (not labels or entities["sub"] in labels) and chosen.takes(entities)
 
-    def _path(
-        self,
-        run: str | None,
-        suffix: str,
-        extension: str = ".nii.gz",
-        *,
-        desc: str = "synth",
-        stat: str | None = None,
-        datatype: str = "func",
-    ) -> Path:
-        run = only(self._series, run, "recording", "run")
-        names = {"suffix": suffix, "extension": extension, "desc": desc}
-        entities = entities_of(Path(f"{run}_bold"))
-        return derivative_path(self.folder, entities, datatype, stat=stat, **names)
+    def _entities(self, run: str | None) -> dict[str, str]:
+        return entities_of(Path(f"{only(self._series, run, 'recording', 'run')}_bold"))
 
     def _overview(self) -> pd.DataFrame:
         rows = {run: [told[name] for name in _SHOWN] for run, told in self._series.items()}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import mne
     import nibabel as nib
 
+    from bids_eeg2fmri.app.predicting import Predicted
     from bids_eeg2fmri.app.saved import SavedModel
 
 
@@ -112,7 +113,6 @@ class Model:
 
         from bids_eeg2fmri.app.applying import domain_note
         from bids_eeg2fmri.app.predicting import predict
-        from bids_eeg2fmri.bids.images import make_image
         from bids_eeg2fmri.bids.read import take_eeg
 
         if not isinstance(raw, mne.io.BaseRaw):
@@ -123,15 +123,7 @@ class Model:
         for text in (model.caution, domain_note(config.apply, found.outside)):
             if text:
                 warnings.warn(text, DataWarning, stacklevel=2)
-        image = make_image(found.volumes.transpose(1, 2, 3, 0), model.affine)
-        image.header.set_zooms((*image.header.get_zooms()[:3], model.tr))
-        image.extra.update(
-            StartTime=float(found.clock.onset[0]),
-            Units=model.units,
-            Model=model.name,
-            ModelVerdict=model.verdict,
-        )
-        return image
+        return _as_image(model, found)
 
     def _repr_html_(self) -> str:
         """Show a notebook whether to believe it."""
@@ -145,6 +137,21 @@ class Model:
         }
         told = {"name": self.name, "verdict": self.verdict, "reasons": self.reasons}
         return render("notebook_model.html.jinja", facts=facts, **told)
+
+
+def _as_image(model: "SavedModel", found: "Predicted") -> "nib.Nifti1Image":
+    """Make an image of synthesised volumes that tells what they are."""
+    from bids_eeg2fmri.bids.images import make_image
+
+    image = make_image(found.volumes.transpose(1, 2, 3, 0), model.affine)
+    image.header.set_zooms((*image.header.get_zooms()[:3], model.tr))
+    image.extra.update(
+        StartTime=float(found.clock.onset[0]),
+        Units=model.units,
+        Model=model.name,
+        ModelVerdict=model.verdict,
+    )
+    return image
 
 
 def load_model(folder: str | os.PathLike[str], device: str = "auto") -> Model:

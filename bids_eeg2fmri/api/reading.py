@@ -1,7 +1,8 @@
 """Tables, sidecars and images of an output folder, and the files that hold them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,8 @@ def read_table(path: Path) -> pd.DataFrame:
     DataError
         It is damaged.
     """
-    try:
+    with _reading(path):
         return pd.read_table(existing(path), na_values="n/a", keep_default_na=False)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: cannot be read ({error}). Run again that made it.") from error
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
@@ -57,13 +56,20 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     DataError
         It is damaged.
     """
-    try:
+    with _reading(path):
         told = json.loads(existing(path).read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: cannot be read ({error}). Run again that made it.") from error
     if not isinstance(told, dict):
         raise DataError(f"{path}: holds no JSON object. Run again that made it.")
     return told
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say in one line that a file is damaged."""
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: cannot be read ({error}). Run again that made it.") from error
 
 
 def only(found: Iterable[str], wanted: str | None, what: str, keyword: str) -> str:

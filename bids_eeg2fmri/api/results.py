@@ -15,6 +15,7 @@ from bids_eeg2fmri.api.model import Model, load_model
 from bids_eeg2fmri.api.owners import is_chosen, owner_of
 from bids_eeg2fmri.api.reading import only, read_sidecar
 from bids_eeg2fmri.bids.selection import Selection
+from bids_eeg2fmri.bids.write import derivative_path
 from bids_eeg2fmri.errors import MissingInputError
 
 SHOWN = 12
@@ -118,6 +119,28 @@ class Results(ABC):
             links=[(quote(os.path.relpath(one)), one.name) for one in self.reports[:SHOWN]],
             folder=str(self.folder),
         )
+
+
+@dataclass(frozen=True, repr=False)
+class RunResults(Results):
+    """Results that are files of recordings; where there are several, ``run`` names one."""
+
+    @abstractmethod
+    def _entities(self, run: str | None) -> dict[str, str]:
+        """Give the labels in the names of a recording's files."""
+
+    def _path(
+        self,
+        run: str | None,
+        suffix: str,
+        extension: str = ".nii.gz",
+        *,
+        desc: str = "synth",
+        stat: str | None = None,
+        datatype: str = "func",
+    ) -> Path:
+        names = {"suffix": suffix, "extension": extension, "desc": desc}
+        return derivative_path(self.folder, self._entities(run), datatype, stat=stat, **names)
 
 
 def nothing(folder: Path) -> MissingInputError:

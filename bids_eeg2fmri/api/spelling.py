@@ -3,28 +3,20 @@
 import argparse
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NoReturn
 
-from bids_eeg2fmri.arguments import Parser, make_parser
+from bids_eeg2fmri.arguments import make_parser
 from bids_eeg2fmri.errors import UsageError
+from bids_eeg2fmri.parser import Parser
 from bids_eeg2fmri.settings import read_value, spell_value
 
 _ONE_BY_ONE = ("match", "set")
 """Options that are given once for each of their values."""
 
 
-class _Raising(Parser):
-    """A parser that leaves the process alone."""
+class _Keywords(Parser):
+    """What understands a command line that keywords were spelt as."""
 
-    def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong.
-
-        Raises
-        ------
-        UsageError
-            Always.
-        """
-        raise UsageError(f"{message[0].upper()}{message[1:]}. See help(Study).")
+    help_by = "help(Study)"
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -35,7 +27,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     UsageError
         If it cannot be understood.
     """
-    return make_parser(_Raising).parse_args(argv)
+    return make_parser(_Keywords).parse_args(argv)
 
 
 def spell_options(options: Mapping[str, object]) -> Iterator[str]:

@@ -10,9 +10,8 @@ import pandas as pd
 
 from bids_eeg2fmri.api.owners import owner_of
 from bids_eeg2fmri.api.reading import existing, find, only, read_sidecar, read_table
-from bids_eeg2fmri.api.results import Results
+from bids_eeg2fmri.api.results import RunResults
 from bids_eeg2fmri.bids.sidecars import entities_of
-from bids_eeg2fmri.bids.write import derivative_path
 
 _METRICS = "_desc-synth_metrics.json"
 _TOLD = {"pearsoncorrelation": "temporal r", "skill": "skill", "sd_ratio": "deviation ratio"}
@@ -30,7 +29,7 @@ class _Test(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class ParticipantResults(Results):
+class ParticipantResults(RunResults):
     """What was learnt within participants: scores, images and relevances of each recording.
 
     Where there is more than one recording, or model, methods want to know which: ``run`` is one of
@@ -55,7 +54,7 @@ class ParticipantResults(Results):
         """Scores of models and baselines by ``run`` and ``model``.
 
         ``verdict`` is that on the recording, NaN for what looks at no EEG; ``oracle`` tells what
-        has seen the test. ``docs/outputs.md`` explains the scores and their units.
+        has seen the test. ``docs/reference/outputs.md`` explains the scores and their units.
         """
         tables = []
         for run, test in self._tests.items():
@@ -111,11 +110,11 @@ class ParticipantResults(Results):
 
     def mask(self, *, run: str | None = None) -> nib.Nifti1Image:
         """Open the brain mask."""
-        return nib.load(existing(self._path(self._run(run), "mask", desc="brain")))
+        return nib.load(existing(self._path(run, "mask", desc="brain")))
 
     def parcels(self, *, run: str | None = None) -> pd.DataFrame:
         """Read the scores of each model by parcel."""
-        return read_table(self._path(self._run(run), "metrics", ".tsv", desc="parcels"))
+        return read_table(self._path(run, "metrics", ".tsv", desc="parcels"))
 
     def by_volume(self, *, run: str | None = None, model: str | None = None) -> pd.DataFrame:
         """Read the scores of each test volume, with its index and onset in seconds."""
@@ -169,19 +168,8 @@ class ParticipantResults(Results):
             return ""
         return labels[only(labels, model, "model", "model")]
 
-    def _path(
-        self,
-        run: str,
-        suffix: str,
-        extension: str = ".nii.gz",
-        *,
-        desc: str = "synth",
-        stat: str | None = None,
-        datatype: str = "func",
-    ) -> Path:
-        entities = self._tests[run].entities
-        names = {"suffix": suffix, "extension": extension, "desc": desc}
-        return derivative_path(self.folder, entities, datatype, stat=stat, **names)
+    def _entities(self, run: str | None) -> dict[str, str]:
+        return self._tests[self._run(run)].entities
 
     def _overview(self) -> pd.DataFrame:
         told = self.scores.rename(columns=_TOLD).reset_index()

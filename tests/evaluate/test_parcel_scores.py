@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from random_parcels import EVERYWHERE, GRID, MASK, noise, parcels_of, random_parcels
 from scipy import stats
 from scipy.signal import detrend
 
@@ -15,28 +16,9 @@ from bids_eeg2fmri.evaluate.parcels import (
 )
 from bids_eeg2fmri.types import Parcels
 
-GRID = (6, 7, 5)
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def parcels_of(labels: np.ndarray, n: int) -> Parcels:
-    names = tuple(f"area {i}" for i in range(1, n + 1))
-    return Parcels(labels.astype(np.int32), np.arange(1, n + 1), names, "a test")
-
-
-def random_parcels(n: int, seed: int = 1) -> Parcels:
-    return parcels_of(np.random.default_rng(seed).integers(0, n + 1, GRID), n)
-
 
 def one_per_voxel() -> Parcels:
     return parcels_of(np.arange(1, np.prod(GRID) + 1).reshape(GRID), int(np.prod(GRID)))
-
-
-MASK = np.random.default_rng(9).random(GRID) < 0.7
-EVERYWHERE = np.ones(GRID, bool)
 
 
 def test_the_q_of_a_lone_parcel_ends_at_parcels_over_volumes():

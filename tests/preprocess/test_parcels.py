@@ -4,27 +4,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 from nilearn.maskers import NiftiLabelsMasker
+from random_parcels import EVERYWHERE, GRID, MASK, noise, parcels_of, random_parcels
 
 from bids_eeg2fmri.preprocess.parcels import block_parcels, parcel_means, voxel_counts
-from bids_eeg2fmri.types import Parcels
 
-GRID = (6, 7, 5)
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
-MASK = np.random.default_rng(9).random(GRID) < 0.7
-EVERYWHERE = np.ones(GRID, bool)
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
-
-
-def parcels_of(labels: np.ndarray, n: int) -> Parcels:
-    names = tuple(f"area {i}" for i in range(1, n + 1))
-    return Parcels(labels.astype(np.int32), np.arange(1, n + 1), names, "a test")
-
-
-def random_parcels(n: int, seed: int = 1) -> Parcels:
-    return parcels_of(np.random.default_rng(seed).integers(0, n + 1, GRID), n)
 
 
 def test_the_mean_of_three_voxels_written_out():
